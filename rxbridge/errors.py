@@ -1,0 +1,16 @@
+"""The errors rxbridge raises of its own."""
+
+
+class RxBridgeError(Exception):
+    """The base of every error rxbridge raises; the message names the remedy."""
+
+
+class InvalidEvent(RxBridgeError):
+    """An event whose routing data or headers cannot be made into a request.
+
+    The event is refused and its handler does not run.
+    """
+
+
+class PoolExhausted(RxBridgeError):
+    """No thread came free for an event in time; the event is refused with a 503."""
