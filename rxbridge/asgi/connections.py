@@ -1,0 +1,476 @@
+"""ConnectionRegistry: keep what a handshake said, cookies above all, outside of Reflex."""
+
+import asyncio
+import contextlib
+import secrets
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextvars import ContextVar
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Literal
+from weakref import WeakValueDictionary
+
+from rxbridge.asgi._refusal import refuse
+from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
+
+CONNECTION_HEADER = b"x-rxbridge-connection"
+"""The header that names the connection to the wrapped app; a client's own is dropped."""
+
+CONNECTION_SCOPE_KEY = "rxbridge.connection"
+"""The key of the ``Connection`` in the scope of the wrapped app."""
+
+SERVICE_RESTART = 1012
+"""WebSocket close code "service restart": the client is asked to come back (IANA registry)."""
+
+MAX_COOKIES = 200
+MAX_HEADER_BYTES = 64 * 1024
+
+# A peer that reads nothing must not keep a closed connection's task alive (seconds).
+_CLOSE_TIMEOUT = 5.0
+
+Headers = tuple[tuple[bytes, bytes], ...]
+
+current_connection: ContextVar["Connection | None"] = ContextVar(
+    "rxbridge.current_connection", default=None
+)
+"""The connection whose socket or request the running task serves.
+
+Never read it inside an event handler. A task keeps the context it was created in, and Reflex
+creates the tasks of events in its queue, far from the socket: there it is None, or another
+visitor's. A context captured while the event was *enqueued* has the right one.
+"""
+
+
+class Connection:
+    """One socket, or one HTTP request while it is served: its handshake and its cookie jar.
+
+    - ``id``: unguessable; whoever knows it can be taken for this connection, so it is not to be
+      logged or sent to a client.
+    - ``kind``: ``"websocket"`` or ``"http"``.
+    - ``headers``: as received, names in lower case, without ``cookie``.
+    - ``client``, ``server``: as in the ASGI scope.
+    - ``closed``: it ended, or ``close`` was called.
+
+    Attributes are read-only by convention; all methods may be called from any thread.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_closer",
+        "_cookie_header",
+        "_cookies",
+        "_lock",
+        "client",
+        "closed",
+        "headers",
+        "id",
+        "kind",
+        "path",
+        "root_path",
+        "scheme",
+        "server",
+        "subprotocols",
+    )
+
+    def __init__(self, scope: Scope, *, closer: Callable[[int, str], object] | None = None) -> None:
+        headers = _lowered(scope["headers"])
+        self.id = secrets.token_urlsafe(32)
+        self.kind: Literal["websocket", "http"] = scope["type"]
+        self.scheme: str = scope.get("scheme") or ("ws" if self.kind == "websocket" else "http")
+        self.path: str = scope["path"]
+        self.root_path: str = scope.get("root_path") or ""
+        self.headers: Headers = tuple(pair for pair in headers if pair[0] != b"cookie")
+        self.client: tuple[str, int] | None = _address(scope.get("client"))
+        self.server: tuple[str, int | None] | None = _address(scope.get("server"))
+        self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
+        self.closed = False
+        self._lock = threading.Lock()
+        self._closer = closer
+        self._cookies: Mapping[str, str] = MappingProxyType(_parse_cookies(headers))
+        self._cookie_header: str | None = None
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open"
+        return f"<Connection {self.id[:4]}… {self.kind} {state}>"
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The jar as it is now: raw values by name, quoted as the browser sent them."""
+        return self._cookies
+
+    @property
+    def cookie_header(self) -> str:
+        """The jar as the value of a ``Cookie`` header; empty when there are no cookies."""
+        with self._lock:
+            if self._cookie_header is None:
+                self._cookie_header = "; ".join(map(_cookie_pair, self._cookies.items()))
+            return self._cookie_header
+
+    def set_cookie(self, name: str, value: str) -> None:
+        """Put a cookie into the jar, for the events that follow; the browser gets none.
+
+        Raises ``ValueError`` for what no ``Cookie`` header can hold and for a jar that would
+        exceed ``MAX_COOKIES`` or ``MAX_HEADER_BYTES``.
+        """
+        _check_cookie(name, value)
+        with self._lock:
+            cookies = {**self._cookies, name: value}
+            if not _fits(cookies):
+                msg = (
+                    f"The jar holds at most {MAX_COOKIES} cookies and {MAX_HEADER_BYTES} bytes; "
+                    "delete cookies that are no longer needed."
+                )
+                raise ValueError(msg)
+            self._replace(cookies)
+
+    def delete_cookie(self, name: str) -> None:
+        """Take a cookie out of the jar, if it is there."""
+        with self._lock:
+            self._replace({key: raw for key, raw in self._cookies.items() if key != name})
+
+    def close(self, *, code: int = SERVICE_RESTART, reason: str = "") -> bool:
+        """Close the socket; False when it is closed already or is no socket.
+
+        Returns at once; the event loop of the socket does the work. Reflex's client reconnects
+        by itself after any ``code``. A socket that is not accepted yet is refused with 403.
+        Raises ``ValueError`` for a code or reason that a close frame cannot hold.
+        """
+        _check_close(code, reason)
+        closer = self.detach()
+        if closer is None:
+            return False
+        # The loop is closed when the server has stopped, and with it the socket.
+        with contextlib.suppress(RuntimeError):
+            closer(code, reason)
+        return True
+
+    def detach(self) -> Callable[[int, str], object] | None:
+        """Mark as closed and let go of the socket; the first caller gets what closes it.
+
+        For the registry. A connection kept by a queued event holds no part of the server.
+        """
+        with self._lock:
+            self.closed = True
+            closer, self._closer = self._closer, None
+            return closer
+
+    def _replace(self, cookies: dict[str, str]) -> None:
+        # A new mapping each time: one handed out earlier never changes under its reader.
+        self._cookies = MappingProxyType(cookies)
+        self._cookie_header = None
+
+
+class ConnectionRegistry:
+    """Give every socket and every HTTP request of the apps it wraps a ``Connection``.
+
+    The wrapped app gets a copy of the scope without ``cookie`` headers (``keep_cookies=True``
+    leaves them) and with the id of the connection in the header ``x-rxbridge-connection``, so
+    session cookies cannot get into Reflex's state, while an event can be traced to them. Such a
+    header sent by a client is dropped. Requests with more than 64 KiB of headers or more than
+    200 cookies are refused with 431, which for a WebSocket is 403::
+
+        connections = ConnectionRegistry()
+        reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
+
+    Holds one process's connections. An open socket is held by the registry; afterwards ``get``
+    finds its connection only as long as something else, such as a queued event, holds it.
+    """
+
+    def __init__(self, *, keep_cookies: bool = False) -> None:
+        self._keep_cookies = keep_cookies
+        self._open: dict[str, Connection] = {}
+        self._known: WeakValueDictionary[str, Connection] = WeakValueDictionary()
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """Return the ASGI app that serves ``app`` with connections."""
+
+        async def connected(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] not in ("http", "websocket"):
+                await app(scope, receive, send)
+            elif not _is_acceptable(scope["headers"]):
+                status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                await refuse(scope, receive, send, status)
+            elif scope["type"] == "http":
+                await self._serve_request(app, scope, receive, send)
+            else:
+                await self._serve_socket(app, scope, receive, send)
+
+        return connected
+
+    def get(self, connection_id: str) -> Connection | None:
+        """Return the connection with this id, if it is open or still held by someone."""
+        return self._known.get(connection_id)
+
+    def __len__(self) -> int:
+        """Return how many sockets are open."""
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Connection]:
+        """Iterate over the open sockets of this moment; others may come and go meanwhile."""
+        return iter(list(self._open.values()))
+
+    def __bool__(self) -> bool:
+        """A registry without sockets is still a registry."""
+        return True
+
+    def close(
+        self,
+        where: Callable[[Connection], bool],
+        *,
+        code: int = SERVICE_RESTART,
+        reason: str = "",
+    ) -> int:
+        """Close the open sockets for which ``where`` is true and return how many there were.
+
+        See ``Connection.close``. May be called from any thread, so also from a Django view.
+        """
+        _check_close(code, reason)
+        return sum(
+            connection.close(code=code, reason=reason) for connection in self if where(connection)
+        )
+
+    @contextlib.contextmanager
+    def open(
+        self,
+        *,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        cookies: Mapping[str, str] = MappingProxyType({}),
+        scheme: str = "ws",
+        client: tuple[str, int] | None = ("127.0.0.1", 0),
+        path: str = "/_event/",
+    ) -> Generator[Connection]:
+        """Register a connection without a socket for the length of a ``with`` block, for tests."""
+        scope: Scope = {
+            "type": "websocket",
+            "scheme": scheme,
+            "path": path,
+            "headers": list(headers),
+            "client": client,
+        }
+        connection = Connection(scope, closer=lambda _code, _reason: self._forget(connection))
+        for name, value in cookies.items():
+            connection.set_cookie(name, value)
+        with self._holding(connection):
+            yield connection
+
+    async def _serve_request(
+        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        connection = Connection(scope)
+        self._known[connection.id] = connection
+        try:
+            with _current(connection):
+                await app(self._named(scope, connection), receive, send)
+        finally:
+            connection.detach()
+
+    async def _serve_socket(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = _Socket(scope, receive, send, on_end=self._forget)
+        connection = socket.connection
+        with self._holding(connection), _current(connection):
+            try:
+                await app(self._named(scope, connection), socket.receive, socket.send)
+            finally:
+                await socket.finish()
+
+    @contextlib.contextmanager
+    def _holding(self, connection: Connection) -> Generator[None]:
+        self._known[connection.id] = self._open[connection.id] = connection
+        try:
+            yield
+        finally:
+            self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        connection.detach()
+        self._open.pop(connection.id, None)
+
+    def _named(self, scope: Scope, connection: Connection) -> Scope:
+        """A copy of ``scope`` that names its connection and has no cookies."""
+        headers = [
+            (name, value)
+            for name, value in _lowered(scope["headers"])
+            if self._keep_cookies or name != b"cookie"
+        ]
+        headers.append((CONNECTION_HEADER, connection.id.encode("ascii")))
+        return {**scope, "headers": headers, CONNECTION_SCOPE_KEY: connection}
+
+
+class _Socket:
+    """The two ends of one WebSocket, with a way to close it from outside of the wrapped app.
+
+    Closing tells both sides: the client gets a close frame, the app a disconnect, and what the
+    app still sends is dropped.
+    """
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, *, on_end: Callable[[Connection], None]
+    ) -> None:
+        self.connection = Connection(scope, closer=self._close_threadsafe)
+        self._receive = receive
+        self._send = send
+        self._on_end = on_end
+        self._loop = asyncio.get_running_loop()
+        self._connected = False
+        self._ended = False
+        self._disconnect: Message = {}  # Empty until closed from outside.
+        self._waiting: asyncio.Timeout | None = None
+        self._farewell: asyncio.Task[None] | None = None
+
+    async def receive(self) -> Message:
+        if not self._connected:
+            # The app is owed a connect even when the socket is closed already.
+            self._connected = True
+            return self._seen(await self._receive())
+        if self._disconnect:
+            return self._disconnect
+        try:
+            # Not for the time: a timeout can be rescheduled to now, which is how close() wakes
+            # the app without a task per message.
+            async with asyncio.timeout(None) as self._waiting:
+                return self._seen(await self._receive())
+        except TimeoutError:
+            if not self._disconnect:
+                raise
+            return self._disconnect
+        finally:
+            self._waiting = None
+
+    async def send(self, message: Message) -> None:
+        if self._disconnect:
+            return
+        try:
+            if message["type"] == "websocket.close":
+                self._end()
+            await self._send(message)
+        except Exception:
+            # Servers raise when the client is gone. An app told of a disconnect knows already.
+            if not self._disconnect:
+                raise
+
+    def _close_threadsafe(self, code: int, reason: str) -> None:
+        self._loop.call_soon_threadsafe(self._close, code, reason)
+
+    async def finish(self) -> None:
+        """Let the close frame go out; to be awaited when the app has returned."""
+        self._ended = True
+        if self._farewell is not None:
+            await asyncio.wait({self._farewell}, timeout=_CLOSE_TIMEOUT)
+            self._farewell.cancel()
+
+    def _close(self, code: int, reason: str) -> None:
+        if self._ended:
+            return
+        self._end()
+        self._disconnect = {"type": "websocket.disconnect", "code": code, "reason": reason}
+        self._farewell = self._loop.create_task(self._say_farewell(code, reason))
+        if self._waiting is not None:
+            self._waiting.reschedule(self._loop.time())
+
+    async def _say_farewell(self, code: int, reason: str) -> None:
+        # A client that has just gone makes the server raise; then there is nobody to tell.
+        with contextlib.suppress(Exception):
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+    def _seen(self, message: Message) -> Message:
+        if message["type"] == "websocket.disconnect":
+            self._end()
+        return message
+
+    def _end(self) -> None:
+        self._ended = True
+        self._on_end(self.connection)
+
+
+@contextlib.contextmanager
+def _current(connection: Connection) -> Generator[None]:
+    token = current_connection.set(connection)
+    try:
+        yield
+    finally:
+        current_connection.reset(token)
+
+
+def _lowered(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Names in lower case, and no ``CONNECTION_HEADER`` from the client.
+
+    uvicorn hands a WebSocket's header names on as they were written. An underscore makes the same
+    name in WSGI-like environments, Socket.IO's among them.
+    """
+    lowered = ((bytes(name).lower(), bytes(value)) for name, value in headers)
+    return [
+        (name, value)
+        for name, value in lowered
+        if name.strip().replace(b"_", b"-") != CONNECTION_HEADER
+    ]
+
+
+def _address(address: Any) -> Any:
+    # Servers hand out lists and tuples; over a Unix socket there is no client address.
+    return tuple(address) if address else None
+
+
+def _parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Split as ``django.http.parse_cookie`` does, but leave the values quoted.
+
+    HTTP/2 splits the header (RFC 9113, section 8.2.3). A part without ``=`` is a value without
+    a name, and the last of several cookies of one name counts.
+    """
+    cookies: dict[str, str] = {}
+    header = b"; ".join(value for name, value in headers if name == b"cookie")
+    for part in header.decode("latin-1").split(";"):
+        name, equals, value = part.partition("=")
+        if not equals:
+            name, value = "", part
+        name, value = name.strip(), value.strip()
+        if name or value:
+            cookies[name] = value
+    return cookies
+
+
+def _cookie_pair(cookie: tuple[str, str]) -> str:
+    name, value = cookie
+    return f"{name}={value}" if name or "=" in value else value
+
+
+def _fits(cookies: Mapping[str, str]) -> bool:
+    size = sum(len(name) + len(value) + 3 for name, value in cookies.items())
+    return len(cookies) <= MAX_COOKIES and size <= MAX_HEADER_BYTES
+
+
+def _is_acceptable(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    size = cookies = 0
+    for name, value in headers:
+        size += len(name) + len(value)
+        if name.lower() == b"cookie":
+            cookies += value.count(b";") + 1
+    return size <= MAX_HEADER_BYTES and cookies <= MAX_COOKIES
+
+
+def _check_cookie(name: str, value: str) -> None:
+    text = name + value
+    if (
+        not name
+        or "=" in name
+        or ";" in text
+        or name != name.strip()
+        or value != value.strip()
+        or not text.isascii()
+        or not text.isprintable()
+    ):
+        msg = (
+            f"{name!r} cannot be stored as a cookie: name and value are printable ASCII without "
+            "';' and surrounding spaces, the name is not empty and has no '='. Quote the value."
+        )
+        raise ValueError(msg)
+
+
+def _check_close(code: int, reason: str) -> None:
+    """RFC 6455, sections 5.5 and 7.4; 1005, 1006 and 1015 never travel."""
+    if not (code in {1000, 1001, 1002, 1003, *range(1007, 1015)} or 3000 <= code <= 4999):
+        msg = f"{code} is no close code; use 1012 (restart) or one from 3000 to 4999."
+        raise ValueError(msg)
+    if len(reason.encode()) > 123:
+        msg = "The reason of a close is at most 123 bytes of UTF-8; shorten it."
+        raise ValueError(msg)
