@@ -23,8 +23,17 @@ CONNECTION_SCOPE_KEY = "rxbridge.connection"
 SERVICE_RESTART = 1012
 """WebSocket close code "service restart": the client is asked to come back (IANA registry)."""
 
+BROWSER_COOKIE = "rxbridge_browser_"
+"""How the name of the cookie begins that a browser is known by; ``__Host-`` before it over TLS."""
+
 MAX_COOKIES = 200
 MAX_HEADER_BYTES = 64 * 1024
+
+# What makes a browser refuse the cookie from a subdomain or over plain http (RFC 6265bis, 4.1.3).
+_HOST_PREFIX = "__Host-"
+
+# 24 random bytes in base64url.
+_MIN_BROWSER_VALUE = 32
 
 # A peer that reads nothing must not keep a closed connection's task alive (seconds).
 _CLOSE_TIMEOUT = 5.0
@@ -50,6 +59,8 @@ class Connection:
     - ``kind``: ``"websocket"`` or ``"http"``.
     - ``headers``: as received, names in lower case, without ``cookie``.
     - ``client``, ``server``: as in the ASGI scope.
+    - ``browser``: the cookie its browser is known by to ``CookieHandoff``, as ``name=value``, or
+      None. A secret as the session cookie is, and not in the jar.
     - ``closed``: it ended, or ``close`` was called.
 
     Attributes are read-only by convention; all methods may be called from any thread.
@@ -61,6 +72,7 @@ class Connection:
         "_cookie_header",
         "_cookies",
         "_lock",
+        "browser",
         "client",
         "closed",
         "headers",
@@ -74,7 +86,7 @@ class Connection:
     )
 
     def __init__(self, scope: Scope, *, closer: Callable[[int, str], object] | None = None) -> None:
-        headers = _lowered(scope["headers"])
+        headers = lowered(scope["headers"])
         self.id = secrets.token_urlsafe(32)
         self.kind: Literal["websocket", "http"] = scope["type"]
         self.scheme: str = scope.get("scheme") or ("ws" if self.kind == "websocket" else "http")
@@ -85,9 +97,11 @@ class Connection:
         self.server: tuple[str, int | None] | None = _address(scope.get("server"))
         self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.closed = False
+        browsers, cookies = split_browsers(parse_cookies(headers))
+        self.browser: str | None = min(browsers, default=None)  # A __Host- one before others.
         self._lock = threading.Lock()
         self._closer = closer
-        self._cookies: Mapping[str, str] = MappingProxyType(_parse_cookies(headers))
+        self._cookies: Mapping[str, str] = MappingProxyType(cookies)
         self._cookie_header: str | None = None
 
     def __repr__(self) -> str:
@@ -128,6 +142,11 @@ class Connection:
         """Take a cookie out of the jar, if it is there."""
         with self._lock:
             self._replace({key: raw for key, raw in self._cookies.items() if key != name})
+
+    def replace_cookies(self, cookies: Mapping[str, str]) -> None:
+        """Make the jar what a request has just shown that the browser holds."""
+        with self._lock:
+            self._replace(dict(cookies))
 
     def close(self, *, code: int = SERVICE_RESTART, reason: str = "") -> bool:
         """Close the socket; False when it is closed already or is no socket.
@@ -173,12 +192,17 @@ class ConnectionRegistry:
         connections = ConnectionRegistry()
         reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 
+    A browser that opens a socket is given a cookie that it is known by when it redeems a ticket
+    of ``CookieHandoff``; ``browser_cookie=False`` leaves that out. See ``introduce`` for servers
+    that cannot set a cookie there.
+
     Holds one process's connections. An open socket is held by the registry; afterwards ``get``
     finds its connection only as long as something else, such as a queued event, holds it.
     """
 
-    def __init__(self, *, keep_cookies: bool = False) -> None:
+    def __init__(self, *, keep_cookies: bool = False, browser_cookie: bool = True) -> None:
         self._keep_cookies = keep_cookies
+        self.browser_cookie = browser_cookie
         self._open: dict[str, Connection] = {}
         self._known: WeakValueDictionary[str, Connection] = WeakValueDictionary()
 
@@ -188,7 +212,7 @@ class ConnectionRegistry:
         async def connected(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] not in ("http", "websocket"):
                 await app(scope, receive, send)
-            elif not _is_acceptable(scope["headers"]):
+            elif not is_acceptable(scope["headers"]):
                 status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
                 await refuse(scope, receive, send, status)
             elif scope["type"] == "http":
@@ -197,6 +221,21 @@ class ConnectionRegistry:
                 await self._serve_socket(app, scope, receive, send)
 
         return connected
+
+    def introduce(self, app: ASGIApp) -> ASGIApp:
+        """Return the ASGI app that serves the pages of ``app`` and gives new browsers the cookie.
+
+        For servers that drop the headers of ``websocket.accept``, as granian 2.8 does. A browser
+        that asks for a page and shows no such cookie is given one with the answer::
+
+            PrefixRouter(routes, default=connections.introduce(SPAStaticApp(find_bundle())))
+        """
+
+        async def introduced(scope: Scope, receive: Receive, send: Send) -> None:
+            is_new = scope["type"] == "http" and _is_new_visitor(scope)
+            await app(scope, receive, _introducing(scope, send) if is_new else send)
+
+        return introduced
 
     def get(self, connection_id: str) -> Connection | None:
         """Return the connection with this id, if it is open or still held by someone."""
@@ -251,6 +290,8 @@ class ConnectionRegistry:
         connection = Connection(scope, closer=lambda _code, _reason: self._forget(connection))
         for name, value in cookies.items():
             connection.set_cookie(name, value)
+        if self.browser_cookie and connection.browser is None:
+            connection.browser, _ = _introduction(connection.scheme, connection.headers)
         with self._holding(connection):
             yield connection
 
@@ -268,6 +309,8 @@ class ConnectionRegistry:
     async def _serve_socket(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         socket = _Socket(scope, receive, send, on_end=self._forget)
         connection = socket.connection
+        if self.browser_cookie and connection.browser is None:
+            socket.introduce()
         with self._holding(connection), _current(connection):
             try:
                 await app(self._named(scope, connection), socket.receive, socket.send)
@@ -290,7 +333,7 @@ class ConnectionRegistry:
         """A copy of ``scope`` that names its connection and has no cookies."""
         headers = [
             (name, value)
-            for name, value in _lowered(scope["headers"])
+            for name, value in lowered(scope["headers"])
             if self._keep_cookies or name != b"cookie"
         ]
         headers.append((CONNECTION_HEADER, connection.id.encode("ascii")))
@@ -317,6 +360,14 @@ class _Socket:
         self._disconnect: Message = {}  # Empty until closed from outside.
         self._waiting: asyncio.Timeout | None = None
         self._farewell: asyncio.Task[None] | None = None
+        self._introduction: bytes | None = None
+
+    def introduce(self) -> None:
+        """Have the browser set the cookie it will be known by, as the socket is accepted."""
+        connection = self.connection
+        connection.browser, self._introduction = _introduction(
+            connection.scheme, connection.headers
+        )
 
     async def receive(self) -> Message:
         if not self._connected:
@@ -343,6 +394,8 @@ class _Socket:
         try:
             if message["type"] == "websocket.close":
                 self._end()
+            elif message["type"] == "websocket.accept" and self._introduction is not None:
+                message = _with_headers(message, (b"set-cookie", self._introduction))
             await self._send(message)
         except Exception:
             # Servers raise when the client is gone. An app told of a disconnect knows already.
@@ -392,7 +445,7 @@ def _current(connection: Connection) -> Generator[None]:
         current_connection.reset(token)
 
 
-def _lowered(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def lowered(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Names in lower case, and no ``CONNECTION_HEADER`` from the client.
 
     uvicorn hands a WebSocket's header names on as they were written. An underscore makes the same
@@ -411,7 +464,57 @@ def _address(address: Any) -> Any:
     return tuple(address) if address else None
 
 
-def _parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+def split_browsers(cookies: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:
+    """Split off the cookies the browser is known by, as ``name=value``; return the rest too."""
+    own = {name for name in cookies if name.removeprefix(_HOST_PREFIX).startswith(BROWSER_COOKIE)}
+    browsers = {
+        f"{name}={cookies[name]}" for name in own if len(cookies[name]) >= _MIN_BROWSER_VALUE
+    }
+    return browsers, {name: value for name, value in cookies.items() if name not in own}
+
+
+def _introduction(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bytes]:
+    """Make up a cookie to know a browser by; return it and its ``Set-Cookie`` value.
+
+    A new visitor's two tabs are given two, of different names: neither replaces the other's.
+    """
+    secure = _is_secure(scheme, headers)
+    prefix, suffix = (_HOST_PREFIX, "; Secure") if secure else ("", "")
+    browser = f"{prefix}{BROWSER_COOKIE}{secrets.token_hex(4)}={secrets.token_urlsafe(24)}"
+    return browser, f"{browser}; Path=/; HttpOnly; SameSite=Strict{suffix}".encode("ascii")
+
+
+def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    # Behind a proxy that ends TLS the scheme is ws, but the page's origin is the browser's word.
+    origin = next((value for name, value in headers if name == b"origin"), b"")
+    return scheme in ("wss", "https") or origin.lower().startswith(b"https://")
+
+
+def _is_new_visitor(scope: Scope) -> bool:
+    """Tell whether a browser that shows no cookie to be known by asks for a page."""
+    headers = lowered(scope["headers"])
+    wants_page = any(name == b"accept" and b"text/html" in value for name, value in headers)
+    return wants_page and not split_browsers(parse_cookies(headers))[0]
+
+
+def _introducing(scope: Scope, send: Send) -> Send:
+    _, cookie = _introduction(scope.get("scheme", "http"), lowered(scope["headers"]))
+
+    async def send_with_cookie(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            # A cache must not give two visitors one cookie.
+            private = (b"cache-control", b"private")
+            message = _with_headers(message, (b"set-cookie", cookie), private)
+        await send(message)
+
+    return send_with_cookie
+
+
+def _with_headers(message: Message, *headers: tuple[bytes, bytes]) -> Message:
+    return {**message, "headers": [*(message.get("headers") or ()), *headers]}
+
+
+def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
     """Split as ``django.http.parse_cookie`` does, but leave the values quoted.
 
     HTTP/2 splits the header (RFC 9113, section 8.2.3). A part without ``=`` is a value without
@@ -439,7 +542,8 @@ def _fits(cookies: Mapping[str, str]) -> bool:
     return len(cookies) <= MAX_COOKIES and size <= MAX_HEADER_BYTES
 
 
-def _is_acceptable(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def is_acceptable(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether the headers keep within ``MAX_HEADER_BYTES`` and ``MAX_COOKIES``."""
     size = cookies = 0
     for name, value in headers:
         size += len(name) + len(value)

@@ -1,0 +1,78 @@
+"""What an event goes through: its Django request, the middleware chain, the context it runs in.
+
+Needs Django. Reflex is loaded by ``EventBridge`` and ``reflex_asgi`` alone, when they are used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from rxbridge.events.binder import (
+    ContextBinder,
+    current_csrf_token,
+    current_language,
+    current_messages,
+    current_request,
+    current_response,
+    current_session,
+    current_user,
+    request,
+)
+from rxbridge.events.request_factory import (
+    EventRequest,
+    ReflexEvent,
+    SyntheticRequestFactory,
+    resolve_page,
+)
+from rxbridge.events.runner import (
+    DEFAULT_SKIP,
+    MiddlewareRunner,
+    Outcome,
+    PlanRow,
+    database_threads,
+)
+from rxbridge.events.threads import ThreadPool
+
+if TYPE_CHECKING:
+    from rxbridge.events._reflex import reflex_asgi
+    from rxbridge.events.bridge import EventBridge, Refusal, default_refusal
+
+__all__ = [
+    "DEFAULT_SKIP",
+    "ContextBinder",
+    "EventBridge",
+    "EventRequest",
+    "MiddlewareRunner",
+    "Outcome",
+    "PlanRow",
+    "ReflexEvent",
+    "Refusal",
+    "SyntheticRequestFactory",
+    "ThreadPool",
+    "current_csrf_token",
+    "current_language",
+    "current_messages",
+    "current_request",
+    "current_response",
+    "current_session",
+    "current_user",
+    "database_threads",
+    "default_refusal",
+    "reflex_asgi",
+    "request",
+    "resolve_page",
+]
+
+_NEEDS_REFLEX = {
+    "EventBridge": "rxbridge.events.bridge",
+    "Refusal": "rxbridge.events.bridge",
+    "default_refusal": "rxbridge.events.bridge",
+    "reflex_asgi": "rxbridge.events._reflex",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NEEDS_REFLEX:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module
+
+    return getattr(import_module(_NEEDS_REFLEX[name]), name)

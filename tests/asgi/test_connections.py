@@ -444,7 +444,7 @@ class TestRequests:
 
 class TestClose:
     async def test_both_sides_are_told_and_late_sends_are_dropped(self) -> None:
-        registry = ConnectionRegistry()
+        registry = ConnectionRegistry(browser_cookie=False)
         app = Echo()
         async with serving(registry.wrap(app), scope_of()) as (peer, task):
             peer.incoming.put_nowait({"type": "websocket.receive", "text": "hello"})

@@ -1,0 +1,69 @@
+# What one does with a clone. Needs Python ≥ 3.11 and the package registries, nothing else.
+#   PYTHON=python3.12 make test     another interpreter
+#   PORT=8765 HOST=0.0.0.0 make demo
+
+VENV ?= .venv
+CONSTRAINTS ?= constraints/newest.txt
+export VENV CONSTRAINTS
+
+# Node and npm come from PyPI into the virtual environment.
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export REFLEX_USE_NPM := 1
+export REFLEX_TELEMETRY_ENABLED := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+PY := $(VENV)/bin/python
+say = @printf '\n\033[1m==> %s\033[0m\n'
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup system test tests lint format docs bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: setup ## Set everything up and serve the example shop on one port
+	$(say) "Starting the shop"
+	@$(PY) examples/shop/run_demo.py
+
+setup: ## Make the virtual environment, or do nothing if it is up to date
+	@scripts/setup.sh
+
+system: setup
+	@scripts/system.sh
+
+test: setup system lint ## Set everything up, lint, and run the tests
+	@$(MAKE) --no-print-directory tests
+
+tests: setup system
+	$(say) "Running the tests"
+	@$(PY) -m pytest
+	@scripts/test_shop.sh
+
+lint: setup ## ruff, mypy and pyright
+	$(say) "ruff check"
+	@$(PY) -m ruff check .
+	$(say) "ruff format --check"
+	@$(PY) -m ruff format --check .
+	$(say) "mypy"
+	@$(PY) -m mypy
+	$(say) "pyright"
+	@$(PY) -m pyright
+
+format: setup ## Format the code and fix what ruff can fix
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+docs: setup ## Run every code block of the docs and check every link
+	$(say) "Checking the docs"
+	@$(PY) -m pytest tests/test_docs.py
+
+bench: setup ## Run the benchmarks
+	@set -e; for file in benchmarks/bench_*.py; do \
+		printf '\n\033[1m==> %s\033[0m\n' "$$file"; $(PY) "$$file"; \
+	done
+
+clean: ## Remove what the other targets made
+	rm -rf .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf examples/*/.web examples/*/.states examples/*/reflex.lock
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name '*.sqlite3*' -not -path './.git/*' -delete

@@ -1,0 +1,23 @@
+"""One port: Django's admin and API, Reflex's events, and the pages."""
+
+import os
+
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
+django = ASGIStaticFilesHandler(get_asgi_application())
+
+from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.events import reflex_asgi
+
+from shop.settings import BASE_DIR
+from shop.ui import app, connections
+
+reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
+application = PrefixRouter(
+    dict.fromkeys(REFLEX_PREFIXES, reflex)
+    | dict.fromkeys(["/accounts", "/admin", "/api", "/static"], django),
+    default=SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router),
+    lifespan=reflex,
+)

@@ -1,0 +1,411 @@
+"""CookieHandoff: cookies set while an event ran reach the browser as real Set-Cookie headers."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import secrets
+import time
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from rxbridge.asgi._refusal import refuse
+from rxbridge.asgi._types import Receive, Scope, Send
+from rxbridge.asgi.connections import (
+    MAX_COOKIES,
+    MAX_HEADER_BYTES,
+    Connection,
+    ConnectionRegistry,
+    is_acceptable,
+    lowered,
+    parse_cookies,
+    split_browsers,
+)
+from rxbridge.asgi.lifespan import LifespanGroup
+
+TICKET_HEADER = "x-rxbridge-ticket"
+"""The request header a ticket travels in: not in a URL, which ends up in logs."""
+
+_TICKET_LENGTH = 43  # 32 random bytes in base64url
+_POLL = 0.1  # seconds between looks for a receipt another worker has taken
+
+# The fetches of a tab wait for each other, so an older answer never sets its cookies after a newer
+# one. One that hangs must not hold up the others, and one under way survives leaving the page.
+_SCRIPT = """\
+window.rxbridgeHandoff = (window.rxbridgeHandoff ?? Promise.resolve()).then(async () => {
+  const send = (method) => fetch(%(path)s, {
+    method,
+    headers: {%(header)s: %(ticket)s},
+    credentials: "same-origin",
+    cache: "no-store",
+    redirect: "error",
+    keepalive: true,
+    signal: AbortSignal.timeout(%(timeout)s),
+  });
+  try {
+    return (await send("POST")).ok && (await send("PUT")).ok;
+  } catch {
+    return false;
+  }
+})"""
+
+logger = logging.getLogger(__name__)
+
+
+class TicketStore(Protocol):
+    """Where tickets wait to be redeemed."""
+
+    shared: bool
+    """Whether all workers see the same tickets."""
+
+    async def put(self, key: str, value: str, lifetime: float) -> None:
+        """Keep ``value`` for ``lifetime`` seconds."""
+
+    async def get(self, key: str) -> str | None:
+        """Return a value that has not expired."""
+
+    async def delete(self, key: str) -> bool:
+        """Forget a value; true for the one caller that found it."""
+        ...
+
+
+class MemoryTickets:
+    """Tickets in this process's memory, for one worker; beyond ``limit`` the oldest goes."""
+
+    shared = False
+
+    def __init__(self, *, limit: int = 10_000) -> None:
+        if limit < 1:
+            msg = f"limit={limit} leaves no room for a ticket; write 10_000."
+            raise ValueError(msg)
+        self._limit = limit
+        self._values: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self._values)
+
+    async def put(self, key: str, value: str, lifetime: float) -> None:
+        """Keep ``value`` for ``lifetime`` seconds."""
+        while len(self._values) >= self._limit:
+            del self._values[next(iter(self._values))]
+        self._values[key] = value
+        asyncio.get_running_loop().call_later(lifetime, self._values.pop, key, None)
+
+    async def get(self, key: str) -> str | None:
+        """Return a value that has not expired."""
+        return self._values.get(key)
+
+    async def delete(self, key: str) -> bool:
+        """Forget a value; true for the one caller that found it."""
+        return self._values.pop(key, None) is not None
+
+
+class CacheTickets:
+    """Tickets in a Django cache that all workers share, such as Redis.
+
+    ``cache`` is one of ``django.core.cache.caches``, say ``caches["default"]``. A local-memory
+    cache is not shared, and a dummy cache keeps nothing: use neither.
+    """
+
+    shared = True
+
+    def __init__(self, cache: Any, *, prefix: str = "rxbridge-ticket:") -> None:
+        self._cache = cache
+        self._prefix = prefix
+
+    async def put(self, key: str, value: str, lifetime: float) -> None:
+        """Keep ``value`` for ``lifetime`` seconds, in whole ones."""
+        await self._cache.aset(self._prefix + key, value, timeout=max(1, round(lifetime)))
+
+    async def get(self, key: str) -> str | None:
+        """Return a value that has not expired."""
+        value: str | None = await self._cache.aget(self._prefix + key)
+        return value
+
+    async def delete(self, key: str) -> bool:
+        """Forget a value; true for the one caller that found it."""
+        return bool(await self._cache.adelete(self._prefix + key))
+
+
+class CookieHandoff:
+    """Take the cookies an event set to the browser, ``HttpOnly`` and all.
+
+    A WebSocket event cannot set a cookie. So the cookies are left under a ticket that goes to
+    the page over its socket; the page redeems it with a ``fetch`` to this app, and the reply
+    sets them. Then the page confirms, and the connection's jar becomes what the browser has
+    shown that it holds. Mount it at its ``path``::
+
+        handoff = CookieHandoff(connections)
+        PrefixRouter({handoff.path: handoff, ...})
+
+    A ticket is good once, for ``lifetime`` seconds, in the browser whose socket it was made
+    for, and from a page of the same origin. Cookies whose ticket was not redeemed are offered
+    again with the next event. ``tickets`` is ``MemoryTickets`` for one worker and
+    ``CacheTickets`` for several. With ``reconnect`` the socket is closed afterwards, and
+    Reflex's client opens a new one with the new cookies.
+    """
+
+    def __init__(
+        self,
+        connections: ConnectionRegistry,
+        *,
+        tickets: TicketStore | None = None,
+        lifetime: float = 10.0,
+        path: str = "/_cookies",
+        reconnect: bool = False,
+    ) -> None:
+        if not connections.browser_cookie:
+            msg = "A ticket is bound to a browser; make the registry with browser_cookie=True."
+            raise ValueError(msg)
+        if lifetime <= 0:
+            msg = f"lifetime={lifetime} is in seconds and must be positive; write 10."
+            raise ValueError(msg)
+        if not path.startswith("/") or path.startswith("//"):
+            msg = f"path {path!r} must be one of this host, like '/_cookies'."
+            raise ValueError(msg)
+        self.path = path
+        self.lifetime = lifetime
+        self._connections = connections
+        self._tickets = tickets if tickets is not None else MemoryTickets()
+        self._reconnect = reconnect
+        self._pending: WeakKeyDictionary[Connection, _Pending] = WeakKeyDictionary()
+        self._lifespan = LifespanGroup()
+        self._watchers: set[asyncio.Task[None]] = set()
+
+    async def offer(self, connection: Connection, cookies: Mapping[str, str]) -> str | None:
+        """Return a ticket for ``cookies``, name to ``Set-Cookie`` value; ``None`` for none due.
+
+        The ticket stands for all cookies of the connection that the browser has not confirmed,
+        and replaces the ticket before, so an older value never arrives after a newer one. The
+        jar is the caller's to change, and without an ``await`` in between. Raises
+        ``ValueError`` for what no header can hold.
+        """
+        pending = self._pending.get(connection) or _Pending()
+        if connection.browser is None or not (cookies or pending.is_overdue(self.lifetime)):
+            return None
+        pending.add(cookies)
+        self._pending[connection] = pending
+        previous, ticket = pending.ticket, secrets.token_urlsafe(32)
+        pending.ticket = ticket
+        record = {
+            "connection": connection.id,
+            "browser": connection.browser,
+            "cookies": list(pending.cookies.values()),
+        }
+        # Of two offers at once the later one must find the earlier one's ticket to take it back.
+        async with pending.lock:
+            if previous:
+                await self._tickets.delete(_key(previous))
+            await self._tickets.put(_key(ticket), json.dumps(record), self.lifetime)
+        if self._tickets.shared:
+            self._watch(connection, ticket)
+        return ticket
+
+    def is_due(self, connection: Connection) -> bool:
+        """Tell whether cookies are to be offered again: their ticket was not redeemed."""
+        pending = self._pending.get(connection)
+        return pending is not None and pending.is_overdue(self.lifetime)
+
+    def script(self, ticket: str) -> str:
+        """Return JavaScript for the page: redeem ``ticket`` after those before it, and confirm.
+
+        Its value is a promise, kept as ``window.rxbridgeHandoff`` too. It never fails; it is
+        true when the browser has the cookies.
+        """
+        return _SCRIPT % {
+            "path": _js(self.path),
+            "header": _js(TICKET_HEADER),
+            "ticket": _js(ticket),
+            "timeout": round(self.lifetime * 1000),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Redeem a ticket (POST) or take the receipt for it (PUT); refuse anything else."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        cookies = await self._answer(scope) if scope["type"] == "http" else None
+        if cookies is None:
+            await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
+        else:
+            await _no_content(send, cookies)
+
+    async def _answer(self, scope: Scope) -> list[str] | None:
+        """Return the cookies to set, or None to refuse: one answer, whatever the reason."""
+        headers = lowered(scope["headers"])
+        ticket = _ticket(headers)
+        if ticket is None or not is_acceptable(headers) or not is_same_origin(headers):
+            return None
+        browsers, held = split_browsers(parse_cookies(headers))
+        if scope["method"] == "POST":
+            return await self._redeem(ticket, browsers)
+        if scope["method"] == "PUT":
+            return await self._confirm(ticket, browsers, held)
+        return None
+
+    async def _redeem(self, ticket: str, browsers: set[str]) -> list[str] | None:
+        record = await self._spend(_key(ticket), browsers)
+        if record is None:
+            return None
+        cookies: list[str] = record.pop("cookies")
+        await self._tickets.put(_receipt_key(ticket), json.dumps(record), self.lifetime)
+        return cookies
+
+    async def _confirm(
+        self, ticket: str, browsers: set[str], held: dict[str, str]
+    ) -> list[str] | None:
+        record = await self._spend(_receipt_key(ticket), browsers)
+        if record is None:
+            return None
+        connection = self._connections.get(record["connection"])
+        if connection is not None:
+            self._settle(connection, ticket, held)
+        elif self._tickets.shared:
+            await self._tickets.put(_held_key(ticket), json.dumps(held), self.lifetime)
+        self._tell_other_sockets(browsers, held)
+        return []
+
+    async def _spend(self, key: str, browsers: set[str]) -> dict[str, Any] | None:
+        """Take the record under ``key``, if this browser may and nobody has yet."""
+        stored = await self._tickets.get(key)
+        if stored is None:
+            return None
+        record: dict[str, Any] = json.loads(stored)
+        if not _is_among(record["browser"], browsers):
+            if not browsers:
+                logger.warning(
+                    "A ticket was shown by a browser without the cookie it is known by. If that "
+                    "goes on, the server drops the headers of websocket.accept, as granian does: "
+                    "wrap the app of the pages with ConnectionRegistry.introduce()."
+                )
+            return None
+        return record if await self._tickets.delete(key) else None
+
+    def _settle(self, connection: Connection, ticket: str, held: Mapping[str, str]) -> None:
+        pending = self._pending.get(connection)
+        if pending is None or pending.ticket != ticket:
+            return  # A newer ticket is on its way; its receipt is the one that counts.
+        del self._pending[connection]
+        connection.replace_cookies(held)
+        if self._reconnect:
+            connection.close()
+
+    def _tell_other_sockets(self, browsers: set[str], held: Mapping[str, str]) -> None:
+        """Update the browser's other tabs, and a tab whose socket is a new one meanwhile."""
+        for connection in self._connections:
+            if connection.browser in browsers and connection not in self._pending:
+                connection.replace_cookies(held)
+
+    def _watch(self, connection: Connection, ticket: str) -> None:
+        watcher = asyncio.get_running_loop().create_task(self._look_out(connection, ticket))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
+
+    async def _look_out(self, connection: Connection, ticket: str) -> None:
+        """Wait for a receipt that another worker took for this one's connection."""
+        deadline = time.monotonic() + 2 * self.lifetime
+        while time.monotonic() < deadline:
+            await asyncio.sleep(_POLL)
+            pending = self._pending.get(connection)
+            if pending is None or pending.ticket != ticket or connection.closed:
+                return
+            held = await self._tickets.get(_held_key(ticket))
+            if held is not None:
+                self._settle(connection, ticket, json.loads(held))
+                await self._tickets.delete(_held_key(ticket))
+                return
+
+
+class _Pending:
+    """The cookies of one connection that its browser has not confirmed, and their ticket."""
+
+    __slots__ = ("cookies", "lock", "offered", "ticket")
+
+    def __init__(self) -> None:
+        self.cookies: dict[str, str] = {}
+        self.lock = asyncio.Lock()
+        self.offered = time.monotonic()
+        self.ticket = ""
+
+    def add(self, cookies: Mapping[str, str]) -> None:
+        merged = {**self.cookies, **cookies}
+        _check_cookies(merged.values())
+        self.cookies = merged
+        self.offered = time.monotonic()
+
+    def is_overdue(self, lifetime: float) -> bool:
+        return time.monotonic() - self.offered > lifetime
+
+
+def is_same_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether a page of this very origin sent the request; names are in lower case.
+
+    Browsers that know ``Sec-Fetch-Site`` say so there; for the others ``Origin`` is compared
+    with ``Host``. The header a ticket travels in makes any request from another origin one that
+    CORS asks about first, and nothing here answers that.
+    """
+    origins, sites, hosts = (
+        [value.lower() for key, value in headers if key == name]
+        for name in (b"origin", b"sec-fetch-site", b"host")
+    )
+    if len(origins) != 1 or len(hosts) != 1:
+        return False
+    scheme, _, host = origins[0].partition(b"://")
+    port = {b"http": b":80", b"https": b":443"}.get(scheme)
+    if port is None or not host:
+        return False
+    if sites:
+        return sites == [b"same-origin"]
+    return host.removesuffix(port) == hosts[0].removesuffix(port)
+
+
+def _ticket(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    tickets = [value for name, value in headers if name == TICKET_HEADER.encode()]
+    if len(tickets) != 1 or len(tickets[0]) != _TICKET_LENGTH:
+        return None
+    return tickets[0].decode("latin-1")
+
+
+def _key(ticket: str) -> str:
+    # Who reads the store cannot redeem what is in it.
+    return hashlib.sha256(ticket.encode()).hexdigest()
+
+
+def _receipt_key(ticket: str) -> str:
+    return f"redeemed:{_key(ticket)}"
+
+
+def _held_key(ticket: str) -> str:
+    return f"held:{_key(ticket)}"
+
+
+def _is_among(browser: str, shown: Iterable[str]) -> bool:
+    return any(secrets.compare_digest(other.encode(), browser.encode()) for other in shown)
+
+
+def _check_cookies(cookies: Iterable[str]) -> None:
+    size = count = 0
+    for cookie in cookies:
+        count, size = count + 1, size + len(cookie)
+        if not (cookie.isascii() and cookie.isprintable()):
+            name = cookie.partition("=")[0][:40]
+            msg = f"Cookie {name!r} cannot be a header: only printable ASCII can; quote its value."
+            raise ValueError(msg)
+    if count > MAX_COOKIES or size > MAX_HEADER_BYTES:
+        msg = f"At most {MAX_COOKIES} cookies of {MAX_HEADER_BYTES} bytes can be handed off."
+        raise ValueError(msg)
+
+
+def _js(text: str) -> str:
+    # JSON is JavaScript; inside a script element "</script>" would still end it.
+    return json.dumps(text).replace("<", "\\u003c")
+
+
+async def _no_content(send: Send, cookies: Iterable[str]) -> None:
+    headers = [(b"cache-control", b"no-store")]
+    headers += [(b"set-cookie", cookie.encode("ascii")) for cookie in cookies]
+    await send({"type": "http.response.start", "status": 204, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,407 @@
+"""The layers of the middleware chain, and how a list of middleware becomes one.
+
+A layer answers a request from the event loop (``acall``) or from the event's own thread
+(``call``). Neither raises an ``Exception``: what a hook raises becomes a response at its layer,
+as ``convert_exception_to_response`` makes it in Django.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any, Protocol, TypeAlias
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.core.exceptions import (
+    BadRequest,
+    MiddlewareNotUsed,
+    PermissionDenied,
+    SuspiciousOperation,
+)
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.response import HttpResponseBase
+from django.urls import set_urlconf
+
+from rxbridge.errors import PoolExhausted, RxBridgeError
+from rxbridge.events import _hooks
+from rxbridge.events._plan import IDENTITY_ROW, Entry, Factory, Middleware, PlanRow, is_async
+
+logger = logging.getLogger("rxbridge")
+
+View: TypeAlias = Callable[..., Awaitable[HttpResponseBase | None]]
+
+_STATUS: Sequence[tuple[type[Exception], int]] = (
+    (Http404, 404),
+    (PermissionDenied, 403),
+    (MultiPartParserError, 400),
+    (BadRequest, 400),
+    (SuspiciousOperation, 400),
+)
+
+
+@dataclass(slots=True)
+class Run:
+    """One event on its way through the chain."""
+
+    view: View
+    kwargs: Mapping[str, Any]
+    clock: asyncio.Timeout | None = None
+    reached: bool = False
+    over: bool = False
+    exception: Exception | None = None
+
+    def enter(self) -> None:
+        """Let the view run, once; raise when it ran or its event is over."""
+        if self.over or self.reached:
+            msg = (
+                "A middleware called get_response a second time, or after its event was over; "
+                "a handler runs once."
+            )
+            raise RxBridgeError(msg)
+        if self.clock is not None:
+            self.clock.reschedule(None)
+        self.reached = True
+
+
+current_run: ContextVar[Run] = ContextVar("rxbridge.run")
+
+
+class Layer(Protocol):
+    """A part of the chain."""
+
+    async def acall(self, request: HttpRequest) -> HttpResponseBase: ...
+
+    def call(self, request: HttpRequest) -> HttpResponseBase: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A hook on the way in, with the test of whether it would block the loop."""
+
+    run: Callable[[HttpRequest], Any]
+    blocks: _hooks.Test
+
+
+class ViewLayer:
+    """The innermost layer: the view, and the hooks that see it, its exception or its template.
+
+    ``steps`` come before the view; the hook layer around it takes them, to share its hop.
+    """
+
+    def __init__(self) -> None:
+        self._views: list[tuple[Callable[..., Any], _hooks.Test]] = []
+        self._exceptions: list[Callable[..., Any]] = []
+        self._templates: list[Callable[..., Any]] = []
+        self._ask_on_thread = sync_to_async(self._ask)
+
+    def add(self, middleware: Middleware) -> None:
+        """Take the view hooks of the next middleware outwards."""
+        if (hook := middleware.hook("process_view")) is not None:
+            test = _hooks.blocking_test(middleware.instance, "process_view")
+            self._views.insert(0, (hook, test))
+        if (hook := middleware.hook("process_exception")) is not None:
+            self._exceptions.append(async_to_sync(hook) if is_async(hook) else hook)
+        if (hook := middleware.hook("process_template_response")) is not None:
+            self._templates.append(hook)
+
+    @functools.cached_property
+    def _early(self) -> list[tuple[Callable[..., Any], _hooks.Test]]:
+        """The ``process_view`` hooks before the first that is async."""
+        return list(takewhile(lambda each: not is_async(each[0]), self._views))
+
+    @functools.cached_property
+    def _late(self) -> list[Callable[..., Any]]:
+        return [hook for hook, _ in self._views[len(self._early) :]]
+
+    @property
+    def steps(self) -> list[Step]:
+        """What comes between the last ``process_request`` and the view."""
+        return [
+            Step(_use_urlconf, _hooks.never),
+            *(Step(_view_step(hook), test) for hook, test in self._early),
+            Step(_hooks.resolve_identity, _hooks.identity_blocks),
+        ]
+
+    async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            response = await self._respond(request)
+        except Exception as error:
+            return convert(request, error)
+        return await self.finish(request, response)
+
+    def call(self, request: HttpRequest) -> HttpResponseBase:
+        return async_to_sync(self.acall)(request)
+
+    async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Render a template response, as Django does inside the chain."""
+        if not callable(getattr(response, "render", None)):
+            return response
+        try:
+            for hook in self._templates:
+                response = checked(await _awaited(hook, request, response), hook)
+            return await self._render(request, response)
+        except Exception as error:
+            return convert(request, error)
+
+    async def _respond(self, request: HttpRequest) -> HttpResponseBase:
+        run = current_run.get()
+        for hook in self._late:
+            response = await _awaited(hook, request, run.view, (), run.kwargs)
+            if response:
+                return checked(response, hook)
+        run.enter()
+        try:
+            response = await run.view(request, **run.kwargs)
+        except Exception as error:
+            response = await self._answer(request, error)
+        return HttpResponse() if response is None else checked(response, run.view)
+
+    async def _render(self, request: HttpRequest, response: Any) -> HttpResponseBase:
+        try:
+            return checked(await _awaited(response.render), response.render)
+        except Exception as error:
+            return await self._answer(request, error)
+
+    async def _answer(self, request: HttpRequest, error: Exception) -> HttpResponseBase:
+        """Return the first answer a ``process_exception`` gives, or raise the error again."""
+        answer = await self._ask_on_thread(request, error) if self._exceptions else None
+        if answer is None:
+            raise error
+        return answer
+
+    def _ask(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        for hook in self._exceptions:
+            response = hook(request, error)
+            if response:
+                return checked(response, hook)
+        return None
+
+
+class HookLayer:
+    """Neighbouring middleware that are nothing but hooks; their sync hooks share one hop.
+
+    The way in is a list of steps: ``process_request`` of each, then those of the view where it
+    is next. Steps that do not block run on the loop; from the first one that does, the rest run
+    on the event's thread in one go. The way out is the same with ``process_response``.
+    """
+
+    def __init__(self, middleware: Sequence[Middleware], inner: Layer) -> None:
+        self._inner = inner
+        self._view = inner if isinstance(inner, ViewLayer) else None
+        self._own = [_request_step(each) for each in middleware]
+        self._out = [_response_hook(each) for each in middleware]
+        self._inward_on_thread = sync_to_async(self._inward)
+        self._outward_on_thread = sync_to_async(self._outward)
+
+    @functools.cached_property
+    def _steps(self) -> list[Step]:
+        # Not before the first request: middleware further out adds to the view's steps.
+        return self._own + self._view.steps if self._view else self._own
+
+    async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        at, response, out = self._inward(request, 0, stay=True)
+        if response is None and at < len(self._steps):
+            try:
+                at, response, out = await self._inward_on_thread(request, at, stay=False)
+            except Exception as error:  # of the thread itself, as when there is none to be had
+                response, out = convert(request, error), min(at, len(self._own)) - 1
+        if response is None:
+            response = await self._inner.acall(request)
+        elif self._view and at >= len(self._own):
+            response = await self._view.finish(request, response)
+        out, response = self._outward(request, response, out, stay=True)
+        if out < 0:
+            return response
+        try:
+            return (await self._outward_on_thread(request, response, out, stay=False))[1]
+        except Exception as error:
+            return convert(request, error)
+
+    def call(self, request: HttpRequest) -> HttpResponseBase:
+        at, response, out = self._inward(request, 0, stay=False)
+        if response is None:
+            response = self._inner.call(request)
+        elif self._view and at >= len(self._own):
+            response = async_to_sync(self._view.finish)(request, response)
+        return self._outward(request, response, out, stay=False)[1]
+
+    def _inward(
+        self, request: HttpRequest, at: int, *, stay: bool
+    ) -> tuple[int, HttpResponseBase | None, int]:
+        """Take the steps from ``at`` on; with ``stay`` stop before one that blocks.
+
+        Returns where it stopped, the answer if a step gave one, and the index of the first
+        ``process_response`` on the way out. As in Django, a middleware whose own
+        ``process_request`` answered sees the answer again; one whose own raised does not.
+        """
+        last = len(self._own) - 1
+        for index in range(at, len(self._steps)):
+            step = self._steps[index]
+            if stay and step.blocks(request):
+                return index, None, last
+            try:
+                response = step.run(request)
+            except Exception as error:
+                return index, convert(request, error), min(index - 1, last)
+            if response:
+                return index, response, min(index, last)
+        return len(self._steps), None, last
+
+    def _outward(
+        self, request: HttpRequest, response: HttpResponseBase, out: int, *, stay: bool
+    ) -> tuple[int, HttpResponseBase]:
+        """Run ``process_response`` from ``out`` outwards; with ``stay`` stop before a block."""
+        for index in range(out, -1, -1):
+            if (entry := self._out[index]) is None:
+                continue
+            hook, blocks = entry
+            if stay and blocks(request):
+                return index, response
+            try:
+                response = checked(hook(request, response), hook)
+            except Exception as error:
+                response = convert(request, error)
+        return -1, response
+
+
+class CallLayer:
+    """A middleware that is a callable of its own, sync or async."""
+
+    def __init__(self, entry: Entry, inner: Layer, reasons: Mapping[str, str]) -> None:
+        self._is_async = entry.is_async
+        if not self._is_async and not getattr(entry.factory, "sync_capable", True):
+            msg = f"Middleware {entry.name} must have sync_capable or async_capable set to True."
+            raise ValueError(msg)
+        self.middleware = entry.load(inner.acall if self._is_async else inner.call, reasons)
+        self._instance = self.middleware.instance
+        self._call_on_thread = sync_to_async(self.call)
+
+    async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        try:
+            if not self._is_async:
+                return await self._call_on_thread(request)
+            return checked(await self._instance(request), self._instance)
+        except Exception as error:
+            return convert(request, error)
+
+    def call(self, request: HttpRequest) -> HttpResponseBase:
+        if self._is_async:
+            return async_to_sync(self.acall)(request)
+        try:
+            return checked(self._instance(request), self._instance)
+        except Exception as error:
+            return convert(request, error)
+
+
+def load_chain(
+    listed: Sequence[str | Factory], reasons: Mapping[str, str]
+) -> tuple[Layer, list[PlanRow]]:
+    """Load the listed middleware, innermost first, and return the outermost layer and the plan."""
+    view = ViewLayer()
+    layer: Layer = view
+    group: list[Middleware] = []
+    rows: list[list[PlanRow]] = [[IDENTITY_ROW]]
+
+    def grouped() -> Layer:
+        return HookLayer(group, layer) if group or layer is view else layer
+
+    for entry in map(Entry.of, reversed(listed)):
+        if (reason := entry.reason(reasons)) is not None:
+            rows.append(entry.left_out(reason))
+            continue
+        try:
+            if entry.is_hooks_only:
+                middleware = entry.load(_never_called, reasons)
+                group.insert(0, middleware)
+            else:
+                layer = call = CallLayer(entry, grouped(), reasons)
+                middleware, group = call.middleware, []
+        except MiddlewareNotUsed as error:
+            rows.append(entry.left_out(f"not used: {error}"))
+            continue
+        view.add(middleware)
+        rows.append(entry.rows(middleware))
+    return grouped(), [row for each in reversed(rows) for row in each]
+
+
+def convert(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Return the bare response for what a hook or the view raised.
+
+    Those that are Django's way to answer have their own status; any other is kept for the
+    outcome. Django would render an error page, which no event shows.
+    """
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            logger.debug("%s for %s: %s", status, request.path, error)
+            return HttpResponse(status=status)
+    run = current_run.get()
+    run.exception = run.exception or error
+    return HttpResponse(status=503 if isinstance(error, PoolExhausted) else 500)
+
+
+def checked(response: Any, source: Any) -> HttpResponseBase:
+    """Return a hook's response; raise when it is none."""
+    if isinstance(response, HttpResponseBase):
+        return response
+    owner = getattr(source, "__self__", source)
+    name = getattr(owner, "__qualname__", type(owner).__qualname__)
+    msg = f"{name} returned {type(response).__name__} instead of an HttpResponse."
+    if asyncio.iscoroutine(response):
+        response.close()
+        msg += " It is async; mark it with async_capable = True and sync_capable = False."
+    raise RxBridgeError(msg)
+
+
+async def _awaited(hook: Callable[..., Any], *args: Any) -> Any:
+    if is_async(hook):
+        return await hook(*args)
+    return await sync_to_async(hook)(*args)
+
+
+def _view_step(hook: Callable[..., Any]) -> Callable[[HttpRequest], Any]:
+    def process_view(request: HttpRequest) -> Any:
+        run = current_run.get()
+        response = hook(request, run.view, (), run.kwargs)
+        return checked(response, hook) if response else None
+
+    return process_view
+
+
+def _request_step(middleware: Middleware) -> Step:
+    hook = middleware.hook("process_request")
+    if hook is None:
+        return Step(_pass, _hooks.never)
+
+    def process_request(request: HttpRequest) -> Any:
+        response = hook(request)
+        return checked(response, hook) if response else None
+
+    return Step(process_request, _hooks.blocking_test(middleware.instance, "process_request"))
+
+
+def _response_hook(middleware: Middleware) -> tuple[Callable[..., Any], _hooks.Test] | None:
+    hook = middleware.hook("process_response")
+    if hook is None:
+        return None
+    return hook, _hooks.blocking_test(middleware.instance, "process_response")
+
+
+def _pass(request: HttpRequest) -> None:
+    """Let a request through where a middleware has no ``process_request``."""
+
+
+def _use_urlconf(request: HttpRequest) -> None:
+    """Activate the URLconf a middleware put on the request, before ``process_view``."""
+    if hasattr(request, "urlconf"):
+        set_urlconf(request.urlconf)
+
+
+async def _never_called(request: HttpRequest) -> HttpResponseBase:
+    msg = f"A middleware made of hooks called get_response itself for {request.path}."
+    raise RxBridgeError(msg)

@@ -1,0 +1,117 @@
+"""Which of Django's own hooks never block, and the step that resolves user and session."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.contrib.messages.storage.session import SessionStorage
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.locale import LocaleMiddleware
+from django.middleware.security import SecurityMiddleware
+from django.utils.functional import LazyObject
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+Test: TypeAlias = Callable[["HttpRequest"], bool]
+
+
+def always(request: HttpRequest) -> bool:  # noqa: ARG001
+    """Say that a hook blocks: nothing is known of it."""
+    return True
+
+
+def never(request: HttpRequest) -> bool:  # noqa: ARG001
+    """Say that a hook does not block: it computes, or only prepares something lazy."""
+    return False
+
+
+def _session_is_saved(request: HttpRequest) -> bool:
+    session = getattr(request, "session", None)
+    return session is not None and (session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
+
+
+def _csrf_in_session(request: HttpRequest) -> bool:  # noqa: ARG001
+    return settings.CSRF_USE_SESSIONS
+
+
+def _messages_stored_elsewhere(request: HttpRequest) -> bool:
+    # Django's own keep them in a cookie or in the session, which is loaded by then.
+    return type(getattr(request, "_messages", None)) not in _MESSAGE_STORAGES
+
+
+_MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
+
+
+def identity_blocks(request: HttpRequest) -> bool:
+    """Say whether ``request.session`` or ``request.user`` has yet to be fetched from somewhere.
+
+    Nothing has for a visitor without a session key, unless some other middleware than Django's
+    own put a lazy user there.
+    """
+    session = getattr(request, "session", None)
+    if session is not None and getattr(session, "session_key", "") is not None:
+        return True
+    user = getattr(request, "user", None)
+    if not isinstance(user, LazyObject):
+        return False
+    source = vars(user).get("_setupfunc")
+    return getattr(source, "__module__", "") != AuthenticationMiddleware.__module__
+
+
+# Exact classes only: a subclass may do anything in what its parent's hooks call.
+_TESTS: Mapping[type, Mapping[str, Test]] = {
+    SecurityMiddleware: {"process_request": never, "process_response": never},
+    SessionMiddleware: {"process_request": never, "process_response": _session_is_saved},
+    CommonMiddleware: {"process_request": never, "process_response": never},
+    LocaleMiddleware: {"process_request": never, "process_response": never},
+    CsrfViewMiddleware: {"process_request": _csrf_in_session, "process_response": _csrf_in_session},
+    AuthenticationMiddleware: {"process_request": never},
+    LoginRequiredMiddleware: {"process_view": identity_blocks},
+    MessageMiddleware: {"process_request": never, "process_response": _messages_stored_elsewhere},
+    XFrameOptionsMiddleware: {"process_response": never},
+}
+
+
+def blocking_test(instance: Any, hook: str) -> Test:
+    """Return the test of whether ``hook`` of ``instance`` would block the loop."""
+    return _TESTS.get(type(instance), {}).get(hook, always)
+
+
+def place(test: Test) -> tuple[Literal["loop", "thread"], str]:
+    """Return where a hook with this test runs, and why, in words."""
+    if test is never:
+        return "loop", "known not to block"
+    if test is always:
+        return "thread", "may block"
+    return "thread", "blocks only when it has something to load or save"
+
+
+def resolve_identity(request: HttpRequest) -> None:
+    """Load the session and the user now, on the event's thread, so that the handler need not.
+
+    It is the middleware's own ``request.user`` that is resolved, with all that other middleware
+    hung on it; ``request.auser()`` answers with the same object.
+    """
+    session = getattr(request, "session", None)
+    if session is not None:
+        session.get("")
+    user = getattr(request, "user", None)
+    if user is None:
+        return
+    user.is_authenticated  # noqa: B018 - the access is what resolves the lazy object
+    if hasattr(request, "auser"):
+
+        async def auser() -> Any:
+            return request.user  # login() in the handler puts another one there
+
+        request.auser = auser

@@ -1,0 +1,171 @@
+"""ContextBinder: the current event's request, for whoever runs inside the event."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages import get_messages
+from django.http import HttpResponse
+from django.middleware.csrf import CsrfViewMiddleware, get_token
+from django.utils import translation
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.messages.storage.base import BaseStorage
+    from django.contrib.sessions.backends.base import SessionBase
+    from django.http import HttpRequest
+
+__all__ = [
+    "Binding",
+    "ContextBinder",
+    "RequestProxy",
+    "current_csrf_token",
+    "current_language",
+    "current_messages",
+    "current_request",
+    "current_response",
+    "current_session",
+    "current_user",
+    "request",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What is bound while an event runs: its request, and the response it may set cookies on."""
+
+    request: HttpRequest
+    response: HttpResponse
+
+
+_binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding", default=None)
+
+
+class ContextBinder:
+    """Bind a request to the running event, so that ``current_request()`` and friends find it.
+
+    The binding is a ``ContextVar``: a child task sees the event that started it, and two events
+    never see each other's.
+    """
+
+    @contextmanager
+    def bound(self, request: HttpRequest) -> Generator[Binding]:
+        """Bind ``request`` for the block, with the language its middleware chose active."""
+        binding = Binding(request, HttpResponse())
+        token = _binding.set(binding)
+        try:
+            with translation.override(_language_of(request)):
+                yield binding
+        finally:
+            _binding.reset(token)
+
+    def bind(self, binding: Binding | None) -> None:
+        """Bind for the rest of the running task, which is a background task's whole life."""
+        _binding.set(binding)
+        if binding is not None and (language := _language_of(binding.request)) is not None:
+            translation.activate(language)
+
+
+def _language_of(request: HttpRequest) -> str | None:
+    """Return the language a middleware chose for ``request``, else the one that is active."""
+    language: str | None = getattr(request, "LANGUAGE_CODE", None)
+    return language or translation.get_language()
+
+
+def binding_in(context: Context) -> Binding | None:
+    """Return what was bound when ``context`` was captured."""
+    return context.get(_binding)
+
+
+def current_request() -> HttpRequest | None:
+    """Return the running event's request, or ``None`` outside one."""
+    binding = _binding.get()
+    return binding.request if binding is not None else None
+
+
+def current_response() -> HttpResponse | None:
+    """Return the response of the running event, on which a handler may set cookies."""
+    binding = _binding.get()
+    return binding.response if binding is not None else None
+
+
+def current_user() -> AbstractBaseUser | AnonymousUser:
+    """Return the user the middleware resolved; an anonymous one outside an event."""
+    user: AbstractBaseUser | None = getattr(current_request(), "user", None)
+    return AnonymousUser() if user is None else user
+
+
+def current_session() -> SessionBase | None:
+    """Return the event's session, loaded; ``None`` outside an event or without sessions."""
+    session: SessionBase | None = getattr(current_request(), "session", None)
+    return session
+
+
+def current_messages() -> BaseStorage | list[Any]:
+    """Return the event's flash messages; reading them is what marks them as shown."""
+    request = current_request()
+    return [] if request is None else get_messages(request)
+
+
+def current_csrf_token() -> str | None:
+    """Return a CSRF token that Django accepts from this browser; ``None`` outside an event.
+
+    A browser that has no CSRF cookie yet is given one with the event's response.
+    """
+    request = current_request()
+    if request is None:
+        return None
+    if "CSRF_COOKIE" not in request.META:
+        CsrfViewMiddleware(_no_response).process_request(request)
+    return get_token(request)
+
+
+def current_language() -> str | None:
+    """Return the language code that is active, or ``None`` when translation is off."""
+    return translation.get_language()
+
+
+def _no_response(request: HttpRequest) -> HttpResponse:
+    """Complete the middleware whose ``process_request`` is borrowed to read the secret."""
+    return HttpResponse(status=501, reason=f"No view behind {request.path}")
+
+
+class RequestProxy:
+    """The running event's request under one importable name: ``request.user``, ``request.GET``.
+
+    Every access goes to the request of the event that is running then; outside an event an
+    attribute access raises ``AttributeError`` and the proxy is false.
+    """
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request(name), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._request(name), name, value)
+
+    def __bool__(self) -> bool:
+        return current_request() is not None
+
+    def __repr__(self) -> str:
+        return f"<RequestProxy of {current_request()!r}>"
+
+    def _request(self, name: str) -> HttpRequest:
+        current = current_request()
+        if current is None:
+            msg = (
+                f"request.{name} was read outside an event. Read it in an event handler, or use "
+                "current_request(), which is None there."
+            )
+            raise AttributeError(msg)
+        return current
+
+
+request = RequestProxy()

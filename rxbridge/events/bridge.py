@@ -1,0 +1,323 @@
+"""EventBridge: the Reflex middleware that runs each handler inside Django's chain."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from urllib.parse import urljoin, urlsplit
+
+import reflex as rx
+from django.core.exceptions import DisallowedHost
+from django.utils.http import parse_http_date_safe
+
+from rxbridge.errors import InvalidEvent, PoolExhausted
+from rxbridge.events._background import own_thread_for_task
+from rxbridge.events._reflex import EventInProcess, Kind
+
+if TYPE_CHECKING:
+    from http.cookies import Morsel
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+    from reflex.event import Event
+    from reflex.state import BaseState, StateUpdate
+
+    from rxbridge.asgi.connections import Connection
+    from rxbridge.events.binder import Binding, ContextBinder
+    from rxbridge.events.request_factory import EventRequest, ReflexEvent
+    from rxbridge.events.runner import MiddlewareRunner, Outcome
+
+__all__ = ["EventBridge", "Handoff", "Refusal", "default_refusal"]
+
+logger = logging.getLogger("rxbridge")
+
+EventSpec: TypeAlias = Any
+Predicate: TypeAlias = "Callable[[ReflexEvent], bool]"
+
+
+class RequestFactory(Protocol):
+    """What makes the request of an event; see ``SyntheticRequestFactory``."""
+
+    def build(self, event: ReflexEvent, /) -> EventRequest: ...
+
+
+class Handoff(Protocol):
+    """What takes the cookies of an event to the browser; see ``CookieHandoff``."""
+
+    def offer(
+        self, connection: Connection, response: HttpResponseBase, /
+    ) -> Sequence[EventSpec]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An event the page is to be told about: what the chain answered, and where that leads.
+
+    ``status`` is the response's. For a redirect, ``location`` is a path on this host or an
+    address elsewhere, and ``redirect`` is the event that takes the browser there. ``handler_ran``
+    is true when only the way out refused.
+    """
+
+    event: ReflexEvent
+    status: int
+    location: str | None = None
+    redirect: EventSpec | None = None
+    handler_ran: bool = False
+
+
+_MESSAGES = {
+    401: "Please sign in first.",
+    403: "You are not allowed to do that.",
+    404: "That is no longer there.",
+    429: "That was too often. Please wait a moment and try again.",
+    503: "The service is busy. Please try again in a moment.",
+}
+_OTHER_MESSAGE = "That did not work. Please try again."
+
+
+def default_refusal(refusal: Refusal) -> Sequence[EventSpec]:
+    """Follow a redirect; else show a toast that says what a visitor can do, and nothing of why.
+
+    The toast has one id, so a page whose events are all refused shows one.
+    """
+    if refusal.redirect is not None:
+        return [refusal.redirect]
+    message = _MESSAGES.get(refusal.status, _OTHER_MESSAGE)
+    return [rx.toast.error(message, id="rxbridge-refusal")]
+
+
+class EventBridge(rx.Middleware):
+    """Run every event's handler inside Django's middleware chain.
+
+    Added to the app with ``app.add_middleware(bridge)``, after any other Reflex middleware:
+    Reflex calls none behind it. What the chain refuses does not run; ``refuse`` returns the
+    events the page is sent instead. ``only`` and ``skip`` choose which events are bridged; one
+    that is not bridged runs as in plain Reflex, with nobody bound.
+
+    With ``threaded`` a handler that is not async runs on its event's own thread, where Django's
+    ORM may be used; without, on the event loop, as in plain Reflex.
+    """
+
+    def __init__(
+        self,
+        requests: RequestFactory,
+        runner: MiddlewareRunner,
+        binder: ContextBinder,
+        *,
+        handoff: Handoff | None = None,
+        refuse: Callable[[Refusal], Sequence[EventSpec]] = default_refusal,
+        only: Predicate | None = None,
+        skip: Predicate | None = None,
+        threaded: bool = True,
+    ) -> None:
+        for argument, name, method in (
+            (requests, "requests", "build"),
+            (runner, "runner", "run"),
+            (binder, "binder", "bound"),
+        ):
+            if not callable(getattr(argument, method, None)):
+                msg = f"{name} must have a method {method}(); got {argument!r}."
+                raise ValueError(msg)
+        self.requests = requests
+        self.runner = runner
+        self.binder = binder
+        self.handoff = handoff
+        self.refuse = refuse
+        self.threaded = threaded
+        self._only = only
+        self._skip = skip
+
+    async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
+        """Run the event; return an update when it is done, ``None`` to let Reflex run it."""
+        passage = _Passage(self, EventInProcess(app, state, event))
+        return await passage.go()
+
+    def bridges(self, event: ReflexEvent) -> bool:
+        """Tell whether ``only`` and ``skip`` leave ``event`` to the bridge."""
+        if self._only is not None and not self._only(event):
+            return False
+        return self._skip is None or not self._skip(event)
+
+
+class _Passage:
+    """One event's way through the bridge."""
+
+    def __init__(self, bridge: EventBridge, process: EventInProcess) -> None:
+        self._bridge = bridge
+        self._process = process
+        self._binding: Binding | None = None
+        self._handler_raised = False
+
+    async def go(self) -> StateUpdate | None:
+        process, bridge = self._process, self._bridge
+        if process.kind is Kind.INTERNAL or (process.kind is Kind.PAGE and process.is_chained):
+            # It shows what the event it follows has made; so it is that event's user still.
+            bridge.binder.bind(process.enqueuing_binding)
+            return None
+        event = process.description
+        if not bridge.bridges(event):
+            bridge.binder.bind(None)
+            return None
+        try:
+            request = bridge.requests.build(event)
+        except InvalidEvent as error:
+            await self._keep_page_alive()
+            return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
+        view = self._admit if event.background else self._handle
+        outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
+        return await self._conclude(request, outcome)
+
+    async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
+        """Tell the page what came of the event, and Reflex whether it is done."""
+        process = self._process
+        background = process.description.background
+        admitted = outcome.reached and outcome.response.status_code < 300
+        specs = self._hand_off(request, outcome.response)
+        if self._handler_raised and outcome.exception is not None:
+            await process.emit(*specs)
+            raise outcome.exception
+        if not admitted:
+            ran = outcome.reached and not background
+            specs += self._refuse(self._refusal(request, outcome.response, ran), outcome.exception)
+        if not outcome.reached:
+            await self._keep_page_alive()
+        if not (background and admitted):
+            return process.update(*specs)
+        await self._start_background()
+        await process.emit(*specs)
+        return None
+
+    def _as_view(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the view the chain sees: the handler by name and attributes.
+
+        A page is shown to anyone; what it loads are handlers, each refused or not.
+        """
+
+        async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase | None:
+            return await method(request, payload)  # type: ignore[no-any-return]
+
+        functools.update_wrapper(view, self._process.description.handler)
+        if self._process.kind is Kind.PAGE:
+            view.login_required = False  # type: ignore[attr-defined]
+        return view
+
+    async def _handle(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase:
+        process, bridge = self._process, self._bridge
+        try:
+            with bridge.binder.bound(request) as binding:
+                await process.mirror(request)
+                if process.is_fresh:
+                    await process.rehydrate()
+                await process.run(payload, threaded=bridge.threaded)
+                if await process.mirror(request):
+                    await process.send_delta()
+        except PoolExhausted:
+            raise
+        except Exception:
+            self._handler_raised = True
+            raise
+        return binding.response
+
+    async def _admit(self, request: EventRequest, payload: dict[str, Any]) -> None:  # noqa: ARG002
+        """Stand for the background task while the chain decides; it starts after the chain."""
+        with self._bridge.binder.bound(request) as binding:
+            self._binding = binding
+            if await self._process.mirror(request):
+                await self._process.send_delta()
+
+    async def _start_background(self) -> None:
+        self._bridge.binder.bind(self._binding)
+        if self._bridge.runner.threads is not None:
+            await own_thread_for_task()
+
+    async def _keep_page_alive(self) -> None:
+        """Show the page although its event was refused: to nobody, when it was to load it.
+
+        A click that is refused leaves a page as it is, for the user it was loaded by.
+        """
+        process = self._process
+        if process.kind is Kind.PAGE:
+            await process.mirror(None)
+        if process.is_fresh:
+            await process.rehydrate()
+        if process.kind is Kind.PAGE:
+            await process.run(process.description.payload, threaded=False)
+
+    def _hand_off(self, request: EventRequest, response: HttpResponseBase) -> list[EventSpec]:
+        """Put the cookies the chain set into the jar, and on their way to the browser."""
+        connection = request.reflex_event.connection
+        if not response.cookies or connection is None:
+            return []
+        keep_cookies(connection, response)
+        handoff = self._bridge.handoff
+        return list(handoff.offer(connection, response)) if handoff is not None else []
+
+    def _refusal(
+        self, request: EventRequest, response: HttpResponseBase, handler_ran: bool
+    ) -> Refusal:
+        target = location(request, response)
+        return Refusal(
+            event=self._process.description,
+            status=response.status_code,
+            location=target,
+            redirect=None if target is None else self._process.navigation(target),
+            handler_ran=handler_ran,
+        )
+
+    def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
+        _log(refusal, cause)
+        return list(self._bridge.refuse(refusal) or ())
+
+
+def keep_cookies(connection: Connection, response: HttpResponseBase) -> None:
+    """Put what ``response`` sets into the connection's jar, as a browser would into its own."""
+    for name, morsel in response.cookies.items():
+        if _is_expired(morsel):
+            connection.delete_cookie(name)
+            continue
+        try:
+            connection.set_cookie(name, morsel.coded_value)
+        except ValueError as error:
+            logger.warning("The cookie %s reaches no later event: %s", name, error)
+
+
+def _is_expired(morsel: Morsel[str]) -> bool:
+    if morsel["max-age"] != "":
+        return int(morsel["max-age"]) <= 0
+    expires = parse_http_date_safe(morsel["expires"]) if morsel["expires"] else None
+    return expires is not None and expires <= time.time()
+
+
+def location(request: HttpRequest, response: HttpResponseBase) -> str | None:
+    """Return where a redirect leads: a path on this host, or an http(s) address elsewhere."""
+    target = response.headers.get("Location")
+    if target is None or not 300 <= response.status_code < 400:
+        return None
+    try:
+        here = request.build_absolute_uri()
+        url = urljoin(here, target)
+        own, parts = urlsplit(here), urlsplit(url)
+    except (DisallowedHost, ValueError):
+        return None
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return None
+    # Alone, a path of two slashes would be an address elsewhere; a backslash is one to browsers.
+    looks_external = parts.path[:2].replace("\\", "/") == "//"
+    if looks_external or (parts.scheme, parts.netloc) != (own.scheme, own.netloc):
+        return url
+    return parts._replace(scheme="", netloc="").geturl() or "/"
+
+
+def _log(refusal: Refusal, cause: Exception | str | None) -> None:
+    name, status = refusal.event.handler_name, refusal.status
+    did = "ran, but its chain failed" if refusal.handler_ran else "did not run"
+    if isinstance(cause, Exception):
+        logger.error("%s %s: %s", name, did, status, exc_info=cause)
+    elif refusal.location is not None:
+        logger.info("%s %s: %s to %s", name, did, status, refusal.location)
+    else:
+        logger.warning("%s %s: %s %s", name, did, status, cause or "")

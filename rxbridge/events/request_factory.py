@@ -1,0 +1,281 @@
+"""SyntheticRequestFactory: the Django request of a Reflex event."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote, unquote, urlencode
+
+from django.core.handlers.asgi import ASGIRequest
+from django.urls import Resolver404, ResolverMatch, resolve
+
+from rxbridge.asgi.connections import CONNECTION_HEADER
+from rxbridge.errors import InvalidEvent
+
+if TYPE_CHECKING:
+    from rxbridge.asgi.connections import Connection
+
+__all__ = ["EventRequest", "ReflexEvent", "SyntheticRequestFactory", "resolve_page"]
+
+MAX_PATH_LENGTH = 8 * 1024
+"""Characters of path and query together; what servers allow in a request line."""
+
+MAX_HEADER_BYTES = 64 * 1024
+"""Bytes of all headers together, as servers allow for a handshake."""
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+# What belongs to the socket or to a body the event does not have, and the cookies, which come
+# from the jar. "asgi-scope-client" is Reflex's own note of the peer address.
+_DROPPED_HEADERS = frozenset(
+    {
+        b"asgi-scope-client",
+        b"connection",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"keep-alive",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        CONNECTION_HEADER,
+    }
+)
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def no_handler() -> None:
+    """Stand in for the handler of an event that names none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReflexEvent:
+    """One Reflex event as the parts of rxbridge see it; a middleware finds it on its request.
+
+    ``router_data`` is that of the event's chain: a chained event carries none of its own.
+    ``connection`` is the connection it came over; on a request the factory built with a
+    registry it is always set, if that connection is still known.
+    """
+
+    name: str
+    handler: Callable[..., Any] = no_handler
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    router_data: Mapping[str, Any] = field(default_factory=dict)
+    token: str = ""
+    background: bool = False
+    connection: Connection | None = None
+
+    @property
+    def handler_name(self) -> str:
+        """The handler's dotted name, ``module.Class.method``, for logs."""
+        fn = self.handler
+        return f"{fn.__module__}.{getattr(fn, '__qualname__', type(fn).__qualname__)}"
+
+
+class EventRequest(ASGIRequest):
+    """Django's ASGI request, made from an event instead of an HTTP request."""
+
+    reflex_event: ReflexEvent
+
+
+class Connections(Protocol):
+    """What the factory needs of a ``ConnectionRegistry``."""
+
+    def get(self, connection_id: str, /) -> Connection | None: ...
+
+
+class SyntheticRequestFactory:
+    """Build the Django request an event stands for.
+
+    Path and query are what the browser says the page is; they are claims. Scheme, headers,
+    cookies and peer address come from the connection's handshake. Without ``connections`` all
+    of it is read from the event's ``router_data``, where Reflex keeps the handshake's headers.
+
+    ``method`` is GET unless a middleware wants another (django-reversion wants POST).
+    ``frontend_path`` is Reflex's setting of that name: the prefix its pages live under.
+    ``fallback_host`` is the host of an event that came over no connection, such as one the
+    server enqueued itself.
+
+    Source: https://asgi.readthedocs.io/en/stable/specs/www.html#http-connection-scope
+    """
+
+    def __init__(
+        self,
+        connections: Connections | None = None,
+        *,
+        method: str = "GET",
+        frontend_path: str = "",
+        fallback_host: str = "localhost",
+    ) -> None:
+        if method not in _METHODS:
+            msg = f"method {method!r} is not an HTTP method; write one of {', '.join(_METHODS)}."
+            raise ValueError(msg)
+        if frontend_path and (not frontend_path.startswith("/") or frontend_path.endswith("/")):
+            msg = f"frontend_path {frontend_path!r} must start with '/' and not end with one."
+            raise ValueError(msg)
+        self.connections = connections
+        self.method = method
+        self.frontend_path = frontend_path
+        self.fallback_host = fallback_host
+
+    def build(self, event: ReflexEvent) -> EventRequest:
+        """Return the request of ``event``; raise ``InvalidEvent`` when it cannot be made."""
+        _check_shape(event)
+        connection = self._connection(event)
+        if connection is None:
+            scope = self._scope_of_router_data(event.router_data)
+        else:
+            scope = self._scope_of_connection(connection)
+        scope |= self._page(event.router_data, scope["root_path"])
+        request = EventRequest(scope, BytesIO())
+        # The request holds the connection: a background task chains events after it closed.
+        request.reflex_event = replace(event, connection=connection)
+        request.resolver_match = ResolverMatch(
+            event.handler, (), dict(event.payload), url_name=event.handler_name
+        )
+        return request
+
+    def _connection(self, event: ReflexEvent) -> Connection | None:
+        headers = event.router_data.get("headers")
+        if self.connections is not None and isinstance(headers, Mapping):
+            connection_id = headers.get(CONNECTION_HEADER.decode())
+            if isinstance(connection_id, str):
+                return self.connections.get(connection_id)
+        return event.connection
+
+    def _scope_of_connection(self, connection: Connection) -> dict[str, Any]:
+        headers = [pair for pair in connection.headers if not _is_dropped(pair[0])]
+        if cookie := connection.cookie_header:
+            headers.append((b"cookie", cookie.encode("latin-1", "replace")))
+        return {
+            "type": "http",
+            "method": self.method,
+            "scheme": _SCHEMES.get(connection.scheme, "http"),
+            "headers": headers,
+            "client": connection.client,
+            "server": connection.server,
+            "root_path": connection.root_path,
+        }
+
+    def _scope_of_router_data(self, router_data: Mapping[str, Any]) -> dict[str, Any]:
+        claimed = router_data.get("headers") or {}
+        headers = _check_headers(claimed)
+        if self.connections is not None:
+            # A registry took the cookies out; any that are here were not put by a handshake.
+            headers = [pair for pair in headers if pair[0] != b"cookie"]
+        if not any(name == b"host" for name, _ in headers):
+            headers.append((b"host", self.fallback_host.encode()))
+        client = claimed.get("asgi-scope-client")
+        return {
+            "type": "http",
+            "method": self.method,
+            "scheme": "https" if _is_https(claimed) else "http",
+            "headers": headers,
+            "client": (client, 0) if client else None,
+            "server": None,
+            "root_path": "",
+        }
+
+    def _page(self, router_data: Mapping[str, Any], root_path: str) -> dict[str, Any]:
+        page, query = _address(router_data)
+        if len(page) + len(query) > MAX_PATH_LENGTH:
+            msg = f"The page's path and query are longer than {MAX_PATH_LENGTH} characters."
+            raise InvalidEvent(msg)
+        path = unquote(page)
+        if _CONTROL.search(path) or _CONTROL.search(query):
+            msg = "The page's path or query holds control characters."
+            raise InvalidEvent(msg)
+        full_path = f"{root_path}{self.frontend_path}{path}"
+        return {
+            "path": full_path,
+            "raw_path": quote(full_path).encode(),
+            "query_string": query.encode(),
+        }
+
+
+def resolve_page(request: ASGIRequest) -> ResolverMatch | None:
+    """Return what Django's URLconf says of the page's own path, or ``None`` for none of its."""
+    try:
+        return resolve(request.path_info, getattr(request, "urlconf", None))
+    except Resolver404:
+        return None
+
+
+def _check_shape(event: ReflexEvent) -> None:
+    for attribute in ("payload", "router_data"):
+        value = getattr(event, attribute)
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            msg = f"An event's {attribute} must be an object whose keys are strings."
+            raise InvalidEvent(msg)
+
+
+def _address(router_data: Mapping[str, Any]) -> tuple[str, str]:
+    """Return path and query as the address bar shows them, repeated keys kept.
+
+    That is ``asPath``. Reflex puts the page's route (``/product/[slug]``) in place of the
+    ``pathname`` a browser sends, and the last value of a repeated key in ``query``; they are read
+    only where there is nothing better.
+    """
+    address = router_data.get("asPath") or router_data.get("pathname") or "/"
+    if not isinstance(address, str) or not address.startswith("/"):
+        msg = "router_data['asPath'] and ['pathname'] must be strings that start with '/'."
+        raise InvalidEvent(msg)
+    path, question_mark, query = address.partition("#")[0].partition("?")
+    if question_mark or router_data.get("asPath"):
+        return path, query
+    return path, _encode_query(router_data.get("query") or {})
+
+
+def _encode_query(query: object) -> str:
+    if not isinstance(query, Mapping) or not all(
+        isinstance(value, str | list | tuple) for value in query.values()
+    ):
+        msg = "router_data['query'] must be an object of strings or lists of strings."
+        raise InvalidEvent(msg)
+    try:
+        return urlencode(query, doseq=True)
+    except UnicodeEncodeError as error:
+        msg = "router_data['query'] holds characters that are not text."
+        raise InvalidEvent(msg) from error
+
+
+def _check_headers(claimed: object) -> Headers:
+    """Return the headers as the handshake had them; Reflex decoded them as UTF-8."""
+    if not isinstance(claimed, Mapping):
+        msg = "router_data['headers'] must be an object."
+        raise InvalidEvent(msg)
+    headers: Headers = []
+    size = 0
+    for name, value in claimed.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            msg = "router_data['headers'] must hold strings only."
+            raise InvalidEvent(msg)
+        if not _HEADER_NAME.fullmatch(name) or _CONTROL.search(value):
+            msg = f"router_data['headers'] holds a malformed header {name[:40]!r}."
+            raise InvalidEvent(msg)
+        key = name.lower().encode()
+        size += len(name) + len(value)
+        if key == b"cookie" or not _is_dropped(key):
+            headers.append((key, value.encode()))
+    if size > MAX_HEADER_BYTES:
+        msg = f"router_data['headers'] is larger than {MAX_HEADER_BYTES} bytes."
+        raise InvalidEvent(msg)
+    return headers
+
+
+def _is_https(claimed: Mapping[str, str]) -> bool:
+    """Tell whether the page was loaded over TLS; router_data has only its origin to tell by."""
+    return claimed.get("origin", "").lower().startswith("https://")
+
+
+def _is_dropped(name: bytes) -> bool:
+    return name in _DROPPED_HEADERS or name.startswith(b"sec-websocket-")

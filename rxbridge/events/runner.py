@@ -1,0 +1,195 @@
+"""MiddlewareRunner: Django's middleware chain around an event's handler."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from contextlib import suppress
+from contextvars import Context, copy_context
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.conf import settings
+from django.core.signals import got_request_exception
+from django.db import close_old_connections, connections
+from django.http import HttpResponse
+from django.urls import set_urlconf
+
+from rxbridge.errors import PoolExhausted
+from rxbridge.events._chain import Run, View, convert, current_run, load_chain
+from rxbridge.events._plan import Factory, PlanRow
+from rxbridge.events.threads import ThreadPool
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+__all__ = ["DEFAULT_SKIP", "MiddlewareRunner", "Outcome", "PlanRow", "View", "database_threads"]
+
+T = TypeVar("T")
+
+DEFAULT_SKIP: Mapping[str, str] = {
+    "django.middleware.csrf.CsrfViewMiddleware.process_view": (
+        "an event carries no form token; OriginGuard checks where its socket came from"
+    ),
+    "django.middleware.cache.UpdateCacheMiddleware": "an event's empty answer is no page to cache",
+    "django.middleware.cache.FetchFromCacheMiddleware": "a cached page would answer the event",
+    "django.middleware.gzip.GZipMiddleware": "it only encodes an HTTP body",
+    "django.middleware.http.ConditionalGetMiddleware": "it only decorates an HTTP answer",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware": "it only decorates an HTTP answer",
+    "csp.middleware.CSPMiddleware": "it only decorates an HTTP answer",
+    "corsheaders.middleware.CorsMiddleware": "it only decorates an HTTP answer",
+    "debug_toolbar.middleware.DebugToolbarMiddleware": "it only decorates an HTTP body",
+    "whitenoise.middleware.WhiteNoiseMiddleware": "it would answer the event with a file",
+}
+"""What runs around no event, and why: a middleware's dotted path, or that of one of its hooks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of an event: the chain's response, and whether its view ran.
+
+    ``exception`` is what the view or a middleware raised and nothing answered; the response
+    then has status 500. Django's own ways to answer by raising, such as ``PermissionDenied`` and
+    ``Http404``, are answers: their response has the status they stand for.
+    """
+
+    response: HttpResponseBase
+    reached: bool
+    exception: Exception | None = None
+
+
+def database_threads(*, core: int = 4, limit: int = 100, wait: float = 30.0) -> ThreadPool:
+    """Return a pool whose threads keep Django's database connections in order.
+
+    Stale and over-aged connections are closed before and after each event, as Django does
+    around each HTTP request; a thread that ends closes its own. ``wait`` is in seconds.
+    """
+    return ThreadPool(
+        core=core,
+        limit=limit,
+        wait=wait,
+        prepare=close_old_connections,
+        clean=close_old_connections,
+        retire=connections.close_all,
+    )
+
+
+class MiddlewareRunner:
+    """Run Django's middleware chain around an event's handler, as Django does around a view.
+
+    ``middleware`` is a list as in ``settings.MIDDLEWARE``, which is the default; a factory may
+    stand in place of its dotted path. ``skip`` names what is left out, by the dotted path of a
+    class (or of a base of it) or of one of its hooks; extend it with
+    ``{**DEFAULT_SKIP, "path": "why"}``.
+
+    All synchronous code of one event runs on one thread leased from ``threads``, which no other
+    event uses meanwhile. With ``threads=None`` it runs where asgiref's thread-sensitive code
+    runs: on the caller's own thread under ``async_to_sync``.
+
+    ``admission_timeout`` is in seconds; a chain that takes longer to reach the handler refuses
+    the event with a 503.
+
+    Source: ``django.core.handlers.base.BaseHandler``.
+    """
+
+    def __init__(
+        self,
+        middleware: Iterable[str | Factory] | None = None,
+        *,
+        skip: Mapping[str, str] | Iterable[str] = DEFAULT_SKIP,
+        threads: ThreadPool | Literal["default"] | None = "default",
+        admission_timeout: float | None = 60.0,
+    ) -> None:
+        if isinstance(middleware, str) or isinstance(skip, str):
+            msg = "middleware and skip are lists of dotted paths; write [path] for one."
+            raise ValueError(msg)
+        if admission_timeout is not None and admission_timeout <= 0:
+            msg = "admission_timeout is in seconds and must be positive, or None for no limit."
+            raise ValueError(msg)
+        self.threads = database_threads() if threads == "default" else threads
+        self.admission_timeout = admission_timeout
+        listed = settings.MIDDLEWARE if middleware is None else middleware
+        reasons = skip if isinstance(skip, Mapping) else dict.fromkeys(skip, "named in `skip`")
+        self._chain, self._plan = load_chain(list(listed), reasons)
+
+    async def run(
+        self, request: HttpRequest, view: View, *, kwargs: Mapping[str, Any] | None = None
+    ) -> Outcome:
+        """Run ``view`` inside the chain and return what became of it.
+
+        ``view`` is awaited with the request and ``kwargs``, at most once, and only if every
+        middleware let the request through. ``process_view`` hooks see ``view`` itself, so it
+        should carry the handler's name and attributes. What the chain or the view raises is in
+        the outcome; only a cancellation is raised here.
+
+        The event runs in a copy of the caller's context: the language, URLconf and
+        ``ContextVar`` values its middleware sets are gone with it.
+        """
+        run = Run(view, dict(kwargs or {}))
+        response = await in_context(copy_context(), self._lease_and_run(request, run))
+        return Outcome(response=response, reached=run.reached, exception=run.exception)
+
+    def explain(self) -> list[PlanRow]:
+        """Return the chain as rows: each middleware's hooks, where each runs, and why."""
+        return list(self._plan)
+
+    async def _lease_and_run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
+        if self.threads is None:
+            return await self._run(request, run)
+        with self.threads.lease() as lease:
+            async with ThreadSensitiveContext(executor=lease):
+                return await self._run(request, run)
+
+    async def _run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
+        current_run.set(run)
+        set_urlconf(settings.ROOT_URLCONF)
+        response = await self._admit(request, run)
+        if run.exception is not None:
+            await _report(request, run.exception)
+        return response
+
+    async def _admit(self, request: HttpRequest, run: Run) -> HttpResponseBase:
+        try:
+            async with asyncio.timeout(self.admission_timeout) as run.clock:
+                return await self._chain.acall(request)
+        except TimeoutError as error:
+            run.exception = run.exception or error
+            return HttpResponse(status=503)
+        except Exception as error:
+            return convert(request, error)
+        finally:
+            run.over = True
+
+
+@types.coroutine
+def in_context(context: Context, coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """Await ``coroutine`` in ``context``, in the running task."""
+    step: Callable[[Any], Any] = coroutine.send
+    sent: Any = None
+    while True:
+        try:
+            awaited = context.run(step, sent)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+        try:
+            sent = yield awaited
+            step = coroutine.send
+        except BaseException as error:
+            step, sent = coroutine.throw, error
+
+
+async def _report(request: HttpRequest, error: Exception) -> None:
+    """Send Django's signal for an unanswered exception, once; receivers find it in ``exc_info``."""
+    if not got_request_exception.has_listeners(MiddlewareRunner):
+        return
+    try:
+        raise error
+    except Exception:
+        with suppress(PoolExhausted):
+            # Not asend(): it runs receivers in a task, where no exception is being handled.
+            await sync_to_async(got_request_exception.send_robust)(
+                sender=MiddlewareRunner, request=request
+            )

@@ -1,0 +1,72 @@
+"""AppState: what a handler sees of Django, as attributes of its state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+
+from rxbridge.events import binder
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+    from django.contrib.messages.storage.base import BaseStorage
+    from django.contrib.sessions.backends.base import SessionBase
+    from django.http import HttpRequest, HttpResponse
+    from django.urls import ResolverMatch
+
+__all__ = ["AppState"]
+
+
+class AppState:
+    """A mixin for states whose handlers work with Django: ``class CartState(AppState, rx.State)``.
+
+    Its properties read what is bound while the event runs; nothing is stored on the state. It is
+    a plain class, so Reflex neither registers it nor makes its methods into event handlers a
+    browser could call.
+    """
+
+    @property
+    def request(self) -> HttpRequest | None:
+        """The event's request, or ``None`` outside a bridged event."""
+        return binder.current_request()
+
+    @property
+    def response(self) -> HttpResponse | None:
+        """The event's response, on which cookies may be set."""
+        return binder.current_response()
+
+    @property
+    def user(self) -> AbstractBaseUser | AnonymousUser:
+        """The user the middleware resolved; an anonymous one outside an event."""
+        return binder.current_user()
+
+    @property
+    def session(self) -> SessionBase | None:
+        """The event's session; what a handler writes to it is saved after the handler."""
+        return binder.current_session()
+
+    @property
+    def messages(self) -> BaseStorage | list[Any]:
+        """The flash messages; iterating over them marks them as shown."""
+        return binder.current_messages()
+
+    @property
+    def csrf_token(self) -> str | None:
+        """A CSRF token that Django accepts from this browser."""
+        return binder.current_csrf_token()
+
+    @property
+    def resolver_match(self) -> ResolverMatch | None:
+        """The match whose view is this event's handler."""
+        return getattr(binder.current_request(), "resolver_match", None)
+
+    async def has_perm(self, permission: str, obj: Any = None) -> bool:
+        """Return whether the user has ``permission``, such as ``"shop.change_order"``.
+
+        It asks Django's backends, on the event's thread, since they may ask the database. In a
+        synchronous handler use ``self.user.has_perm``.
+        """
+        user: Any = binder.current_user()
+        return bool(await sync_to_async(user.has_perm)(permission, obj))

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Install what tests need and PyPI does not have: Chromium and Redis, from Debian.
+# Where that is not possible the tests that need them are skipped; with CI=true it is an error.
+set -euo pipefail
+
+missing=()
+[[ -n ${CHROMIUM:-} ]] || command -v chromium >/dev/null || missing+=(chromium)
+command -v redis-server >/dev/null || missing+=(redis-server)
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+    printf '\n\033[1m==> Installing %s with apt-get\033[0m\n' "${missing[*]}"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update
+    apt-get install --yes --no-install-recommends "${missing[@]}"
+    exit 0
+fi
+
+echo "Not installed: ${missing[*]}. Install them as root: apt-get install ${missing[*]}" >&2
+if [[ ${CI:-} == true ]]; then
+    echo "In CI no test may be skipped for them." >&2
+    exit 1
+fi
+echo "The tests that need them are skipped." >&2

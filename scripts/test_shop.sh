@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Run the shop's own tests, as a project that uses rxbridge would: in its own directory.
+set -euo pipefail
+cd "$(dirname "$0")/../examples/shop"
+
+python=${VENV:-.venv}/bin/python
+[[ $python == /* ]] || python=../../$python
+printf '\n\033[1m==> Running the tests of the shop\033[0m\n'
+exec "$python" manage.py test

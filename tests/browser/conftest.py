@@ -1,0 +1,148 @@
+"""A real Chromium and the example shop on a real server.
+
+Chromium is Debian's; where there is none the tests are skipped, except in CI, which installs it.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.servers import KINDS, REPOSITORY, Server, run_server
+
+SHOP = REPOSITORY / "examples" / "shop"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no Chromium; .ci/run is to install it.")
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def bundle() -> None:
+    """Build the shop's pages unless they are built from these very sources."""
+    script = "import run_demo; run_demo.is_built() or run_demo.build()"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
+    subprocess.run([sys.executable, "-c", script], cwd=SHOP, env=environment, check=True)
+
+
+def shop_environment(database: Path, settings: str) -> dict[str, str]:
+    """What the shop is to be run with; settings modules beside this file can be named."""
+    return {
+        "SHOP_DATABASE": str(database),
+        "DJANGO_SETTINGS_MODULE": settings,
+        "PYTHONPATH": os.pathsep.join(map(str, (SHOP, REPOSITORY, Path(__file__).parent))),
+    }
+
+
+class Shop:
+    """The running shop, with its database in reach."""
+
+    def __init__(self, server: Server, database: Path) -> None:
+        self.server = server
+        self.url = server.url
+        self._database = database
+
+    def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Return what a query finds in the shop's database."""
+        with sqlite3.connect(self._database) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def cart_of(self, username: str) -> list[tuple[object, ...]]:
+        """Return name and quantity of what is in a user's cart."""
+        return self.rows(
+            "SELECT p.name, i.quantity FROM orders_cartitem i"
+            " JOIN orders_cart c ON c.id = i.cart_id"
+            " JOIN catalogue_product p ON p.id = i.product_id"
+            " JOIN auth_user u ON u.id = c.user_id WHERE u.username = ?",
+            username,
+        )
+
+
+@pytest.fixture(scope="session")
+def seeded(bundle: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the demo's goods and accounts, to be copied."""
+    database = tmp_path_factory.mktemp("seed") / "shop.sqlite3"
+    environment = shop_environment(database, "shop.settings")
+    for command in ("migrate", "seed"):
+        manage = [sys.executable, "manage.py", command, "--verbosity=0"]
+        subprocess.run(manage, cwd=SHOP, env={**os.environ, **environment}, check=True)
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return database
+
+
+@pytest.fixture(params=KINDS)
+def shop(request: pytest.FixtureRequest, seeded: Path, tmp_path: Path) -> Iterator[Shop]:
+    """The shop on uvicorn and on granian; a module is named by ``pytest.mark.settings``."""
+    database = tmp_path / "shop.sqlite3"
+    shutil.copy(seeded, database)
+    marker = request.node.get_closest_marker("settings")
+    settings = marker.args[0] if marker else "shop.settings"
+    environment = shop_environment(database, settings)
+    with run_server(request.param, "shop.asgi:application", env=environment, cwd=SHOP) as server:
+        yield Shop(server, database)
+
+
+class Visitor:
+    """One browser with one tab, and what its console complained of."""
+
+    def __init__(self, page: Page, shop: Shop) -> None:
+        self.page = page
+        self.shop = shop
+        self.complaints: list[str] = []
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.set_default_timeout(15_000)
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.complaints.append(f"{message.text} {json.dumps(message.location)}")
+
+    def open(self, path: str = "/") -> None:
+        """Load a page of the shop and wait until it is alive."""
+        self.page.goto(self.shop.url + path)
+
+    def sign_in(self, name: str, *, next_page: str = "/") -> None:
+        """Sign in at the admin, as anyone would."""
+        self.open(f"/admin/login/?next={next_page}")
+        self.page.fill("input[name=username]", name)
+        self.page.fill("input[name=password]", f"{name}-pass")
+        self.page.click("input[type=submit], button[type=submit]")
+        self.page.wait_for_url(self.shop.url + next_page)
+
+
+@pytest.fixture
+def visitor(chromium: Browser, shop: Shop) -> Iterator[Visitor]:
+    context = chromium.new_context()
+    yield Visitor(context.new_page(), shop)
+    context.close()

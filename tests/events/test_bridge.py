@@ -1,0 +1,720 @@
+"""EventBridge: the chain goes around the handler, and a refused handler does not run."""
+
+import asyncio
+import logging
+import threading
+
+import pytest
+import reflex as rx
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404, HttpResponse
+from django.utils import translation
+from django.utils.deprecation import MiddlewareMixin
+
+from rxbridge.errors import PoolExhausted
+from rxbridge.events import ContextBinder, EventBridge, MiddlewareRunner, SyntheticRequestFactory
+from rxbridge.events.bridge import Refusal, location
+from rxbridge.testing import EventClient, make_event
+from tests.events.app import (
+    Counter,
+    Shown,
+    app,
+    bridge,
+    bridged,
+    connections,
+    journal,
+    recorder,
+    unbridged,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def empty_journal():
+    journal.clear()
+    yield
+    journal.clear()
+
+
+@pytest.fixture
+def ada():
+    return User.objects.create_user("ada")
+
+
+@pytest.fixture
+def bob():
+    return User.objects.create_user("bob")
+
+
+def answering(response):
+    """A middleware that answers instead of letting the request through."""
+
+    def factory(get_response):
+        def middleware(request):
+            return response() if callable(response) else response
+
+        return middleware
+
+    return factory
+
+
+def refusing(response):
+    """As ``answering``, but only for the app's own handlers, so that the page loads."""
+
+    def factory(get_response):
+        def middleware(request):
+            if request.reflex_event.name.endswith("hydrate_and_load"):
+                return get_response(request)
+            return response() if callable(response) else response
+
+        return middleware
+
+    return factory
+
+
+def sent(fired, name):
+    """The values of a var, in the order the page received them."""
+    return [
+        changes[f"{name}_rx_state_"]
+        for delta in fired.deltas
+        for changes in delta.values()
+        if f"{name}_rx_state_" in changes
+    ]
+
+
+class TestHandlers:
+    @pytest.mark.parametrize("handler", [Counter.who, Counter.who_async])
+    async def test_handler_sees_the_signed_in_user(self, ada, handler):
+        async with EventClient(app, user=ada) as tab:
+            fired = await tab.fire(handler)
+        assert fired.vars["name"] == "ada"
+
+    async def test_anonymous_visitor_is_nobody(self):
+        async with EventClient(app) as tab:
+            await tab.fire(Counter.who)
+            assert (await tab.state(Counter)).user.is_anonymous
+
+    async def test_sync_handler_may_use_the_orm(self, ada):
+        async with EventClient(app) as tab:
+            assert (await tab.fire(Counter.query_sync)).vars["count"] == 1
+
+    async def test_not_threaded_handler_runs_on_the_event_loop(self, ada):
+        threads = []
+
+        class Unthreaded(MiddlewareMixin):
+            def process_view(self, request, view, args, kwargs):
+                return None
+
+        with bridged(Unthreaded, threaded=False):
+            async with EventClient(app, user=ada, raise_exceptions=False) as tab:
+                fired = await tab.fire(Counter.query_sync)
+                threads.append(threading.get_ident())
+        assert type(fired.exception).__name__ == "SynchronousOnlyOperation"
+
+    @pytest.mark.parametrize("handler", [Counter.count_up, Counter.count_up_async])
+    async def test_deltas_stream_as_the_handler_yields(self, handler):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            fired = await tab.fire(handler)
+        assert sent(fired, "count") == [1, 2, 3]
+
+    async def test_return_value_of_a_generator_is_chained(self):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            fired = await tab.fire(Counter.yield_and_return)
+        assert sent(fired, "count") == [1, 11]
+
+    async def test_response_phase_runs_after_the_last_yield(self):
+        with bridged(recorder("outer"), recorder("inner")):
+            async with EventClient(app) as tab:
+                await tab.fire(Counter.count_up_async)
+        assert journal == ["outer in", "inner in", "last yield", "inner out", "outer out"]
+
+    @pytest.mark.parametrize("handler", [Counter.deep, Counter.deep_async])
+    async def test_every_event_of_a_chain_has_the_user(self, ada, handler):
+        with bridged(recorder("chain")):
+            async with EventClient(app, user=ada) as tab:
+                fired = await tab.fire(handler(4))
+        assert fired.vars["seen"] == ["ada"] * 5
+        assert journal == ["chain in", "chain out"] * 5
+
+    async def test_event_spec_and_default_arguments(self):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            assert (await tab.fire(Counter.add(2))).vars["count"] == 2
+            assert (await tab.fire(Counter.add, number=2, twice=True)).vars["count"] == 6
+            # Reflex converts by annotation: a form field is a string.
+            assert (await tab.fire(Counter.add, number="4")).vars["count"] == 10
+
+    async def test_on_load_runs_as_the_user_before_the_page_is_hydrated(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            fired = await tab.load("/members")
+        assert fired.vars["name"] == "loaded by ada"
+        assert fired.vars["is_hydrated"] is True
+
+    async def test_on_load_of_a_page_reached_by_a_link(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            await tab.load("/")
+            assert (await tab.navigate("/members")).vars["name"] == "loaded by ada"
+
+    async def test_request_is_that_of_the_page_address_not_of_its_route(self):
+        async with EventClient(app, headers={"accept-language": "de"}) as tab:
+            fired = await tab.load("/product/blue-mug", query="q=1&q=2")
+        path, query, language, view = fired.vars["seen"]
+        assert (path, query, language) == ("/product/blue-mug", "2", "de")
+        assert view == "tests.events.app.Counter.look"
+
+    async def test_stop_iteration_in_a_sync_handler_is_an_error_not_a_hang(self):
+        async with EventClient(app, raise_exceptions=False) as tab:
+            fired = await asyncio.wait_for(tab.fire(Counter.stop_iteration), 5)
+            assert isinstance(fired.exception, RuntimeError)
+            assert (await tab.fire(Counter.add(1))).vars["count"] == 1
+
+    async def test_abandoned_generator_ends_within_its_event(self, ada):
+        async with EventClient(app, user=ada, raise_exceptions=False) as tab:
+            fired = await tab.fire(Counter.yield_nonsense)
+            assert isinstance(fired.exception, TypeError)
+            assert journal == ["closed for ada"]
+
+    async def test_login_not_required_handler_is_open_behind_login_required_middleware(self):
+        with bridged("django.contrib.auth.middleware.LoginRequiredMiddleware"):
+            async with EventClient(app) as tab:
+                opened = await tab.load("/members")
+                assert opened.redirect == "/admin/login/?next=/members"
+                assert "on_load" not in journal
+                assert (await tab.fire(Counter.open_to_all)).vars["count"] == 99
+                refused = await tab.fire(Counter.who)
+        assert refused.redirect == "/admin/login/?next=/members"
+        assert "handler" not in journal
+
+
+class TestBackground:
+    async def test_task_has_its_own_events_user(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            await tab.fire(Counter.background)
+            fired = await tab.background()
+        assert fired.vars == {**fired.vars, "name": "ada", "count": 1}
+
+    async def test_chain_runs_once_for_admission_and_is_not_held_open(self, ada):
+        with bridged(recorder("chain")):
+            async with EventClient(app, user=ada) as tab:
+                await tab.fire(Counter.background_forever)
+                with pytest.raises(TimeoutError):
+                    await tab.background(timeout=0.1)
+        assert journal == ["chain in", "chain out", "background"]
+
+    async def test_refused_task_does_not_start(self):
+        with bridged(answering(HttpResponse(status=403))):
+            async with EventClient(app) as tab:
+                fired = await tab.fire(Counter.background)
+                fired = await tab.background()
+        assert journal == []
+        assert fired.toasts == ["You are not allowed to do that."]
+
+    async def test_task_refused_on_the_way_out_does_not_start_either(self):
+        def factory(get_response):
+            def middleware(request):
+                get_response(request)
+                return HttpResponse(status=403)
+
+            return middleware
+
+        with bridged(factory):
+            async with EventClient(app) as tab:
+                await tab.fire(Counter.background)
+                await tab.background()
+        assert journal == []
+
+    async def test_event_a_task_chains_after_its_socket_closed_has_its_user(self, ada):
+        async with EventClient(app, user=ada) as server, server.tab(user=ada) as tab:
+            await tab.fire(Counter.background_chains)
+            connection_id = tab.connection.id
+            tab.connection.close()
+            tab.connection = None
+            assert connection_id not in [each.id for each in connections]
+            fired = await tab.background()
+        assert fired.vars["name"] == "ada"
+
+    async def test_task_started_by_a_chain_has_its_user(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            await tab.fire(Counter.start_background)
+            assert (await tab.background()).vars["name"] == "ada"
+
+    async def test_thread_of_a_task_ends_with_it(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            await tab.fire(Counter.background)
+            await tab.background()
+            for _ in range(100):
+                names = [thread.name for thread in threading.enumerate()]
+                if not any(name.startswith("rxbridge-background") for name in names):
+                    return
+                await asyncio.sleep(0.02)
+        pytest.fail(f"still alive: {names}")
+
+
+TOASTS = {
+    400: "That did not work. Please try again.",
+    401: "Please sign in first.",
+    403: "You are not allowed to do that.",
+    404: "That is no longer there.",
+    429: "That was too often. Please wait a moment and try again.",
+    500: "That did not work. Please try again.",
+    503: "The service is busy. Please try again in a moment.",
+}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(("status", "toast"), TOASTS.items())
+    async def test_status_becomes_a_toast_and_the_log_names_the_handler(
+        self, caplog, status, toast
+    ):
+        secret = HttpResponse("the secret of the middleware", status=status)
+        with bridged(refusing(secret)):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert journal == []
+        assert fired.toasts == [toast]
+        assert "secret" not in repr(fired)
+        assert f"tests.events.app.Counter.who did not run: {status}" in caplog.text
+
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [
+            (PermissionDenied("secret"), 403),
+            (Http404("secret"), 404),
+            (SuspiciousOperation("secret"), 400),
+            (RuntimeError("secret"), 500),
+            (PoolExhausted("secret"), 503),
+        ],
+    )
+    @pytest.mark.parametrize("hook", ["process_request", "process_view"])
+    async def test_exception_of_a_hook(self, caplog, hook, error, status):
+        def fail(self, request, *args):
+            if not request.reflex_event.name.endswith("hydrate_and_load"):
+                raise error
+
+        middleware = type("Failing", (MiddlewareMixin,), {hook: fail})
+        with bridged(middleware):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert journal == []
+        assert fired.toasts == [TOASTS[status]]
+        assert "secret" not in repr(fired)
+        assert f"tests.events.app.Counter.who did not run: {status}" in caplog.text
+
+    async def test_exception_on_the_way_out_is_told_too(self, caplog):
+        class Failing(MiddlewareMixin):
+            def process_response(self, request, response):
+                raise RuntimeError("secret")
+
+        with bridged(Failing):
+            async with EventClient(app) as tab:
+                fired = await tab.fire(Counter.who)
+        assert "handler" in journal
+        assert TOASTS[500] in fired.toasts
+        assert "secret" not in repr(fired)
+        assert "tests.events.app.Counter.who ran, but its chain failed: 500" in caplog.text
+
+    async def test_short_circuit_with_200_is_a_refusal(self):
+        with bridged(refusing(HttpResponse("cached"))):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert journal == []
+        assert fired.toasts == [TOASTS[500]]
+
+    async def test_disallowed_host(self, caplog):
+        async with EventClient(app, host="evil.test") as tab:
+            fired = await tab.fire(Counter.who)
+        assert journal == []
+        assert TOASTS[400] in fired.toasts
+        assert "tests.events.app.Counter.who did not run: 400" in caplog.text
+
+    async def test_middleware_that_returns_none(self):
+        with bridged(refusing(None)):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert journal == []
+        assert fired.toasts == [TOASTS[500]]
+
+    async def test_admission_timeout(self):
+        def slow(get_response):
+            async def middleware(request):
+                await asyncio.sleep(5)
+
+            return middleware
+
+        slow.async_capable, slow.sync_capable = True, False
+        with bridged(runner=MiddlewareRunner([slow], admission_timeout=0.05)):
+            async with EventClient(app) as tab:
+                fired = await tab.fire(Counter.who)
+        assert journal == []
+        assert TOASTS[503] in fired.toasts
+
+    @pytest.mark.parametrize(
+        ("target", "leads_to"),
+        [
+            ("/members?a=1#top", "/members?a=1#top"),
+            ("http://localhost/members", "/members"),
+            ("/product/mug", "/product/mug"),
+            ("members", "/members"),
+            ("/admin/", "/admin/"),
+            ("https://sso.example.com/login", "https://sso.example.com/login"),
+            ("//evil.test/x", "http://evil.test/x"),
+            ("http://localhost//evil.test", "http://localhost//evil.test"),
+            ("/\\evil.test", "http://localhost/\\evil.test"),
+            ("", "/"),
+            ("javascript:alert(1)", None),
+            ("java\tscript:alert(1)", None),
+            ("data:text/html,x", None),
+            ("http://[", None),
+            ("http:///x", "/x"),
+        ],
+    )
+    def test_where_a_redirect_leads(self, target, leads_to):
+        request = SyntheticRequestFactory().build(make_event())
+        response = HttpResponse(status=302)
+        response.headers["Location"] = target
+        assert location(request, response) == leads_to
+
+    async def test_redirect_to_a_page_of_the_app_is_shown_by_its_router(self):
+        with bridged(refusing(HttpResponse(status=302, headers={"Location": "/product/mug?a=1"}))):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert journal == []
+        (event,) = fired.events
+        assert event.name == "_redirect"
+        assert event.payload["path"] == "/product/mug?a=1"
+        assert event.payload["external"] is False
+
+    @pytest.mark.parametrize(
+        "target",
+        ["/admin/login/?next=/", "https://sso.example.com/?a=\"b'", "//evil.test/</script>"],
+    )
+    async def test_redirect_elsewhere_is_loaded(self, target):
+        with bridged(refusing(HttpResponse(status=302, headers={"Location": target}))):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert journal == []
+        assert [event.name for event in fired.events] == ["_call_script"]
+        assert fired.redirect == (f"http:{target}" if target.startswith("//") else target)
+
+    async def test_redirect_to_a_script_is_a_plain_refusal(self):
+        response = HttpResponse(status=302, headers={"Location": "javascript:alert(1)"})
+        with bridged(refusing(response)):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert fired.redirect is None
+        assert "javascript" not in repr([event.payload for event in fired.events])
+        assert fired.toasts == [TOASTS[500]]
+
+    async def test_refuse_decides_what_the_page_is_sent(self):
+        refusals = []
+
+        def refuse(refusal: Refusal):
+            refusals.append(refusal)
+            return [rx.toast.info("no")]
+
+        response = HttpResponse(status=302, headers={"Location": "/members"})
+        with bridged(refusing(response), refuse=refuse):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        (refusal,) = refusals
+        assert (refusal.status, refusal.location) == (302, "/members")
+        assert (refusal.event.handler_name, refusal.handler_ran) == (
+            "tests.events.app.Counter.who",
+            False,
+        )
+        assert fired.toasts == ["no"]
+        assert fired.redirect is None
+
+    async def test_refuse_that_fails_runs_no_handler(self):
+        def refuse(refusal):
+            raise LookupError
+
+        with bridged(refusing(HttpResponse(status=403)), refuse=refuse):
+            async with EventClient(app, raise_exceptions=False) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.who)
+        assert isinstance(fired.exception, LookupError)
+        assert journal == []
+
+    @pytest.mark.parametrize(
+        ("options", "runs_chain"),
+        [
+            ({"only": lambda event: event.name.endswith("who")}, True),
+            ({"only": lambda event: False}, False),
+            ({"skip": lambda event: event.name.endswith("who")}, False),
+            ({"skip": lambda event: False}, True),
+        ],
+    )
+    async def test_only_and_skip_choose_the_events(self, ada, options, runs_chain):
+        with bridged(recorder("chain"), **options):
+            async with EventClient(app, user=ada) as tab:
+                fired = await tab.fire(Counter.who)
+        assert ("chain in" in journal) is runs_chain
+        assert fired.vars["name"] == ("ada" if runs_chain else "")
+
+    @pytest.mark.parametrize("argument", ["requests", "runner", "binder"])
+    def test_part_of_the_wrong_kind_is_a_value_error(self, argument):
+        parts = {
+            "requests": SyntheticRequestFactory(),
+            "runner": MiddlewareRunner([]),
+            "binder": ContextBinder(),
+        }
+        with pytest.raises(ValueError, match=argument):
+            EventBridge(**{**parts, argument: object()})
+
+
+class TestExceptions:
+    async def test_exception_reaches_process_exception_and_reflex_once(self, monkeypatch):
+        seen = []
+
+        class Watching(MiddlewareMixin):
+            def process_exception(self, request, exception):
+                seen.append(("middleware", exception))
+
+        def handler(exception):
+            seen.append(("reflex", exception))
+            return rx.toast.error("caught")
+
+        monkeypatch.setattr(app, "backend_exception_handler", handler)
+        with bridged(Watching):
+            async with EventClient(app, raise_exceptions=False) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.fail)
+        assert [where for where, _ in seen] == ["middleware", "reflex"]
+        assert seen[0][1] is seen[1][1] is fired.exception
+        assert fired.toasts == ["caught"]
+
+    async def test_answered_exception_is_not_reflexs(self, monkeypatch):
+        class Answering(MiddlewareMixin):
+            def process_exception(self, request, exception):
+                return HttpResponse(status=429)
+
+        def fail(exception):
+            pytest.fail("Reflex's backend exception handler was called")
+
+        monkeypatch.setattr(app, "backend_exception_handler", fail)
+        with bridged(Answering):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.fail)
+        assert fired.toasts == [TOASTS[429]]
+
+    async def test_client_raises_what_a_handler_raises(self):
+        async with EventClient(app) as tab:
+            with pytest.raises(LookupError, match="secret of the handler"):
+                await tab.fire(Counter.fail)
+
+    async def test_permission_denied_by_a_handler_is_a_refusal(self, caplog):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            fired = await tab.fire(Counter.deny)
+        assert fired.toasts == [TOASTS[403]]
+        assert "tests.events.app.Counter.deny ran, but its chain failed: 403" in caplog.text
+
+    async def test_event_after_a_failed_one_works(self, ada):
+        async with EventClient(app, user=ada, raise_exceptions=False) as tab:
+            await tab.fire(Counter.fail)
+            assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+
+
+class TestSession:
+    @pytest.mark.parametrize("handler", [Counter.set_session, Counter.set_session_async])
+    @pytest.mark.parametrize(
+        "engine",
+        [
+            "django.contrib.sessions.backends.db",
+            "django.contrib.sessions.backends.cached_db",
+            "django.contrib.sessions.backends.cache",
+            "django.contrib.sessions.backends.file",
+        ],
+    )
+    async def test_value_a_handler_writes_is_saved_after_it(
+        self, settings, tmp_path, engine, handler
+    ):
+        settings.SESSION_ENGINE = engine
+        settings.SESSION_FILE_PATH = str(tmp_path)
+        with bridged():
+            async with EventClient(app) as tab:
+                await tab.fire(handler("kept"))
+                store = __import__(engine, fromlist=["SessionStore"]).SessionStore
+                session = store(tab.cookies["sessionid"])
+                assert await session.aget("value") == "kept"
+                assert (await tab.fire(Counter.read_session)).vars["name"] == "kept"
+
+    async def test_value_is_in_the_database(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            await tab.fire(Counter.set_session("kept"))
+            stored = await Session.objects.aget(pk=tab.cookies["sessionid"])
+        assert stored.get_decoded()["value"] == "kept"
+
+    async def test_message_is_there_at_the_next_event_once(self):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            await tab.fire(Counter.add_message("Saved."))
+            assert (await tab.fire(Counter.read_messages)).vars["seen"] == ["Saved."]
+            assert (await tab.fire(Counter.read_messages)).vars["seen"] == []
+
+    async def test_message_is_there_on_a_django_page(self, async_client):
+        root = await User.objects.acreate_superuser("root", "root@example.com", "secret")
+        async with EventClient(app, user=root) as tab:
+            await tab.fire(Counter.add_message("Saved by an event."))
+            for name, value in tab.cookies.items():
+                async_client.cookies[name] = value
+            # The jar keeps the quotes a cookie travels in; SimpleCookie would add its own.
+            async_client.cookies.load("; ".join(f"{n}={v}" for n, v in tab.cookies.items()))
+            page = await async_client.get("/admin/")
+        assert "Saved by an event." in page.content.decode()
+
+    async def test_cookies_of_a_response_change_the_jar(self, caplog):
+        async with EventClient(app, cookies={"old": "1"}) as tab:
+            await tab.fire(Counter.set_cookie("new", "a b;c"))
+            assert tab.cookies["new"] == '"a b\\073c"'
+            await tab.fire(Counter.delete_cookie("old"))
+            assert "old" not in tab.cookies
+            await tab.fire(Counter.set_cookie("new", "€"))
+            assert "The cookie new reaches no later event" in caplog.text
+            await tab.fire(Counter.set_cookie("empty", ""))
+            assert tab.cookies["empty"] in ("", '""')
+
+    async def test_user_who_signs_in_by_an_event_is_the_next_events_user(self, ada):
+        async with EventClient(app) as tab:
+            await tab.fire(Counter.sign_in("ada"))
+            assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+            await tab.fire(Counter.sign_out)
+            assert (await tab.fire(Counter.who)).vars["name"] == ""
+
+
+def comparable(fired):
+    """What the page received, without what differs from tab to tab."""
+    return [
+        {
+            state: {name: value for name, value in changes.items() if "rx_router" not in name}
+            for state, changes in delta.items()
+        }
+        for delta in fired.deltas
+    ]
+
+
+class TestRestart:
+    """An event of a page that was open before the server restarted, with state in memory."""
+
+    @pytest.mark.parametrize("path", ["/", "/members"])
+    @pytest.mark.parametrize("handler", [Counter.add(3), Counter.count_up, Counter.background])
+    async def test_event_rehydrates_the_page_and_takes_effect_as_in_plain_reflex(
+        self, path, handler
+    ):
+        async def first_event():
+            async with EventClient(app, path=path) as tab:
+                fired = await tab.fire(handler)
+                later = await tab.background()
+                deltas = [*comparable(fired), *comparable(later)]
+                # A background task runs beside the page's on_load, in any order.
+                return sorted(deltas, key=repr) if handler is Counter.background else deltas
+
+        with unbridged():
+            plain = await first_event()
+        bridged = await first_event()
+        assert bridged == plain
+        assert any("is_hydrated_rx_state_" in str(delta) for delta in plain)
+
+    async def test_navigation_rehydrates_too(self):
+        async with EventClient(app) as tab:
+            fired = await tab.navigate("/members")
+        assert "count" in fired.vars
+        assert fired.vars["is_hydrated"] is True
+
+    async def test_hydrated_page_is_not_hydrated_again(self):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            fired = await tab.fire(Counter.add(1))
+        assert "is_hydrated" not in fired.vars
+
+    @pytest.mark.parametrize("handler", [Counter.who, Counter.background])
+    async def test_refused_event_leaves_the_page_alive(self, handler):
+        with bridged(refusing(HttpResponse(status=403))):
+            async with EventClient(app) as tab:
+                fired = await tab.fire(handler)
+                received = {**fired.vars, **(await tab.background()).vars}
+        assert journal == []
+        assert received["is_hydrated"] is True
+        assert "count" in received
+
+    async def test_refused_load_leaves_the_page_alive(self):
+        with bridged(answering(HttpResponse(status=503))):
+            async with EventClient(app) as tab:
+                fired = await tab.load("/members")
+        assert journal == []
+        assert fired.vars["is_hydrated"] is True
+
+    async def test_malformed_event_leaves_the_page_alive(self, caplog):
+        async with EventClient(app, path="/\x00") as tab:
+            fired = await tab.load("/\x00")
+        assert fired.vars["is_hydrated"] is True
+        assert fired.toasts == [TOASTS[400]]
+        assert "control characters" in caplog.text
+
+
+class TestComputedVars:
+    async def test_var_computed_of_the_user_is_that_of_the_event(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            fired = await tab.load("/members")
+            assert set(sent(fired, "greeting")) == {"Hello ada"}
+            fired = await tab.fire(Counter.add(1))
+            assert set(sent(fired, "greeting")) <= {"Hello ada"}
+
+    async def test_refused_load_shows_nobodys(self, ada):
+        with bridged(answering(HttpResponse(status=403))):
+            async with EventClient(app, user=ada) as tab:
+                fired = await tab.load("/")
+        assert set(sent(fired, "greeting")) == {"Hello nobody"}
+        assert Shown is not None
+
+
+class TestRegistry:
+    async def test_bridge_without_a_registry_reads_the_handshake_from_router_data(self, ada):
+        with bridged(requests=SyntheticRequestFactory()):
+            async with EventClient(app, user=ada) as tab:
+                assert tab.connection is None
+                assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+
+    async def test_factory_of_ones_own_needs_build_only(self, ada):
+        class Factory:
+            def build(self, event):
+                request = SyntheticRequestFactory().build(event)
+                request.made_here = True
+                return request
+
+        with bridged(requests=Factory()):
+            async with EventClient(app, user=ada) as tab:
+                assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+
+    async def test_language_is_back_after_the_event(self):
+        with translation.override("en"):
+            async with EventClient(app, headers={"Accept-Language": "ar"}) as tab:
+                fired = await tab.fire(Counter.look)
+                assert fired.vars["seen"][2] == "ar"
+            assert translation.get_language() == "en"
+
+    def test_bridge_is_a_reflex_middleware(self):
+        assert isinstance(bridge(), rx.Middleware)
+
+    async def test_redirect_is_logged_with_the_handlers_name(self, caplog):
+        caplog.set_level(logging.INFO, "rxbridge")
+        response = HttpResponse(status=302, headers={"Location": "/members"})
+        with bridged(refusing(response)):
+            async with EventClient(app) as tab:
+                await tab.fire(Counter.who)
+        assert "tests.events.app.Counter.who did not run: 302 to /members" in caplog.text

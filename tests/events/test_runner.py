@@ -1,0 +1,1019 @@
+"""MiddlewareRunner: Django's order, nothing runs that was not let through, one thread an event."""
+
+import asyncio
+import random
+import sys
+import threading
+import time
+from contextvars import ContextVar
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth import login
+from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.core.exceptions import BadRequest, MiddlewareNotUsed, PermissionDenied
+from django.core.signals import got_request_exception
+from django.db import connection, connections
+from django.db.backends.signals import connection_created
+from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.test import Client, override_settings
+from django.urls import get_urlconf
+from django.utils import translation
+from django.utils.decorators import (
+    async_only_middleware,
+    sync_and_async_middleware,
+    sync_only_middleware,
+)
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.functional import SimpleLazyObject
+
+from rxbridge.errors import RxBridgeError
+from rxbridge.events import MiddlewareRunner, SyntheticRequestFactory, ThreadPool, database_threads
+from rxbridge.events import runner as runner_module
+from rxbridge.events.threads import Lease
+from rxbridge.testing import make_event
+
+requests = SyntheticRequestFactory()
+
+
+def make_request(**event):
+    return requests.build(make_event(**event))
+
+
+async def handler(request):
+    """Do nothing, as a view."""
+
+
+def run(middleware, view=handler, *, request=None, **options):
+    """Run ``view`` inside ``middleware`` on a pool of its own."""
+    options.setdefault("threads", ThreadPool(core=2))
+    runner = MiddlewareRunner(middleware, **options)
+    return runner.run(request or make_request(), view)
+
+
+async def until(condition, seconds=5.0):
+    """Wait until ``condition`` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "never came true"
+        await asyncio.sleep(0.002)
+
+
+def whole(pool):
+    return pool.free == pool.size
+
+
+async def sign_in(user):
+    def cookies():
+        client = Client()
+        client.force_login(user)
+        return {name: morsel.value for name, morsel in client.cookies.items()}
+
+    return await sync_to_async(cookies)()
+
+
+# Order -----------------------------------------------------------------------------------------
+
+
+def recorders(log):
+    """Return one recording middleware of each kind, outermost first, with its name."""
+
+    class Hooks(MiddlewareMixin):
+        def process_request(self, request):
+            log.append("hooks in")
+
+        def process_view(self, request, view, args, kwargs):
+            log.append("hooks view")
+
+        def process_response(self, request, response):
+            log.append("hooks out")
+            return response
+
+    class Plain:
+        def __init__(self, get_response):
+            self.get_response = get_response
+
+        def __call__(self, request):
+            log.append("class in")
+            response = self.get_response(request)
+            log.append("class out")
+            return response
+
+    @sync_only_middleware
+    def sync_function(get_response):
+        def middleware(request):
+            log.append("sync in")
+            response = get_response(request)
+            log.append("sync out")
+            return response
+
+        return middleware
+
+    @async_only_middleware
+    def async_function(get_response):
+        async def middleware(request):
+            log.append("async in")
+            response = await get_response(request)
+            log.append("async out")
+            return response
+
+        return middleware
+
+    @sync_and_async_middleware
+    def both_ways(get_response):
+        async def middleware(request):
+            log.append("both in")
+            response = await get_response(request)
+            log.append("both out")
+            return response
+
+        return middleware
+
+    return {
+        "hooks": Hooks,
+        "class": Plain,
+        "sync": sync_function,
+        "async": async_function,
+        "both": both_ways,
+    }
+
+
+@pytest.mark.parametrize("shuffled", range(6))
+async def test_response_phase_comes_after_the_view_in_reverse_order(shuffled):
+    log = []
+    chosen = recorders(log)
+    order = random.Random(shuffled).sample(list(chosen), len(chosen))
+
+    async def view(request):
+        log.append("view")
+        await asyncio.sleep(0.001)
+        log.append("view ends")
+
+    outcome = await run([chosen[name] for name in order], view)
+    ways_in = [f"{name} in" for name in order]
+    ways_out = [f"{name} out" for name in reversed(order)]
+    assert log == [*ways_in, "hooks view", "view", "view ends", *ways_out]
+    assert (outcome.reached, outcome.response.status_code, outcome.exception) == (True, 200, None)
+
+
+async def test_process_view_sees_the_view_itself_and_may_change_its_arguments():
+    seen = []
+
+    class Look(MiddlewareMixin):
+        def process_view(self, request, view_func, view_args, view_kwargs):
+            seen.append((view_func, view_args, dict(view_kwargs)))
+            view_kwargs["slug"] = "changed"
+
+    async def view(request, slug):
+        seen.append(slug)
+
+    payload = {"slug": "sent"}
+    runner = MiddlewareRunner([Look], threads=ThreadPool())
+    await runner.run(make_request(), view, kwargs=payload)
+    assert seen == [(view, (), {"slug": "sent"}), "changed"]
+    assert payload == {"slug": "sent"}
+
+
+async def test_process_exception_may_answer_what_the_view_raised():
+    class Answer(MiddlewareMixin):
+        def process_exception(self, request, exception):
+            return HttpResponse(str(exception), status=409)
+
+    async def view(request):
+        raise ValueError("conflict")
+
+    outcome = await run([Answer], view)
+    assert (outcome.response.status_code, outcome.response.content) == (409, b"conflict")
+    assert (outcome.reached, outcome.exception) == (True, None)
+
+
+# Fail closed -----------------------------------------------------------------------------------
+
+
+def answering(status):
+    return lambda get_response: lambda request: HttpResponse(status=status)
+
+
+def lets_through(get_response):
+    def middleware(request):
+        return get_response(request)
+
+    return middleware
+
+
+def hook_that(name, does):
+    return type("Hook", (MiddlewareMixin,), {f"process_{name}": lambda self, *args: does()})
+
+
+def failing(error):
+    def fail(*args):
+        raise error
+
+    return fail
+
+
+@async_only_middleware
+def times_out(get_response):
+    async def middleware(request):
+        async with asyncio.timeout(0.01):
+            await asyncio.sleep(5)
+        return await get_response(request)
+
+    return middleware
+
+
+@async_only_middleware
+def async_none(get_response):
+    async def middleware(request):
+        return None
+
+    return middleware
+
+
+def returns_coroutine(get_response):
+    async def middleware(request):
+        return HttpResponse()
+
+    return middleware
+
+
+class AsksForHost(MiddlewareMixin):
+    def process_request(self, request):
+        request.get_host()
+
+
+REFUSALS = {
+    "redirect": (lambda get_response: lambda request: HttpResponseRedirect("/login/"), 302, None),
+    "bad request": (answering(400), 400, None),
+    "disallowed host": (AsksForHost, 400, None),
+    "unauthorized": (answering(401), 401, None),
+    "forbidden": (answering(403), 403, None),
+    "not found": (answering(404), 404, None),
+    "too many": (answering(429), 429, None),
+    "unavailable": (answering(503), 503, None),
+    "short-circuit with 200": (answering(200), 200, None),
+    "process_request answers": (hook_that("request", lambda: HttpResponse(status=403)), 403, None),
+    "process_view answers": (hook_that("view", lambda: HttpResponse(status=403)), 403, None),
+    "process_request raises": (hook_that("request", failing(KeyError("x"))), 500, KeyError),
+    "process_view raises": (hook_that("view", failing(KeyError("x"))), 500, KeyError),
+    "process_request denies": (hook_that("request", failing(PermissionDenied())), 403, None),
+    "process_view denies": (hook_that("view", failing(PermissionDenied())), 403, None),
+    "process_view finds nothing": (hook_that("view", failing(Http404())), 404, None),
+    "process_view: bad request": (hook_that("view", failing(BadRequest())), 400, None),
+    "__call__ raises": (lambda get_response: failing(KeyError("x")), 500, KeyError),
+    "async timeout": (times_out, 500, TimeoutError),
+    "returns None": (lambda get_response: lambda request: None, 500, RxBridgeError),
+    "async returns None": (async_none, 500, RxBridgeError),
+    "returns a coroutine": (returns_coroutine, 500, RxBridgeError),
+    "returns a string": (lambda get_response: lambda request: "ok", 500, RxBridgeError),
+    "process_request returns True": (hook_that("request", lambda: True), 500, RxBridgeError),
+    "process_view returns True": (hook_that("view", lambda: True), 500, RxBridgeError),
+}
+
+
+@pytest.mark.parametrize("inside_sync", [False, True], ids=["alone", "inside a sync middleware"])
+@pytest.mark.parametrize(("middleware", "status", "error"), REFUSALS.values(), ids=REFUSALS)
+async def test_handler_does_not_run_unless_the_chain_lets_it(
+    middleware, status, error, inside_sync
+):
+    ran = []
+
+    async def view(request):
+        ran.append(request)
+
+    around = [lets_through] if inside_sync else []
+    outcome = await run([*around, middleware], view, request=make_request(host="evil.test"))
+    assert ran == []
+    assert outcome.reached is False
+    assert outcome.response.status_code == status
+    assert isinstance(outcome.exception, error) if error else outcome.exception is None
+
+
+LATE_FAILURES = {
+    "process_response raises": (hook_that("response", failing(KeyError("x"))), 500, KeyError),
+    "process_response denies": (hook_that("response", failing(PermissionDenied())), 403, None),
+    "process_response returns None": (hook_that("response", lambda: None), 500, RxBridgeError),
+}
+
+
+@pytest.mark.parametrize(
+    ("middleware", "status", "error"), LATE_FAILURES.values(), ids=LATE_FAILURES
+)
+async def test_failure_on_the_way_out_is_reported_though_the_handler_ran(middleware, status, error):
+    outcome = await run([middleware])
+    assert (outcome.reached, outcome.response.status_code) == (True, status)
+    assert isinstance(outcome.exception, error) if error else outcome.exception is None
+
+
+@pytest.mark.parametrize("hook", ["exception", "template_response"])
+async def test_exception_in_a_hook_after_the_view_is_kept(hook):
+    class Rendered(HttpResponse):
+        def render(self):
+            return self
+
+    async def view(request):
+        if hook == "exception":
+            raise ValueError
+        return Rendered()
+
+    outcome = await run([hook_that(hook, failing(KeyError("x")))], view)
+    assert (outcome.reached, outcome.response.status_code) == (True, 500)
+    assert isinstance(outcome.exception, KeyError)
+
+
+@async_only_middleware
+def slow_async(get_response):
+    async def middleware(request):
+        await asyncio.sleep(0.15)
+        return await get_response(request)
+
+    return middleware
+
+
+def slow_sync(get_response):
+    def middleware(request):
+        time.sleep(0.15)
+        return get_response(request)
+
+    return middleware
+
+
+@pytest.mark.parametrize(
+    "middleware", [slow_async, slow_sync, hook_that("request", lambda: time.sleep(0.15))]
+)
+async def test_chain_that_takes_too_long_to_admit_refuses_and_never_runs_the_handler(middleware):
+    ran = []
+
+    async def view(request):
+        ran.append(request)
+
+    pool = ThreadPool(core=1)
+    start = time.monotonic()
+    outcome = await run([middleware], view, threads=pool, admission_timeout=0.03)
+    assert time.monotonic() - start < 0.14
+    assert (outcome.reached, outcome.response.status_code) == (False, 503)
+    assert isinstance(outcome.exception, TimeoutError)
+    await asyncio.sleep(0.2)
+    assert ran == []
+    await until(lambda: whole(pool))
+
+
+async def test_admission_timeout_does_not_limit_the_handler():
+    async def view(request):
+        await asyncio.sleep(0.1)
+
+    outcome = await run([], view, admission_timeout=0.03)
+    assert (outcome.reached, outcome.response.status_code) == (True, 200)
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_handler_runs_once_though_get_response_is_called_twice(kind):
+    def sync_twice(get_response):
+        def middleware(request):
+            get_response(request)
+            return get_response(request)
+
+        return middleware
+
+    @async_only_middleware
+    def async_twice(get_response):
+        async def middleware(request):
+            await get_response(request)
+            return await get_response(request)
+
+        return middleware
+
+    ran = []
+
+    async def view(request):
+        ran.append(request)
+
+    outcome = await run([sync_twice if kind == "sync" else async_twice], view)
+    assert len(ran) == 1
+    assert (outcome.reached, outcome.response.status_code) == (True, 500)
+    assert isinstance(outcome.exception, RxBridgeError)
+
+
+async def test_get_response_called_after_the_event_is_over_does_not_run_the_handler():
+    later = []
+
+    @async_only_middleware
+    def keeps_it_for_later(get_response):
+        async def middleware(request):
+            async def late():
+                await asyncio.sleep(0.01)
+                return await get_response(request)
+
+            later.append(asyncio.create_task(late()))
+            return HttpResponse(status=202)
+
+        return middleware
+
+    ran = []
+
+    async def view(request):
+        ran.append(request)
+
+    outcome = await run([keeps_it_for_later], view)
+    assert (await later[0]).status_code == 500
+    assert ran == []
+    assert (outcome.reached, outcome.response.status_code) == (False, 202)
+
+
+async def test_middleware_not_used_is_left_out_and_named_in_the_plan():
+    def unused(get_response):
+        raise MiddlewareNotUsed("off in this project")
+
+    log = []
+    chosen = recorders(log)
+    runner = MiddlewareRunner([chosen["hooks"], unused, chosen["async"]], threads=ThreadPool())
+    outcome = await runner.run(make_request(), handler)
+    assert outcome.reached
+    assert log == ["hooks in", "async in", "hooks view", "async out", "hooks out"]
+    row = next(row for row in runner.explain() if "unused" in row.middleware)
+    assert (row.runs, row.reason) == ("skipped", "not used: off in this project")
+
+
+async def test_pool_without_a_free_thread_refuses_with_503():
+    pool = ThreadPool(core=1, limit=1, wait=0.03)
+    taken = pool.take()
+    outcome = await run([hook_that("request", lambda: None)], threads=pool)
+    assert (outcome.reached, outcome.response.status_code) == (False, 503)
+    pool.give_back(taken)
+
+
+@pytest.mark.parametrize("inner", [hook_that("response", lambda: None), slow_sync])
+async def test_middleware_further_out_sees_the_refusal_for_want_of_a_thread(inner):
+    seen = []
+
+    @async_only_middleware
+    def outer(get_response):
+        async def middleware(request):
+            response = await get_response(request)
+            seen.append(response.status_code)
+            return response
+
+        return middleware
+
+    pool = ThreadPool(core=1, limit=1, wait=0.03)
+    taken = pool.take()
+    outcome = await run([outer, inner], threads=pool)
+    assert seen == [outcome.response.status_code] == [503]
+    pool.give_back(taken)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        (("django.middleware.common.CommonMiddleware",), {}),
+        (([],), {"skip": "django.middleware.common.CommonMiddleware"}),
+        (([],), {"admission_timeout": 0}),
+        (([lambda get_response: None],), {}),
+    ],
+)
+def test_senseless_options_are_refused(arguments, options):
+    with pytest.raises(ValueError, match=r"must be|write|return a callable"):
+        MiddlewareRunner(*arguments, **options)
+
+
+# Threads and contexts --------------------------------------------------------------------------
+
+
+async def test_all_sync_code_of_an_event_runs_on_one_thread():
+    seen = []
+
+    def here(*args):
+        seen.append(threading.get_ident())
+
+    class Hooks(MiddlewareMixin):
+        process_request = here
+        process_view = here
+
+        def process_response(self, request, response):
+            here()
+            return response
+
+        def process_exception(self, request, exception):
+            here()
+            return HttpResponse()
+
+    def sync_only(get_response):
+        def middleware(request):
+            here()
+            response = get_response(request)
+            here()
+            return response
+
+        return middleware
+
+    async def view(request):
+        await sync_to_async(here)()
+        await asyncio.gather(sync_to_async(here)(), sync_to_async(here)())
+        raise ValueError
+
+    _, _, _, _, both = recorders([]).values()
+    outcome = await run([Hooks, both, sync_only, both, Hooks], view)
+    assert outcome.response.status_code == 200
+    assert len(seen) == 12
+    assert len(set(seen)) == 1
+    assert threading.get_ident() not in seen
+
+
+in_thread = threading.local()
+in_context = ContextVar("in_context")
+
+
+class KeepUserInThread(MiddlewareMixin):
+    def process_request(self, request):
+        in_thread.user = request.META["HTTP_X_USER"]
+
+    def process_response(self, request, response):
+        response["X-Seen"] = in_thread.user
+        del in_thread.user
+        return response
+
+
+@sync_and_async_middleware
+def keep_user_in_context(get_response):
+    async def middleware(request):
+        in_context.set(request.META["HTTP_X_USER"])
+        response = await get_response(request)
+        response["X-Seen-Too"] = in_context.get()
+        return response
+
+    return middleware
+
+
+def keep_user_in_thread_around(get_response):
+    def middleware(request):
+        in_thread.outer = request.META["HTTP_X_USER"]
+        response = get_response(request)
+        response["X-Seen-Outside"] = in_thread.outer
+        return response
+
+    return middleware
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        [KeepUserInThread, keep_user_in_context],
+        [keep_user_in_context, keep_user_in_thread_around, KeepUserInThread],
+    ],
+)
+async def test_nobody_reads_anothers_user_among_200_concurrent_events(stack):
+    chance = random.Random(7)
+    runner = MiddlewareRunner(stack, threads=ThreadPool(core=4, limit=32))
+
+    def mine():
+        return in_thread.user
+
+    async def view(request):
+        seen = set()
+        for _ in range(chance.randrange(1, 4)):
+            await asyncio.sleep(chance.random() / 200)
+            seen |= {await sync_to_async(mine)(), in_context.get()}
+        return HttpResponse(",".join(sorted(seen)))
+
+    async def one(user):
+        outcome = await runner.run(make_request(headers={"x-user": user}), view)
+        assert outcome.exception is None
+        response = outcome.response
+        return {response.content.decode(), response["X-Seen"], response["X-Seen-Too"]}
+
+    users = [f"user{number % 20}" for number in range(200)]
+    assert await asyncio.gather(*map(one, users)) == [{user} for user in users]
+    await until(lambda: whole(runner.threads))
+    assert in_context.get(None) is None
+
+
+async def test_language_urlconf_and_contextvars_are_as_before_after_the_event():
+    class Urls(MiddlewareMixin):
+        def process_request(self, request):
+            request.urlconf = "tests.urls"
+            in_context.set("changed")
+
+        def process_view(self, request, *args):
+            seen.append(get_urlconf())
+
+    seen = []
+
+    async def view(request):
+        seen.extend([translation.get_language(), get_urlconf(), in_context.get()])
+        in_context.set("changed again")
+
+    token = in_context.set("before")
+    before = translation.get_language(), get_urlconf()
+    stack = ["django.middleware.locale.LocaleMiddleware", Urls]
+    request = make_request(headers={"accept-language": "de"})
+    outcome = await run(stack, view, request=request)
+    assert outcome.exception is None
+    assert seen == ["tests.urls", "de", "tests.urls", "changed"]
+    assert (translation.get_language(), get_urlconf()) == before
+    assert in_context.get() == "before"
+    in_context.reset(token)
+
+
+async def test_without_a_pool_sync_code_runs_where_asgiref_puts_it():
+    seen = []
+    hook = hook_that("request", lambda: seen.append(threading.get_ident()))
+    await run([hook], threads=None)
+    assert seen == [await sync_to_async(threading.get_ident)()]
+
+
+def test_runner_without_a_pool_works_under_async_to_sync():
+    seen = []
+    hook = hook_that("request", lambda: seen.append(threading.get_ident()))
+    outcome = async_to_sync(MiddlewareRunner([hook], threads=None).run)(make_request(), handler)
+    assert outcome.reached
+    assert seen == [threading.get_ident()]
+
+
+# Cancellation ----------------------------------------------------------------------------------
+
+
+async def cancelled_in(stage, kind):
+    """Cancel an event in the middle of a stage; return what its view logged, and its pool."""
+    pool = ThreadPool(core=1)
+    inside = threading.Event()
+    log = []
+
+    async def rest():
+        inside.set()
+        await asyncio.sleep(5)
+
+    def block():
+        inside.set()
+        time.sleep(0.05)
+
+    def sync_middleware(get_response):
+        def middleware(request):
+            if stage == "in":
+                block()
+            response = get_response(request)
+            if stage == "out":
+                block()
+            return response
+
+        return middleware
+
+    @async_only_middleware
+    def async_middleware(get_response):
+        async def middleware(request):
+            if stage == "in":
+                await rest()
+            response = await get_response(request)
+            if stage == "out":
+                await rest()
+            return response
+
+        return middleware
+
+    class Hooks(MiddlewareMixin):
+        def process_request(self, request):
+            if stage == "in":
+                block()
+
+        def process_response(self, request, response):
+            if stage == "out":
+                block()
+            return response
+
+    async def view(request):
+        log.append("started")
+        try:
+            if stage == "view":
+                await rest()
+        except asyncio.CancelledError:
+            log.append("cancelled")
+            raise
+
+    middleware = {"sync": sync_middleware, "async": async_middleware, "hooks": Hooks}[kind]
+    task = asyncio.create_task(run([middleware], view, threads=pool))
+    await until(inside.is_set)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(lambda: whole(pool))
+    await asyncio.sleep(0.08)
+    return log, pool
+
+
+@pytest.mark.parametrize("kind", ["sync", "async", "hooks"])
+@pytest.mark.parametrize(
+    ("stage", "logged"), [("in", []), ("view", ["started", "cancelled"]), ("out", ["started"])]
+)
+async def test_cancelled_event_stops_where_it_is_and_leaks_nothing(kind, stage, logged):
+    log, pool = await cancelled_in(stage, kind)
+    assert log == logged
+    assert (await run([hook_that("request", lambda: None)], threads=pool)).reached
+
+
+# Hops and queries ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hops(monkeypatch):
+    """Count the calls that go to an event's thread."""
+    calls = []
+    submit = Lease.submit
+
+    def counting(self, fn, *args, **kwargs):
+        calls.append(fn)
+        return submit(self, fn, *args, **kwargs)
+
+    monkeypatch.setattr(Lease, "submit", counting)
+    return calls
+
+
+@pytest.fixture
+def queries():
+    """Collect the queries of connections that are opened meanwhile."""
+    collected = []
+    opened = []
+
+    def collect(execute, sql, params, many, context):
+        collected.append(sql)
+        return execute(sql, params, many, context)
+
+    def on_created(connection, **kwargs):
+        if collect not in connection.execute_wrappers:
+            connection.execute_wrappers.append(collect)
+            opened.append(connection)
+
+    connection_created.connect(on_created)
+    yield collected
+    connection_created.disconnect(on_created)
+    for each in opened:
+        each.execute_wrappers.remove(collect)
+
+
+STOCK_SESSIONS = (
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+)
+
+
+async def stock(view=handler, *, cookies=None, **options):
+    """Run ``view`` inside ``settings.MIDDLEWARE`` as the tests' settings have it."""
+    options.setdefault("threads", database_threads(core=1))
+    return await run(None, view, request=make_request(cookies=cookies), **options)
+
+
+async def reads_user(request):
+    user = await request.auser()
+    return HttpResponse(f"{request.user.get_username()} {user.get_username()}")
+
+
+async def writes_session(request):
+    request.session["colour"] = "green"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestCost:
+    async def test_read_only_event_of_a_user_takes_one_hop_and_two_queries(self, hops, queries):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        hops.clear()
+        queries.clear()
+        outcome = await stock(reads_user, cookies=cookies)
+        assert outcome.response.content == b"ada ada"
+        assert len(hops) == 1
+        assert [sql.split(" FROM ")[1].split(" ")[0] for sql in queries] == [
+            '"django_session"',
+            '"auth_user"',
+        ]
+
+    async def test_event_that_changes_the_session_takes_two_hops(self, hops):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        hops.clear()
+        await stock(writes_session, cookies=cookies)
+        assert len(hops) == 2
+
+    async def test_event_of_a_visitor_without_a_session_takes_no_thread(self, hops, queries):
+        pool = database_threads()
+        outcome = await stock(reads_user, threads=pool)
+        assert outcome.response.content == b" "
+        assert (hops, queries, pool.size) == ([], [], 0)
+
+    async def test_login_required_redirects_a_visitor_without_a_hop(self, hops):
+        login_required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+        outcome = await run([*STOCK_SESSIONS, login_required])
+        assert (outcome.reached, outcome.response.status_code, hops) == (False, 302, [])
+
+    async def test_lazy_user_of_another_middleware_is_resolved_on_the_thread(self, hops):
+        class Token(MiddlewareMixin):
+            def process_request(self, request):
+                request.user = SimpleLazyObject(lambda: User.objects.get(username="ada"))
+
+        await User.objects.acreate_user("ada")
+        hops.clear()
+        outcome = await run([*STOCK_SESSIONS, Token], reads_user, threads=database_threads(core=1))
+        assert outcome.response.content == b"ada ada"
+        assert len(hops) == 1
+
+    async def test_user_who_signs_in_during_the_event_is_the_user(self):
+        ada = await User.objects.acreate_user("ada")
+
+        async def view(request):
+            await sync_to_async(login)(request, ada)
+            return await reads_user(request)
+
+        assert (await stock(view)).response.content == b"ada ada"
+
+
+# Sessions and connections ----------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+class TestSessions:
+    @pytest.mark.parametrize("backend", ["db", "cached_db", "cache", "file"])
+    async def test_value_written_in_the_view_is_stored_after_the_event(
+        self, backend, tmp_path, settings
+    ):
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{backend}"
+        settings.SESSION_FILE_PATH = str(tmp_path)
+        settings.CACHES = {
+            "default": {
+                "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+                "LOCATION": str(tmp_path),
+            }
+        }
+        outcome = await stock(writes_session)
+        cookies = {name: morsel.value for name, morsel in outcome.response.cookies.items()}
+        seen = []
+
+        async def view(request):
+            seen.append(request.session.get("colour"))
+            request.session["colour"] = "blue"
+
+        for _ in range(2):
+            assert (await stock(view, cookies=cookies)).response.status_code == 200
+        assert seen == ["green", "blue"]
+
+    async def test_session_deleted_under_the_event_is_reported(self):
+        session = SessionStore()
+        session["colour"] = "red"
+        await session.asave()
+
+        async def view(request):
+            await Session.objects.all().adelete()
+            await writes_session(request)
+
+        outcome = await stock(view, cookies={"sessionid": session.session_key})
+        assert (outcome.reached, outcome.response.status_code) == (True, 400)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConnections:
+    async def test_connections_are_cleaned_before_and_after_on_the_events_thread(self, monkeypatch):
+        calls = []
+        close = runner_module.close_old_connections
+        monkeypatch.setattr(
+            runner_module,
+            "close_old_connections",
+            lambda: (calls.append(threading.get_ident()), close()),
+        )
+        pool = database_threads(core=1)
+
+        async def view(request):
+            me = await sync_to_async(threading.get_ident)()
+            await User.objects.acount()
+            assert calls == [me]
+
+        outcome = await run([], view, threads=pool)
+        assert outcome.exception is None
+        await until(lambda: whole(pool))
+        assert len(calls) == 2
+        assert len(set(calls)) == 1
+
+    async def test_idle_threads_hold_no_connection_with_conn_max_age_0(self):
+        pool = database_threads(core=1)
+
+        async def view(request):
+            await User.objects.acount()
+            assert await sync_to_async(lambda: connection.connection is not None)()
+
+        outcome = await run([], view, threads=pool)
+        assert outcome.exception is None
+        await until(lambda: whole(pool))
+        executor = pool.take()
+        opened = executor.submit(lambda: connections["default"].connection)
+        assert await asyncio.wrap_future(opened) is None
+        pool.give_back(executor)
+
+    async def test_broken_connection_costs_one_event(self):
+        pool = database_threads(core=1)
+
+        async def breaks_it(request):
+            # Read on the thread: the connection is its own.
+            await sync_to_async(lambda: connection.connection.close())()  # noqa: PLW0108
+            await User.objects.acount()
+
+        async def counts(request):
+            return HttpResponse(str(await User.objects.acount()))
+
+        async def opens(request):
+            await User.objects.acount()
+            await breaks_it(request)
+
+        assert (await run([], opens, threads=pool)).response.status_code == 500
+        assert (await run([], counts, threads=pool)).response.content == b"0"
+
+
+# Reports ---------------------------------------------------------------------------------------
+
+
+async def test_got_request_exception_is_sent_once_on_the_events_thread():
+    sent = []
+
+    def receiver(sender, request, **kwargs):
+        sent.append((request, sys.exc_info()[0], threading.get_ident()))
+
+    async def view(request):
+        threads_seen.append(await sync_to_async(threading.get_ident)())
+        raise ValueError
+
+    threads_seen = []
+    request = make_request()
+    got_request_exception.connect(receiver)
+    try:
+        await run([lets_through, lets_through], view, request=request)
+    finally:
+        got_request_exception.disconnect(receiver)
+    assert sent == [(request, ValueError, threads_seen[0])]
+
+
+async def test_got_request_exception_is_not_sent_for_an_answer():
+    sent = []
+
+    def receiver(**kwargs):
+        sent.append(kwargs)
+
+    async def view(request):
+        raise PermissionDenied
+
+    got_request_exception.connect(receiver)
+    try:
+        outcome = await run([], view)
+    finally:
+        got_request_exception.disconnect(receiver)
+    assert (outcome.response.status_code, outcome.reached, sent) == (403, True, [])
+
+
+def test_explain_tells_where_each_hook_of_the_stock_stack_runs():
+    rows = [
+        (row.middleware.rpartition(".")[2], row.hook, row.runs)
+        for row in MiddlewareRunner().explain()
+    ]
+    assert rows == [
+        ("SecurityMiddleware", "process_request", "loop"),
+        ("SecurityMiddleware", "process_response", "loop"),
+        ("SessionMiddleware", "process_request", "loop"),
+        ("SessionMiddleware", "process_response", "thread"),
+        ("LocaleMiddleware", "process_request", "loop"),
+        ("LocaleMiddleware", "process_response", "loop"),
+        ("CommonMiddleware", "process_request", "loop"),
+        ("CommonMiddleware", "process_response", "loop"),
+        ("CsrfViewMiddleware", "process_request", "thread"),
+        ("CsrfViewMiddleware", "process_view", "skipped"),
+        ("CsrfViewMiddleware", "process_response", "thread"),
+        ("AuthenticationMiddleware", "process_request", "loop"),
+        ("MessageMiddleware", "process_request", "loop"),
+        ("MessageMiddleware", "process_response", "thread"),
+        ("XFrameOptionsMiddleware", "process_response", "loop"),
+        ("rxbridge", "resolve_identity", "thread"),
+    ]
+
+
+def test_explain_names_what_is_skipped_and_the_kinds_that_are_called():
+    stack = ["django.middleware.gzip.GZipMiddleware", lets_through, slow_async]
+    rows = {row.middleware.rpartition(".")[2]: row for row in MiddlewareRunner(stack).explain()}
+    assert (rows["GZipMiddleware"].runs, rows["GZipMiddleware"].hook) == ("skipped", "")
+    assert rows["lets_through"].runs == "thread"
+    assert rows["slow_async"].runs == "async"
+
+
+async def test_skip_leaves_out_one_hook_a_class_or_its_subclasses():
+    class Base(MiddlewareMixin):
+        def process_request(self, request):
+            return HttpResponse(status=403)
+
+    class Derived(Base):
+        pass
+
+    path = f"{Base.__module__}.{Base.__qualname__}"
+    assert (await run([Derived])).response.status_code == 403
+    assert (await run([Derived], skip=[path])).reached
+    assert (await run([Derived], skip=[f"{path}.process_request"])).reached
+
+
+@override_settings(MIDDLEWARE=["django.middleware.common.CommonMiddleware"])
+def test_settings_are_the_default_and_read_once():
+    runner = MiddlewareRunner()
+    with override_settings(MIDDLEWARE=[]):
+        assert {row.middleware for row in runner.explain()} == {
+            "django.middleware.common.CommonMiddleware",
+            "rxbridge",
+        }

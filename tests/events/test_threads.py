@@ -1,0 +1,332 @@
+"""ThreadPool: exclusive threads, growth for what waits, a bound, and nothing ever lost."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+
+from rxbridge.errors import PoolExhausted
+from rxbridge.events import ThreadPool, threads
+
+
+async def event(pool, fn, *args):
+    """Run ``fn`` as the synchronous code of one event."""
+    with pool.lease() as lease:
+        async with ThreadSensitiveContext(executor=lease):
+            return await sync_to_async(fn)(*args)
+
+
+async def until(condition, seconds=5.0):
+    """Wait until ``condition`` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "never came true"
+        await asyncio.sleep(0.002)
+
+
+def whole(pool):
+    """Tell whether every thread of the pool is free."""
+    return pool.free == pool.size
+
+
+async def test_an_event_that_never_blocks_takes_no_thread():
+    pool = ThreadPool(core=2)
+    with pool.lease() as lease:
+        assert not lease.taken
+    assert pool.size == 0
+
+
+async def test_a_lease_keeps_one_thread_for_all_its_calls():
+    pool = ThreadPool(core=4)
+    with pool.lease() as lease:
+        async with ThreadSensitiveContext(executor=lease):
+            seen = {await sync_to_async(threading.get_ident)() for _ in range(10)}
+            assert lease.taken
+    assert len(seen) == 1
+
+
+async def test_no_two_leases_share_a_thread_at_the_same_time():
+    pool = ThreadPool(core=2, limit=8)
+    busy: set[int] = set()
+    clashes = []
+
+    async def one():
+        with pool.lease() as lease:
+            async with ThreadSensitiveContext(executor=lease):
+                me = await sync_to_async(threading.get_ident)()
+                clashes.append(me in busy)
+                busy.add(me)
+                await asyncio.sleep(0.001)
+                await sync_to_async(time.sleep)(0.001)
+                busy.discard(me)
+
+    await asyncio.gather(*(one() for _ in range(200)))
+    assert clashes == [False] * 200
+    await until(lambda: whole(pool))
+    assert pool.size <= 8
+
+
+async def test_waiting_events_are_served_in_order_of_arrival():
+    pool = ThreadPool(core=1, limit=1)
+    order = []
+
+    def work(number):
+        time.sleep(0.001)
+        order.append(number)
+
+    await asyncio.gather(*(event(pool, work, number) for number in range(20)))
+    assert order == list(range(20))
+
+
+async def test_pool_grows_for_events_that_sleep():
+    pool = ThreadPool(core=2, limit=64)
+    start = time.monotonic()
+    await asyncio.gather(*(event(pool, time.sleep, 0.02) for _ in range(50)))
+    assert time.monotonic() - start < 0.6
+    assert 8 <= pool.size <= 64
+
+
+async def test_pool_does_not_grow_while_the_process_computes(monkeypatch):
+    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: True)
+    pool = ThreadPool(core=2, limit=64)
+    await asyncio.gather(*(event(pool, time.sleep, 0.005) for _ in range(30)))
+    assert pool.size == 2
+
+
+@pytest.mark.parametrize(
+    ("cores_in_use", "is_cpu_bound"), [(0.1, False), (0.6, False), (0.9, True)]
+)
+def test_process_that_uses_most_of_a_core_is_cpu_bound(cores_in_use, is_cpu_bound):
+    pool = ThreadPool()
+    pool._measured = (time.monotonic() - 1, time.process_time() - cores_in_use)
+    assert pool._is_cpu_bound() is is_cpu_bound
+
+
+async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_is(monkeypatch):
+    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(threads, "PATIENCE", 0.05)
+    pool = ThreadPool(core=1, limit=4)
+    held = threading.Event()
+    holder = asyncio.create_task(event(pool, held.wait))
+    await asyncio.sleep(0)
+    assert await asyncio.wait_for(event(pool, lambda: "served"), 2) == "served"
+    held.set()
+    await holder
+    assert pool.size == 2
+
+
+async def test_bound_is_respected_and_waiting_in_vain_is_refused_with_the_remedy():
+    pool = ThreadPool(core=1, limit=2, wait=0.05)
+    held = threading.Event()
+    holders = [asyncio.create_task(event(pool, held.wait)) for _ in range(2)]
+    await until(lambda: pool.size == 2)
+    with pytest.raises(PoolExhausted, match="limit="):
+        await event(pool, int)
+    assert pool.size == 2
+    held.set()
+    await asyncio.gather(*holders)
+    await until(lambda: pool.free == 2)
+    assert await event(pool, lambda: "works") == "works"
+
+
+async def test_an_event_refused_a_thread_is_refused_at_once_the_second_time():
+    pool = ThreadPool(core=1, limit=1, wait=0.05)
+    held = threading.Event()
+    holder = asyncio.create_task(event(pool, held.wait))
+    await asyncio.sleep(0)
+    with pool.lease() as lease:
+        async with ThreadSensitiveContext(executor=lease):
+            with pytest.raises(PoolExhausted):
+                await sync_to_async(int)()
+            start = time.monotonic()
+            with pytest.raises(PoolExhausted):
+                await sync_to_async(int)()
+            assert time.monotonic() - start < 0.04
+    held.set()
+    await holder
+
+
+@pytest.mark.parametrize("ticks", range(6))
+async def test_cancelled_waiter_loses_no_thread(ticks):
+    pool = ThreadPool(core=1, limit=1)
+    held = threading.Event()
+    holder = asyncio.create_task(event(pool, held.wait))
+    await asyncio.sleep(0)
+    waiters = [asyncio.create_task(event(pool, int)) for _ in range(3)]
+    await asyncio.sleep(0.005)
+    held.set()
+    # Cancelled at every stage of the thread being handed over.
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    for waiter in waiters:
+        waiter.cancel()
+    await asyncio.gather(*waiters, return_exceptions=True)
+    await holder
+    await until(lambda: (pool.size, pool.free) == (1, 1))
+    assert await asyncio.wait_for(event(pool, lambda: "works"), 2) == "works"
+
+
+async def test_thread_of_a_cancelled_event_is_not_leased_until_its_hook_has_ended():
+    pool = ThreadPool(core=1, limit=1)
+    held, running = threading.Event(), threading.Event()
+    log = []
+
+    def hook():
+        running.set()
+        held.wait()
+        log.append("hook ended")
+
+    cancelled = asyncio.create_task(event(pool, hook))
+    await until(running.is_set)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    assert (pool.size, pool.free) == (1, 0)
+    following = asyncio.create_task(event(pool, log.append, "next event"))
+    await asyncio.sleep(0.02)
+    assert log == []
+    held.set()
+    await following
+    assert log == ["hook ended", "next event"]
+
+
+async def test_call_of_a_child_task_is_cancelled_with_its_waiting_event():
+    pool = ThreadPool(core=1, limit=1)
+    held = threading.Event()
+    holder = asyncio.create_task(event(pool, held.wait))
+    await asyncio.sleep(0)
+    with pool.lease() as lease:
+        promised = lease.submit(int)
+    assert promised.cancelled()
+    held.set()
+    await holder
+    await until(lambda: pool.free == 1)
+
+
+async def test_threads_above_the_core_end_after_idling_and_are_retired_on_themselves():
+    retired = []
+    pool = ThreadPool(
+        core=1, limit=8, idle=0.05, retire=lambda: retired.append(threading.get_ident())
+    )
+    used = set()
+
+    def work():
+        used.add(threading.get_ident())
+        time.sleep(0.03)
+
+    await asyncio.gather(*(event(pool, work) for _ in range(8)))
+    grown = pool.size
+    assert grown > 1
+    await until(lambda: pool.size == 1)
+    await until(lambda: len(retired) == grown - 1)
+    assert set(retired) <= used
+    assert pool.free == 1
+
+
+async def test_prepare_and_clean_run_once_per_lease_on_its_thread():
+    calls = []
+    pool = ThreadPool(
+        core=1,
+        prepare=lambda: calls.append(("prepare", threading.get_ident())),
+        clean=lambda: calls.append(("clean", threading.get_ident())),
+    )
+    with pool.lease() as lease:
+        async with ThreadSensitiveContext(executor=lease):
+            me = await sync_to_async(threading.get_ident)()
+            await sync_to_async(threading.get_ident)()
+    await until(lambda: pool.free == 1)
+    assert calls == [("prepare", me), ("clean", me)]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_failing_prepare_fails_the_call_and_keeps_the_thread(waits):
+    def prepare():
+        raise OSError("database gone")
+
+    pool = ThreadPool(core=1, limit=1, prepare=prepare)
+    taken = pool.take() if waits else None
+    call = asyncio.create_task(event(pool, int))
+    await asyncio.sleep(0.005)
+    if taken is not None:
+        pool.give_back(taken)
+    with pytest.raises(OSError, match="database gone"):
+        await call
+    await until(lambda: (pool.size, pool.free) == (1, 1))
+
+
+async def test_failing_clean_is_logged_and_keeps_the_thread(caplog):
+    def clean():
+        raise OSError("database gone")
+
+    pool = ThreadPool(core=1, clean=clean)
+    await event(pool, int)
+    await until(lambda: pool.free == 1)
+    assert "database gone" in caplog.text
+
+
+def test_pool_serves_one_event_loop_after_another():
+    pool = ThreadPool(core=1, limit=2)
+
+    async def crowd():
+        return await asyncio.gather(*(event(pool, time.sleep, 0.005) for _ in range(10)))
+
+    for _ in range(5):
+        asyncio.run(crowd())
+    asyncio.run(until(lambda: whole(pool)))
+
+
+def test_loop_that_ends_under_its_events_loses_no_thread():
+    pool = ThreadPool(core=1, limit=1)
+
+    async def leave_events_behind():
+        for _ in range(5):
+            asyncio.create_task(event(pool, time.sleep, 0.01))  # noqa: RUF006
+        await asyncio.sleep(0.005)
+
+    asyncio.run(leave_events_behind())
+    assert asyncio.run(asyncio.wait_for(event(pool, lambda: "works"), 5)) == "works"
+
+
+def test_idle_threads_do_not_hold_up_the_process_exit():
+    code = """
+import asyncio, django
+django.setup()
+from rxbridge.events.threads import ThreadPool
+async def main():
+    pool = ThreadPool()
+    with pool.lease() as lease:
+        await asyncio.wrap_future(lease.submit(print, "ran"))
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout == "ran\n"
+
+
+async def test_events_that_await_each_other_do_not_deadlock():
+    pool = ThreadPool(core=1, limit=16)
+
+    async def nested(depth):
+        with pool.lease() as lease:
+            async with ThreadSensitiveContext(executor=lease):
+                await sync_to_async(int)()
+                if depth:
+                    await asyncio.create_task(nested(depth - 1))
+
+    await asyncio.wait_for(nested(10), 5)
+    await until(lambda: whole(pool))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"core": 0}, {"core": 5, "limit": 4}, {"wait": 0}, {"idle": -1}],
+    ids=str,
+)
+def test_senseless_options_are_refused(options):
+    with pytest.raises(ValueError, match="must"):
+        ThreadPool(**options)

@@ -1,0 +1,87 @@
+"""A browser tab at a real server, as far as Reflex's protocol goes: Socket.IO by hand."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import websockets
+from reflex_base.utils.format import format_event_handler
+
+
+class Socket:
+    """An open socket; ``received`` is every update the page was sent."""
+
+    def __init__(self, websocket: Any, token: str) -> None:
+        self.token = token
+        self.received: list[dict[str, Any]] = []
+        self.raw: list[str] = []
+        self._websocket = websocket
+
+    async def fire(self, handler: Any, path: str = "/", **payload: Any) -> None:
+        name = handler if isinstance(handler, str) else format_event_handler(handler)
+        await self.send({"name": name, "payload": payload, "router_data": page(path)})
+
+    async def send(self, event: Any) -> None:
+        await self._websocket.send(f"42/_event,{json.dumps(['event', event])}")
+
+    async def var(self, name: str, value: Any, timeout: float = 10) -> None:
+        """Wait until the page was last sent ``value`` for a var."""
+        async with asyncio.timeout(timeout):
+            while self.vars().get(name) != value:
+                await self.read()
+
+    async def text(self, text: str, timeout: float = 10) -> None:
+        """Wait until ``text`` is in what the page was sent."""
+        async with asyncio.timeout(timeout):
+            while not any(text in message for message in self.raw):
+                await self.read()
+
+    async def read(self) -> None:
+        message = await self._websocket.recv()
+        if message == "2":
+            await self._websocket.send("3")
+            return
+        self.raw.append(message)
+        if message.startswith("42/_event,"):
+            name, *arguments = json.loads(message.partition(",")[2])
+            if name == "event":
+                self.received.extend(
+                    json.loads(update) if isinstance(update, str) else update
+                    for update in arguments
+                )
+
+    def vars(self) -> dict[str, Any]:
+        return {
+            name.removesuffix("_rx_state_"): value
+            for update in self.received
+            for changes in (update.get("delta") or {}).values()
+            for name, value in changes.items()
+        }
+
+
+def page(path: str) -> dict[str, Any]:
+    return {"pathname": path.partition("?")[0], "asPath": path}
+
+
+@asynccontextmanager
+async def connect(
+    ws_url: str, *, cookies: Mapping[str, str] | None = None, token: str | None = None
+) -> AsyncIterator[Socket]:
+    """Open a tab's socket and load the page ``/``, as Reflex's client does in its connect."""
+    token = token or str(uuid.uuid4())
+    headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())} if cookies else {}
+    url = f"{ws_url}/_event/?EIO=4&transport=websocket&token={token}"
+    async with websockets.connect(url, additional_headers=headers) as websocket:
+        socket = Socket(websocket, token)
+        await socket.read()
+        boot = {
+            "name": "reflex___state____state.hydrate_and_load",
+            "payload": {},
+            "router_data": page("/"),
+        }
+        await websocket.send(f"40/_event,{json.dumps({'event': boot})}")
+        await socket.var("is_hydrated", True)
+        yield socket
