@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from rxbridge.events.request_factory import EventRequest
 
 # What Reflex makes of rx.toast("…") and rx.toast.error("…").
+_STRING = r"""("(?:[^"\\]|\\.)*")"""
+_REDIRECT = re.compile(r"""ReflexEvent\("_redirect", \{path:""" + _STRING)
+_SCRIPT = re.compile(r"""ReflexEvent\("_call_script", \{javascript_code:""" + _STRING)
 _TOAST = re.compile(r"""\['__toast'\](?:\?\.\["\w+"\])?\(("(?:[^"\\]|\\.)*")""")
 
 __all__ = ["EventClient", "Fired", "MiddlewareRun", "make_event", "run_middleware"]
@@ -300,7 +303,15 @@ async def _nothing(request: EventRequest, /, **payload: Any) -> None:
 def _destination(event: Any) -> str | None:
     if event.name == "_redirect":
         return str(event.payload["path"])
-    script = _script(event)
+    # After a hand-off the redirect is what follows the script: it waits for the cookies.
+    following = str(event.payload.get("callback") or "")
+    if (redirect := _REDIRECT.search(following)) is not None:
+        return str(json.loads(redirect[1]))
+    script = _SCRIPT.search(following)
+    return _loaded(_script(event) if script is None else json.loads(script[1]))
+
+
+def _loaded(script: str) -> str | None:
     prefix = "window.location.assign("
     return json.loads(script[len(prefix) : -1]) if script.startswith(prefix) else None
 

@@ -6,7 +6,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -106,8 +106,8 @@ class MemoryTickets:
 class CacheTickets:
     """Tickets in a Django cache that all workers share, such as Redis.
 
-    ``cache`` is one of ``django.core.cache.caches``, say ``caches["default"]``. A local-memory
-    cache is not shared, and a dummy cache keeps nothing: use neither.
+    ``cache`` is ``django.core.cache.cache`` or another of ``caches``. A local-memory cache is not
+    shared, and a dummy cache keeps nothing: use neither.
     """
 
     shared = True
@@ -145,7 +145,9 @@ class CookieHandoff:
     for, and from a page of the same origin. Cookies whose ticket was not redeemed are offered
     again with the next event. ``tickets`` is ``MemoryTickets`` for one worker and
     ``CacheTickets`` for several. With ``reconnect`` the socket is closed afterwards, and
-    Reflex's client opens a new one with the new cookies.
+    Reflex's client opens a new one with the new cookies. ``on_settled`` is called, in the
+    connection's worker, with a connection whose jar has become what the browser holds, and with
+    the cookies that its browser is known by: ``SessionRevoker.settled`` is one.
     """
 
     def __init__(
@@ -156,6 +158,7 @@ class CookieHandoff:
         lifetime: float = 10.0,
         path: str = "/_cookies",
         reconnect: bool = False,
+        on_settled: Callable[[Connection, Iterable[str]], object] | None = None,
     ) -> None:
         if not connections.browser_cookie:
             msg = "A ticket is bound to a browser; make the registry with browser_cookie=True."
@@ -171,6 +174,7 @@ class CookieHandoff:
         self._connections = connections
         self._tickets = tickets if tickets is not None else MemoryTickets()
         self._reconnect = reconnect
+        self._on_settled = on_settled
         self._pending: WeakKeyDictionary[Connection, _Pending] = WeakKeyDictionary()
         self._lifespan = LifespanGroup()
         self._watchers: set[asyncio.Task[None]] = set()
@@ -262,9 +266,10 @@ class CookieHandoff:
             return None
         connection = self._connections.get(record["connection"])
         if connection is not None:
-            self._settle(connection, ticket, held)
+            self._settle(connection, ticket, held, browsers)
         elif self._tickets.shared:
-            await self._tickets.put(_held_key(ticket), json.dumps(held), self.lifetime)
+            receipt = json.dumps([held, sorted(browsers)])
+            await self._tickets.put(_held_key(ticket), receipt, self.lifetime)
         self._tell_other_sockets(browsers, held)
         return []
 
@@ -284,12 +289,20 @@ class CookieHandoff:
             return None
         return record if await self._tickets.delete(key) else None
 
-    def _settle(self, connection: Connection, ticket: str, held: Mapping[str, str]) -> None:
+    def _settle(
+        self,
+        connection: Connection,
+        ticket: str,
+        held: Mapping[str, str],
+        browsers: Iterable[str],
+    ) -> None:
         pending = self._pending.get(connection)
         if pending is None or pending.ticket != ticket:
             return  # A newer ticket is on its way; its receipt is the one that counts.
         del self._pending[connection]
         connection.replace_cookies(held)
+        if self._on_settled is not None:
+            self._on_settled(connection, browsers)
         if self._reconnect:
             connection.close()
 
@@ -312,9 +325,10 @@ class CookieHandoff:
             pending = self._pending.get(connection)
             if pending is None or pending.ticket != ticket or connection.closed:
                 return
-            held = await self._tickets.get(_held_key(ticket))
-            if held is not None:
-                self._settle(connection, ticket, json.loads(held))
+            receipt = await self._tickets.get(_held_key(ticket))
+            if receipt is not None:
+                held, browsers = json.loads(receipt)
+                self._settle(connection, ticket, held, browsers)
                 await self._tickets.delete(_held_key(ticket))
                 return
 

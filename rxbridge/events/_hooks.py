@@ -44,12 +44,18 @@ def _csrf_in_session(request: HttpRequest) -> bool:  # noqa: ARG001
     return settings.CSRF_USE_SESSIONS
 
 
-def _messages_stored_elsewhere(request: HttpRequest) -> bool:
-    # Django's own keep them in a cookie or in the session, which is loaded by then.
-    return type(getattr(request, "_messages", None)) not in _MESSAGE_STORAGES
-
-
 _MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
+
+
+def _messages_need_io(request: HttpRequest) -> bool:
+    storage = getattr(request, "_messages", None)
+    if storage is None:
+        return False
+    if type(storage) not in _MESSAGE_STORAGES:
+        return True
+    # Django's own look into the session, which a refused event may not have loaded yet.
+    session = getattr(request, "session", None)
+    return (storage.used or storage.added_new) and not getattr(session, "accessed", True)
 
 
 def identity_blocks(request: HttpRequest) -> bool:
@@ -77,7 +83,7 @@ _TESTS: Mapping[type, Mapping[str, Test]] = {
     CsrfViewMiddleware: {"process_request": _csrf_in_session, "process_response": _csrf_in_session},
     AuthenticationMiddleware: {"process_request": never},
     LoginRequiredMiddleware: {"process_view": identity_blocks},
-    MessageMiddleware: {"process_request": never, "process_response": _messages_stored_elsewhere},
+    MessageMiddleware: {"process_request": never, "process_response": _messages_need_io},
     XFrameOptionsMiddleware: {"process_response": never},
 }
 

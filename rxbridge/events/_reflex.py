@@ -225,6 +225,10 @@ class EventInProcess:
             return rx.redirect(page)
         return rx.call_script(f"{LOAD}({json.dumps(url)})")
 
+    def script(self, javascript: str, *then: Any) -> Any:
+        """Return the event that runs a script in the page; ``then`` follow its promise."""
+        return rx.call_script(javascript, callback=list(then) if then else None)
+
     def _page(self, url: str) -> str | None:
         """Return ``url`` as the app's own router has it, if it is a page of the app."""
         prefix = get_config().frontend_path.rstrip("/")
@@ -294,7 +298,7 @@ async def _closing_generator(handler: EventHandler) -> AsyncGenerator[EventHandl
     running: list[AsyncGenerator[Any]] = []
 
     @functools.wraps(handler.fn)
-    def start(state: BaseState, **payload: Any) -> AsyncGenerator[Any]:
+    def start(state: BaseState, /, **payload: Any) -> AsyncGenerator[Any]:
         running.append(handler.fn(state, **payload))
         return running[0]
 
@@ -312,7 +316,7 @@ def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
 
 def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
-    async def call(state: BaseState, **payload: Any) -> Any:
+    async def call(state: BaseState, /, **payload: Any) -> Any:
         return await sync_to_async(_call)(fn, state, payload)
 
     return call
@@ -329,7 +333,7 @@ def _call(fn: Callable[..., Any], state: BaseState, payload: dict[str, Any]) -> 
 
 def _steps_on_thread(fn: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
     @functools.wraps(fn)
-    async def steps(state: BaseState, **payload: Any) -> AsyncIterator[Any]:
+    async def steps(state: BaseState, /, **payload: Any) -> AsyncIterator[Any]:
         generator = fn(state, **payload)
         step, close = sync_to_async(_step), sync_to_async(generator.close)  # type: ignore[attr-defined]
         try:

@@ -13,6 +13,8 @@ from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 from django.utils import translation
 
+from rxbridge.errors import RxBridgeError
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -36,12 +38,16 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Binding:
-    """What is bound while an event runs: its request, and the response it may set cookies on."""
+    """What is bound while an event runs: its request, and the response it may set cookies on.
+
+    ``destination`` is where the browser is to go once it has the cookies of the event.
+    """
 
     request: HttpRequest
     response: HttpResponse
+    destination: str | None = None
 
 
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding", default=None)
@@ -93,6 +99,15 @@ def current_response() -> HttpResponse | None:
     """Return the response of the running event, on which a handler may set cookies."""
     binding = _binding.get()
     return binding.response if binding is not None else None
+
+
+def set_destination(url: str) -> None:
+    """Have the browser go to ``url`` after the event, once it has the event's cookies."""
+    binding = _binding.get()
+    if binding is None:
+        msg = f"navigate({url!r}) was called outside an event; call it in an event handler."
+        raise RxBridgeError(msg)
+    binding.destination = url
 
 
 def current_user() -> AbstractBaseUser | AnonymousUser:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urljoin, urlsplit
@@ -17,6 +17,7 @@ from django.utils.http import parse_http_date_safe
 from rxbridge.errors import InvalidEvent, PoolExhausted
 from rxbridge.events._background import own_thread_for_task
 from rxbridge.events._reflex import EventInProcess, Kind
+from rxbridge.events.guards import Refused, check_guards
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
@@ -48,9 +49,11 @@ class RequestFactory(Protocol):
 class Handoff(Protocol):
     """What takes the cookies of an event to the browser; see ``CookieHandoff``."""
 
-    def offer(
-        self, connection: Connection, response: HttpResponseBase, /
-    ) -> Sequence[EventSpec]: ...
+    def is_due(self, connection: Connection, /) -> bool: ...
+
+    async def offer(self, connection: Connection, cookies: Mapping[str, str], /) -> str | None: ...
+
+    def script(self, ticket: str, /) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +154,7 @@ class _Passage:
         self._process = process
         self._binding: Binding | None = None
         self._handler_raised = False
+        self._guard_refused = False
 
     async def go(self) -> StateUpdate | None:
         process, bridge = self._process, self._bridge
@@ -176,13 +180,20 @@ class _Passage:
         process = self._process
         background = process.description.background
         admitted = outcome.reached and outcome.response.status_code < 300
-        specs = self._hand_off(request, outcome.response)
-        if self._handler_raised and outcome.exception is not None:
+        raised = self._handler_raised and outcome.exception is not None
+        specs: list[EventSpec] = []
+        then: list[EventSpec] = []
+        if not admitted and not raised:
+            ran = outcome.reached and not background and not self._guard_refused
+            refusal = self._refusal(request, outcome.response, ran)
+            told = self._refuse(refusal, outcome.exception)
+            specs, then = (told, []) if refusal.redirect is None else ([], told)
+        elif self._binding is not None and (url := self._binding.destination) is not None:
+            then = [process.navigation(url)]
+        specs += await self._hand_off(request, outcome.response, then)
+        if raised and outcome.exception is not None:
             await process.emit(*specs)
             raise outcome.exception
-        if not admitted:
-            ran = outcome.reached and not background
-            specs += self._refuse(self._refusal(request, outcome.response, ran), outcome.exception)
         if not outcome.reached:
             await self._keep_page_alive()
         if not (background and admitted):
@@ -197,7 +208,7 @@ class _Passage:
         A page is shown to anyone; what it loads are handlers, each refused or not.
         """
 
-        async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase | None:
+        async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:
             return await method(request, payload)  # type: ignore[no-any-return]
 
         functools.update_wrapper(view, self._process.description.handler)
@@ -206,28 +217,48 @@ class _Passage:
         return view
 
     async def _handle(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase:
-        process, bridge = self._process, self._bridge
         try:
-            with bridge.binder.bound(request) as binding:
-                await process.mirror(request)
-                if process.is_fresh:
-                    await process.rehydrate()
-                await process.run(payload, threaded=bridge.threaded)
-                if await process.mirror(request):
-                    await process.send_delta()
+            with self._bridge.binder.bound(request) as self._binding:
+                return await self._run(request, payload) or self._binding.response
         except PoolExhausted:
             raise
         except Exception:
             self._handler_raised = True
             raise
-        return binding.response
 
-    async def _admit(self, request: EventRequest, payload: dict[str, Any]) -> None:  # noqa: ARG002
+    async def _run(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase | None:
+        """Run the handler; return what a guard of it answers, if it does."""
+        process = self._process
+        changed = await process.mirror(request)
+        if process.is_fresh:
+            await process.rehydrate()
+        try:
+            await process.run(payload, threaded=self._bridge.threaded)
+        except Refused as refused:
+            self._guard_refused = True
+            if changed:
+                await process.send_delta()
+            return refused.response
+        if await process.mirror(request):
+            await process.send_delta()
+        return None
+
+    async def _admit(
+        self,
+        request: EventRequest,
+        payload: dict[str, Any],  # noqa: ARG002
+    ) -> HttpResponseBase:
         """Stand for the background task while the chain decides; it starts after the chain."""
-        with self._bridge.binder.bound(request) as binding:
-            self._binding = binding
-            if await self._process.mirror(request):
-                await self._process.send_delta()
+        process = self._process
+        with self._bridge.binder.bound(request) as self._binding:
+            if await process.mirror(request):
+                await process.send_delta()
+            try:
+                await check_guards(process.description.handler, request)
+            except Refused as refused:
+                self._guard_refused = True
+                return refused.response
+        return self._binding.response
 
     async def _start_background(self) -> None:
         self._bridge.binder.bind(self._binding)
@@ -240,6 +271,7 @@ class _Passage:
         A click that is refused leaves a page as it is, for the user it was loaded by.
         """
         process = self._process
+        self._bridge.binder.bind(None)
         if process.kind is Kind.PAGE:
             await process.mirror(None)
         if process.is_fresh:
@@ -247,14 +279,28 @@ class _Passage:
         if process.kind is Kind.PAGE:
             await process.run(process.description.payload, threaded=False)
 
-    def _hand_off(self, request: EventRequest, response: HttpResponseBase) -> list[EventSpec]:
-        """Put the cookies the chain set into the jar, and on their way to the browser."""
-        connection = request.reflex_event.connection
-        if not response.cookies or connection is None:
-            return []
+    async def _hand_off(
+        self, request: EventRequest, response: HttpResponseBase, then: list[EventSpec]
+    ) -> list[EventSpec]:
+        """Put the cookies the chain set into the jar, and on their way to the browser.
+
+        Returns the events for the page: ``then``, after the browser has the cookies.
+        """
+        connection, handoff = request.reflex_event.connection, self._bridge.handoff
+        if connection is None:
+            return then
         keep_cookies(connection, response)
-        handoff = self._bridge.handoff
-        return list(handoff.offer(connection, response)) if handoff is not None else []
+        if handoff is None or not (response.cookies or handoff.is_due(connection)):
+            return then
+        cookies = {name: morsel.OutputString() for name, morsel in response.cookies.items()}
+        try:
+            ticket = await handoff.offer(connection, cookies)
+        except ValueError as error:
+            logger.warning("Cookies do not reach the browser: %s", error)
+            return then
+        if ticket is None:
+            return then
+        return [self._process.script(handoff.script(ticket), *then)]
 
     def _refusal(
         self, request: EventRequest, response: HttpResponseBase, handler_ran: bool
@@ -286,8 +332,9 @@ def keep_cookies(connection: Connection, response: HttpResponseBase) -> None:
 
 
 def _is_expired(morsel: Morsel[str]) -> bool:
-    if morsel["max-age"] != "":
-        return int(morsel["max-age"]) <= 0
+    age = str(morsel["max-age"])
+    if age.removeprefix("-").isdecimal():
+        return int(age) <= 0
     expires = parse_http_date_safe(morsel["expires"]) if morsel["expires"] else None
     return expires is not None and expires <= time.time()
 
@@ -314,10 +361,10 @@ def location(request: HttpRequest, response: HttpResponseBase) -> str | None:
 
 def _log(refusal: Refusal, cause: Exception | str | None) -> None:
     name, status = refusal.event.handler_name, refusal.status
-    did = "ran, but its chain failed" if refusal.handler_ran else "did not run"
+    did = "ran, but was refused" if refusal.handler_ran else "did not run"
     if isinstance(cause, Exception):
         logger.error("%s %s: %s", name, did, status, exc_info=cause)
     elif refusal.location is not None:
         logger.info("%s %s: %s to %s", name, did, status, refusal.location)
     else:
-        logger.warning("%s %s: %s %s", name, did, status, cause or "")
+        logger.warning("%s %s: %s", name, did, f"{status}. {cause}" if cause else status)

@@ -38,11 +38,11 @@ class ThreadPool:
     """Lease single-thread executors; no two leases ever share a thread at the same time.
 
     Middleware keeps tenants, users and connections in thread-locals, so the exclusive thread
-    is a safety property. The pool starts at ``core`` threads. While events wait and the
-    process is not busy computing, it doubles up to ``limit``: those threads wait for a
-    database or a slow handler. While the process is busy it grows only for an event that has
-    waited ``PATIENCE`` seconds, since more threads would halve the throughput. Threads above
-    ``core`` end after ``idle`` seconds unused.
+    is a safety property. The pool starts at ``core`` threads. While events wait although the
+    process is not busy computing, and the threads do not come back soon, it doubles up to
+    ``limit``: those threads wait for a database or a slow handler. Otherwise it grows only for
+    an event that has waited ``PATIENCE`` seconds, since more threads would halve the throughput.
+    Threads above ``core`` end after ``idle`` seconds unused.
 
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease,
@@ -82,6 +82,7 @@ class ThreadPool:
         self._waiting: deque[tuple[Future[ThreadPoolExecutor], float]] = deque()
         self._timers: dict[asyncio.AbstractEventLoop, asyncio.TimerHandle] = {}
         self._measured = (0.0, 0.0)
+        self._returned = 0
 
     @property
     def size(self) -> int:
@@ -160,6 +161,7 @@ class ThreadPool:
         return ThreadPoolExecutor(max_workers=1, thread_name_prefix="rxbridge")
 
     def _give(self, executor: ThreadPoolExecutor) -> None:
+        self._returned += 1
         while self._waiting:
             turn, _ = self._waiting.popleft()
             if turn.set_running_or_notify_cancel():
@@ -184,6 +186,7 @@ class ThreadPool:
                 return
             timer.cancel()
         self._measured = (time.monotonic(), time.process_time())
+        self._returned = 0
         delay = CHECK_INTERVAL if self._waiting else self.idle
         self._timers = {loop: loop.call_later(delay, self._check, loop)}
 
@@ -197,10 +200,18 @@ class ThreadPool:
 
     def _grow(self) -> None:
         wanted = min(self._size, self.limit - self._size, len(self._waiting))
-        if wanted > 0 and self._is_cpu_bound():
+        if wanted > 0 and (self._is_brisk() or self._is_cpu_bound()):
             wanted = int(time.monotonic() - self._waiting[0][1] > PATIENCE)
         for _ in range(wanted):
             self._give(self._start())
+
+    def _is_brisk(self) -> bool:
+        """Tell whether each thread has served an event since the last look.
+
+        It needs no clock of the processor, which on a crowded machine makes a process that
+        computes look idle.
+        """
+        return self._returned >= self._size
 
     def _is_cpu_bound(self) -> bool:
         wall, cpu = self._measured

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import alogin, alogout
 
+from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
 
 if TYPE_CHECKING:
@@ -70,3 +72,32 @@ class AppState:
         """
         user: Any = binder.current_user()
         return bool(await sync_to_async(user.has_perm)(permission, obj))
+
+    async def login(self, user: AbstractBaseUser, backend: str | None = None) -> None:
+        """Sign ``user`` in, as ``django.contrib.auth.login`` does in a view.
+
+        The session's key changes, signals are sent, and the rest of the handler, the mirrors and
+        the next event are the new user's. ``CookieHandoff`` takes the cookie to the browser. In a
+        synchronous handler call ``django.contrib.auth.login(self.request, user)``.
+        """
+        # Any user model will do; the stubs know only Django's own.
+        await alogin(self._bound_request("login"), user, backend)  # type: ignore[arg-type]
+
+    async def logout(self) -> None:
+        """Sign the user out and end the session, as ``django.contrib.auth.logout`` does."""
+        await alogout(self._bound_request("logout"))
+
+    def navigate(self, url: str) -> None:
+        """Take the browser to ``url`` after this event, once it has the event's cookies.
+
+        ``url`` may be a page of the app or an address that Django answers; a redirect returned
+        by the handler would leave before the cookies have arrived.
+        """
+        binder.set_destination(url)
+
+    def _bound_request(self, method: str) -> HttpRequest:
+        request = binder.current_request()
+        if request is None:
+            msg = f"{method}() was called outside a bridged event; call it in an event handler."
+            raise RxBridgeError(msg)
+        return request

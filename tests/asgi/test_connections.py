@@ -330,6 +330,134 @@ class TestCookies:
         assert len(registry) == 0
 
 
+BROWSER = "rxbridge_browser_0a1b2c3d=" + "v" * 32
+HOST_BROWSER = "__Host-rxbridge_browser_0a1b2c3d=" + "v" * 32
+
+
+async def introduction(headers: Headers, **extra: Any) -> list[bytes]:
+    """The cookies a socket with these headers is accepted with."""
+    async with serving(ConnectionRegistry().wrap(Echo()), scope_of(headers, **extra)) as (peer, _):
+        return header_values({"headers": peer.sent[0].get("headers", [])}, b"set-cookie")
+
+
+class TestBrowsers:
+    @pytest.mark.parametrize(
+        ("scheme", "origin", "secure"),
+        [
+            ("ws", b"http://shop.example", False),
+            ("ws", b"https://shop.example", True),
+            ("ws", b"HTTPS://shop.example", True),
+            ("ws", None, False),
+            ("wss", b"https://shop.example", True),
+            ("wss", None, True),
+        ],
+    )
+    async def test_a_new_one_is_given_a_cookie_of_its_own(
+        self, scheme: str, origin: bytes | None, secure: bool
+    ) -> None:
+        headers = [] if origin is None else [(b"Origin", origin)]
+        (cookie,) = await introduction(headers, scheme=scheme)
+        ending = b"; Path=/; HttpOnly; SameSite=Strict" + b"; Secure" * secure
+        assert cookie.endswith(ending)
+        assert cookie.startswith(b"__Host-" * secure + b"rxbridge_browser_")
+        assert cookie not in await introduction(headers, scheme=scheme)
+
+    @pytest.mark.parametrize("cookie", [BROWSER, HOST_BROWSER])
+    async def test_a_known_one_is_given_none(self, cookie: str) -> None:
+        assert await introduction([(b"cookie", b"a=b; " + cookie.encode())]) == []
+
+    @pytest.mark.parametrize(
+        "cookie", [b"rxbridge_browser_1=", b"rxbridge_browser_1=guess", b"rxbridge=" + b"v" * 32]
+    )
+    async def test_a_cookie_that_proves_nothing_is_not_believed(self, cookie: bytes) -> None:
+        assert len(await introduction([(b"cookie", cookie)])) == 1
+
+    async def test_a_cookie_no_subdomain_can_have_set_is_believed_first(self) -> None:
+        cookies = f"{BROWSER}; {HOST_BROWSER}; rxbridge_browser_00000000={'x' * 32}"
+        connection, _ = await connection_of([(b"cookie", cookies.encode())])
+        assert connection.browser == HOST_BROWSER
+
+    async def test_the_jar_does_not_show_it(self) -> None:
+        cookies = f"a=b; {BROWSER}; {HOST_BROWSER}; rxbridge_browser_short=x"
+        connection, _ = await connection_of([(b"cookie", cookies.encode())])
+        assert connection.cookie_header == "a=b"
+        assert "rxbridge_browser" not in repr(connection)
+
+    async def test_headers_the_app_accepts_with_stay(self) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await receive()
+            await send({"type": "websocket.accept", "headers": [(b"x-own", b"1")]})
+
+        async with serving(ConnectionRegistry().wrap(app), scope_of()) as (peer, _):
+            own, (name, _) = peer.sent[0]["headers"]
+        assert (own, name) == ((b"x-own", b"1"), b"set-cookie")
+
+    async def test_it_can_be_left_out(self) -> None:
+        connection, _ = await connection_of([], browser_cookie=False)
+        assert connection.browser is None
+
+    def test_a_connection_for_tests_has_one(self) -> None:
+        registry = ConnectionRegistry()
+        with registry.open() as one, registry.open() as other:
+            assert one.browser is not None
+            assert one.browser != other.browser
+        with registry.open(headers=[(b"cookie", BROWSER.encode())]) as known:
+            assert known.browser == BROWSER
+        with ConnectionRegistry(browser_cookie=False).open() as unknown:
+            assert unknown.browser is None
+
+
+async def page_headers(headers: Headers, **extra: Any) -> Headers:
+    """What an introducing app answers to a GET with these headers."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200}
+        await send({**start, "headers": [(b"cache-control", b"no-cache")]})
+        await send({"type": "http.response.body", "body": b"page"})
+
+    peer = Peer()
+    scope = scope_of(headers, "http", method="GET", **extra)
+    await ConnectionRegistry().introduce(app)(scope, peer.receive, peer.send)
+    assert peer.sent[1]["body"] == b"page"
+    return list(peer.sent[0]["headers"])
+
+
+class TestIntroduce:
+    async def test_a_new_visitors_page_brings_the_cookie_and_is_private(self) -> None:
+        first, (name, cookie), private = await page_headers([(b"Accept", b"text/html,*/*;q=0.8")])
+        assert first == (b"cache-control", b"no-cache")
+        assert name == b"set-cookie"
+        assert cookie.startswith(b"__Host-rxbridge_browser_")
+        assert private == (b"cache-control", b"private")
+
+    async def test_over_plain_http_the_cookie_has_no_prefix(self) -> None:
+        _, (_, cookie), _ = await page_headers([(b"accept", b"text/html")], scheme="http")
+        assert cookie.startswith(b"rxbridge_browser_")
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [],
+            [(b"accept", b"*/*")],
+            [(b"accept", b"text/html"), (b"cookie", BROWSER.encode())],
+            [(b"accept", b"text/html"), (b"Cookie", HOST_BROWSER.encode())],
+        ],
+    )
+    async def test_others_pass_untouched(self, headers: Headers) -> None:
+        assert await page_headers(headers) == [(b"cache-control", b"no-cache")]
+
+    async def test_other_scopes_pass_untouched(self) -> None:
+        seen: list[Scope] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            seen.append(scope)
+
+        peer = Peer()
+        scope = {"type": "lifespan"}
+        await ConnectionRegistry().introduce(app)(scope, peer.receive, peer.send)
+        assert seen == [scope]
+
+
 class TestLookup:
     async def test_found_by_id_while_open(self) -> None:
         registry = ConnectionRegistry()

@@ -82,6 +82,20 @@ class Counter(AppState, rx.State):
         self.count += number * (2 if twice else 1)
 
     @rx.event
+    def named_state(self, state: str, request: str, payload: str):
+        self.seen = [state, request, payload]
+
+    @rx.event
+    async def named_state_async(self, state: str, request: str, payload: str):
+        self.seen = [state, request, payload]
+        yield
+
+    @rx.event
+    def named_state_generator(self, state: str, request: str, payload: str):
+        self.seen = [state, request, payload]
+        yield
+
+    @rx.event
     def deep(self, levels: int):
         self.seen = [*self.seen, self.user.get_username()]
         return Counter.deep(levels - 1) if levels else None
@@ -131,6 +145,11 @@ class Counter(AppState, rx.State):
         self.count = -1
         msg = "the secret of the handler"
         raise LookupError(msg)
+
+    @rx.event
+    def rest(self, seconds: float):
+        journal.append("handler")
+        threading.Event().wait(seconds)
 
     @rx.event
     def stop_iteration(self):

@@ -14,8 +14,14 @@ from django.utils import translation
 from django.utils.deprecation import MiddlewareMixin
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events import ContextBinder, EventBridge, MiddlewareRunner, SyntheticRequestFactory
-from rxbridge.events.bridge import Refusal, location
+from rxbridge.events import (
+    ContextBinder,
+    EventBridge,
+    MiddlewareRunner,
+    SyntheticRequestFactory,
+    database_threads,
+)
+from rxbridge.events.bridge import Refusal, keep_cookies, location
 from rxbridge.testing import EventClient, make_event
 from tests.events.app import (
     Counter,
@@ -148,6 +154,15 @@ class TestHandlers:
             assert (await tab.fire(Counter.add, number=2, twice=True)).vars["count"] == 6
             # Reflex converts by annotation: a form field is a string.
             assert (await tab.fire(Counter.add, number="4")).vars["count"] == 10
+
+    @pytest.mark.parametrize(
+        "handler",
+        [Counter.named_state, Counter.named_state_async, Counter.named_state_generator],
+    )
+    async def test_argument_may_have_any_name(self, handler):
+        async with EventClient(app) as tab:
+            fired = await tab.fire(handler, state="open", request="r", payload="p")
+        assert fired.vars["seen"] == ["open", "r", "p"]
 
     async def test_on_load_runs_as_the_user_before_the_page_is_hydrated(self, ada):
         async with EventClient(app, user=ada) as tab:
@@ -318,7 +333,7 @@ class TestRefusals:
         assert "handler" in journal
         assert TOASTS[500] in fired.toasts
         assert "secret" not in repr(fired)
-        assert "tests.events.app.Counter.who ran, but its chain failed: 500" in caplog.text
+        assert "tests.events.app.Counter.who ran, but was refused: 500" in caplog.text
 
     async def test_short_circuit_with_200_is_a_refusal(self):
         with bridged(refusing(HttpResponse("cached"))):
@@ -356,6 +371,22 @@ class TestRefusals:
                 fired = await tab.fire(Counter.who)
         assert journal == []
         assert TOASTS[503] in fired.toasts
+
+    async def test_event_that_gets_no_thread_is_refused(self, ada, caplog):
+        threads = database_threads(core=1, limit=1, wait=0.05)
+        with bridged(runner=MiddlewareRunner(threads=threads)):
+            async with EventClient(app, user=ada) as tab, tab.tab(user=ada) as other:
+                await tab.load("/")
+                await other.load("/")
+                resting = asyncio.create_task(tab.fire(Counter.rest(0.5)))
+                for _ in range(40):
+                    if not journal:
+                        await asyncio.sleep(0.01)
+                fired = await other.fire(Counter.who)
+                await resting
+        assert journal == ["handler"]
+        assert fired.toasts == [TOASTS[503]]
+        assert "tests.events.app.Counter.who did not run: 503" in caplog.text
 
     @pytest.mark.parametrize(
         ("target", "leads_to"),
@@ -522,7 +553,7 @@ class TestExceptions:
             await tab.load("/")
             fired = await tab.fire(Counter.deny)
         assert fired.toasts == [TOASTS[403]]
-        assert "tests.events.app.Counter.deny ran, but its chain failed: 403" in caplog.text
+        assert "tests.events.app.Counter.deny ran, but was refused: 403" in caplog.text
 
     async def test_event_after_a_failed_one_works(self, ada):
         async with EventClient(app, user=ada, raise_exceptions=False) as tab:
@@ -567,14 +598,21 @@ class TestSession:
             assert (await tab.fire(Counter.read_messages)).vars["seen"] == ["Saved."]
             assert (await tab.fire(Counter.read_messages)).vars["seen"] == []
 
-    async def test_message_is_there_on_a_django_page(self, async_client):
+    @pytest.mark.parametrize(
+        ("storage", "browser_has_the_jar"),
+        [("session.SessionStorage", False), ("fallback.FallbackStorage", True)],
+    )
+    async def test_message_is_there_on_a_django_page(
+        self, settings, async_client, storage, browser_has_the_jar
+    ):
+        settings.MESSAGE_STORAGE = f"django.contrib.messages.storage.{storage}"
         root = await User.objects.acreate_superuser("root", "root@example.com", "secret")
         async with EventClient(app, user=root) as tab:
+            browser = dict(tab.cookies)
             await tab.fire(Counter.add_message("Saved by an event."))
-            for name, value in tab.cookies.items():
-                async_client.cookies[name] = value
-            # The jar keeps the quotes a cookie travels in; SimpleCookie would add its own.
-            async_client.cookies.load("; ".join(f"{n}={v}" for n, v in tab.cookies.items()))
+            if browser_has_the_jar:
+                browser = tab.cookies
+            async_client.cookies.load("; ".join(f"{n}={v}" for n, v in browser.items()))
             page = await async_client.get("/admin/")
         assert "Saved by an event." in page.content.decode()
 
@@ -588,6 +626,27 @@ class TestSession:
             assert "The cookie new reaches no later event" in caplog.text
             await tab.fire(Counter.set_cookie("empty", ""))
             assert tab.cookies["empty"] in ("", '""')
+
+    @pytest.mark.parametrize(
+        ("attributes", "kept"),
+        [
+            ({}, True),
+            ({"max-age": 0}, False),
+            ({"max-age": "-1"}, False),
+            ({"max-age": "60", "expires": "Thu, 01 Jan 1970 00:00:00 GMT"}, True),
+            ({"max-age": "soon"}, True),
+            ({"expires": "Thu, 01 Jan 1970 00:00:00 GMT"}, False),
+            ({"expires": "Thu, 01 Jan 2970 00:00:00 GMT"}, True),
+            ({"expires": "nonsense"}, True),
+        ],
+    )
+    def test_expired_cookie_leaves_the_jar(self, attributes, kept):
+        response = HttpResponse()
+        response.cookies["name"] = "value"
+        response.cookies["name"].update(attributes)
+        with connections.open(cookies={"name": "old"}) as connection:
+            keep_cookies(connection, response)
+            assert connection.cookies.get("name") == ("value" if kept else None)
 
     async def test_user_who_signs_in_by_an_event_is_the_next_events_user(self, ada):
         async with EventClient(app) as tab:

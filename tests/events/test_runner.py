@@ -9,6 +9,7 @@ from contextvars import ContextVar
 
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
@@ -307,6 +308,14 @@ async def test_failure_on_the_way_out_is_reported_though_the_handler_ran(middlew
     assert isinstance(outcome.exception, error) if error else outcome.exception is None
 
 
+async def test_first_of_two_failures_is_the_one_reported():
+    async def view(request):
+        raise ValueError
+
+    outcome = await run([hook_that("response", failing(KeyError("x")))], view)
+    assert isinstance(outcome.exception, ValueError)
+
+
 @pytest.mark.parametrize("hook", ["exception", "template_response"])
 async def test_exception_in_a_hook_after_the_view_is_kept(hook):
     class Rendered(HttpResponse):
@@ -592,7 +601,7 @@ async def test_nobody_reads_anothers_user_among_200_concurrent_events(stack):
 async def test_language_urlconf_and_contextvars_are_as_before_after_the_event():
     class Urls(MiddlewareMixin):
         def process_request(self, request):
-            request.urlconf = "tests.urls"
+            request.urlconf = "django.contrib.auth.urls"
             in_context.set("changed")
 
         def process_view(self, request, *args):
@@ -610,7 +619,8 @@ async def test_language_urlconf_and_contextvars_are_as_before_after_the_event():
     request = make_request(headers={"accept-language": "de"})
     outcome = await run(stack, view, request=request)
     assert outcome.exception is None
-    assert seen == ["tests.urls", "de", "tests.urls", "changed"]
+    urlconf = "django.contrib.auth.urls"
+    assert seen == [urlconf, "de", urlconf, "changed"]
     assert (translation.get_language(), get_urlconf()) == before
     assert in_context.get() == "before"
     in_context.reset(token)
@@ -852,6 +862,32 @@ class TestSessions:
             assert (await stock(view, cookies=cookies)).response.status_code == 200
         assert seen == ["green", "blue"]
 
+    async def test_message_of_a_refusal_is_stored_though_the_session_was_not_yet_loaded(
+        self, settings
+    ):
+        settings.MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+        session = SessionStore()
+        session["colour"] = "red"
+        await session.asave()
+
+        def banned(get_response):
+            def middleware(request):
+                messages.error(request, "You are banned.")
+                return HttpResponseRedirect("/banned/")
+
+            return middleware
+
+        stack = [
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.messages.middleware.MessageMiddleware",
+            banned,
+        ]
+        request = make_request(cookies={"sessionid": session.session_key})
+        outcome = await run(stack, request=request, threads=database_threads(core=1))
+        assert (outcome.response.status_code, outcome.exception) == (302, None)
+        stored = await SessionStore(session.session_key).aload()
+        assert "You are banned." in stored["_messages"]
+
     async def test_session_deleted_under_the_event_is_reported(self):
         session = SessionStore()
         session["colour"] = "red"
@@ -901,6 +937,31 @@ class TestConnections:
         executor = pool.take()
         opened = executor.submit(lambda: connections["default"].connection)
         assert await asyncio.wrap_future(opened) is None
+        pool.give_back(executor)
+
+    async def test_thread_that_ends_closes_the_connection_it_kept(self, monkeypatch):
+        monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", None)
+        pool = database_threads(core=1, limit=2)
+        pool.idle = 0.05
+        used = []
+        both = asyncio.Barrier(2)
+
+        def remember():
+            used.append(connections["default"])
+
+        async def view(request):
+            await User.objects.acount()
+            await sync_to_async(remember)()
+            await both.wait()
+
+        runner = MiddlewareRunner([], threads=pool)
+        await asyncio.gather(*(runner.run(make_request(), view) for _ in range(2)))
+        await until(lambda: whole(pool))
+        assert sum(each.connection is not None for each in used) == 2
+        await until(lambda: pool.size == 1)
+        await until(lambda: sum(each.connection is not None for each in used) == 1)
+        executor = pool.take()
+        await asyncio.wrap_future(executor.submit(connections.close_all))
         pool.give_back(executor)
 
     async def test_broken_connection_costs_one_event(self):

@@ -97,6 +97,14 @@ async def test_pool_does_not_grow_while_the_process_computes(monkeypatch):
     assert pool.size == 2
 
 
+async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
+    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: False)
+    monkeypatch.setattr(threads, "CHECK_INTERVAL", 0.1)
+    pool = ThreadPool(core=2, limit=64)
+    await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(100)))
+    assert pool.size == 2
+
+
 @pytest.mark.parametrize(
     ("cores_in_use", "is_cpu_bound"), [(0.1, False), (0.6, False), (0.9, True)]
 )

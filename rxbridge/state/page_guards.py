@@ -1,0 +1,169 @@
+"""Page guards: what of a page is shown to whom.
+
+They decide what is shown, not what may be done: a compiled page is a public file. What must stay
+secret comes out of guarded handlers; see ``rxbridge.events.guards``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeAlias, overload
+
+import reflex as rx
+
+__all__ = ["guarded", "login_required_page", "permission_required_page", "staff_required_page"]
+
+Page: TypeAlias = "Callable[[], rx.Component]"
+
+FORBIDDEN = "You are not allowed to see this page."
+
+
+def guarded(
+    component: rx.Component,
+    *,
+    when: Any,
+    fallback: rx.Component | None = None,
+    pending: rx.Component | None = None,
+) -> rx.Component:
+    """Show ``component`` while ``when`` is true, and ``fallback`` while it is not.
+
+    ``when`` is a var that is false by default, such as ``DjangoUserState.is_staff``. Until the
+    server has said what it is, ``pending`` is shown, so nothing flashes; the prerendered page
+    holds ``pending`` alone. What is left out is an empty fragment.
+    """
+    otherwise = _cond(rx.State.is_hydrated, fallback or _fragment(), pending or _fragment())
+    # Asked first, so a reconnect, which dehydrates the page, does not unmount what is shown.
+    return _cond(when, component, otherwise)
+
+
+@overload
+def login_required_page(page: Page, /) -> Page: ...
+
+
+@overload
+def login_required_page(*, pending: rx.Component | None = None) -> Callable[[Page], Page]: ...
+
+
+def login_required_page(
+    page: Page | None = None, /, *, pending: rx.Component | None = None
+) -> Page | Callable[[Page], Page]:
+    """Show a page to who is signed in; take anyone else to ``settings.LOGIN_URL`` and back.
+
+    Written below ``@rx.page``, with or without arguments. It also acts when the visitor is
+    signed out while the page is open.
+    """
+    from rxbridge.state._concrete import DjangoUserState
+
+    def decorate(page: Page) -> Page:
+        @wraps(page)
+        def guarded_page() -> rx.Component:
+            return guarded(
+                page(),
+                when=DjangoUserState.is_authenticated,
+                fallback=_to_login(),
+                pending=pending,
+            )
+
+        return guarded_page
+
+    return decorate if page is None else decorate(page)
+
+
+@overload
+def staff_required_page(page: Page, /) -> Page: ...
+
+
+@overload
+def staff_required_page(
+    *, forbidden: rx.Component | None = None, pending: rx.Component | None = None
+) -> Callable[[Page], Page]: ...
+
+
+def staff_required_page(
+    page: Page | None = None,
+    /,
+    *,
+    forbidden: rx.Component | None = None,
+    pending: rx.Component | None = None,
+) -> Page | Callable[[Page], Page]:
+    """Show a page to staff, ``forbidden`` to other users, and the login page to anyone else.
+
+    Written below ``@rx.page``, with or without arguments.
+    """
+    from rxbridge.state._concrete import DjangoUserState
+
+    def decorate(page: Page) -> Page:
+        @wraps(page)
+        def guarded_page() -> rx.Component:
+            refused = guarded(
+                forbidden or rx.text(FORBIDDEN),
+                when=DjangoUserState.is_authenticated,
+                fallback=_to_login(),
+                pending=pending,
+            )
+            return _cond(DjangoUserState.is_staff, page(), refused)
+
+        return guarded_page
+
+    return decorate if page is None else decorate(page)
+
+
+def permission_required_page(
+    *permissions: str,
+    forbidden: rx.Component | None = None,
+    pending: rx.Component | None = None,
+) -> Callable[[Page], Page]:
+    """Show a page to users who have all ``permissions``, such as ``"shop.view_order"``.
+
+    The page asks the server each time it is opened; ``pending`` is shown meanwhile. Other users
+    see ``forbidden``, and who is not signed in the login page. Written below ``@rx.page``.
+    """
+    if not permissions or not all("." in permission for permission in permissions):
+        msg = 'Name permissions: write @permission_required_page("shop.view_order").'
+        raise ValueError(msg)
+    from rxbridge.state._page_guard_state import PageGuardState, question
+
+    state: Any = PageGuardState
+    key = question(list(permissions))
+
+    def decorate(page: Page) -> Page:
+        @wraps(page)
+        def guarded_page() -> rx.Component:
+            refused = _cond(
+                state.answers.contains(key),
+                forbidden or rx.text(FORBIDDEN),
+                pending or _fragment(),
+            )
+            return _fragment(
+                _cond(rx.State.is_hydrated, _asking(state.ask(list(permissions)))),
+                _cond(state.answers[key], page(), refused),
+            )
+
+        return guarded_page
+
+    return decorate
+
+
+def _to_login() -> rx.Component:
+    """Return what asks for the login page as soon as it is shown."""
+    from rxbridge.state._page_guard_state import PageGuardState
+
+    return _asking(PageGuardState.require_login)
+
+
+def _asking(event: Any) -> rx.Component:
+    """Return a component that shows nothing and sends ``event`` when it is put into the page."""
+    # A moment later: Reflex notes the new address of a client-side navigation only after the
+    # new page is mounted, and an event sent before would name the page left as `next`.
+    return _fragment(on_mount=event.debounce(10))
+
+
+def _cond(condition: Any, *components: rx.Component) -> rx.Component:
+    shown: Any = rx.cond(condition, *components)
+    return shown  # type: ignore[no-any-return]
+
+
+def _fragment(*components: rx.Component, **props: Any) -> rx.Component:
+    fragment: Any = rx.fragment(*components, **props)
+    return fragment  # type: ignore[no-any-return]

@@ -1,0 +1,1101 @@
+"""CookieHandoff: who gets the cookies of a ticket, how often, and what becomes of the jar."""
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from asgiref.sync import sync_to_async
+from django.core.cache.backends.db import DatabaseCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+from django.core.management import call_command
+from django.db import connections
+from django.http import HttpResponse
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from websockets.asyncio.client import ClientConnection, connect
+
+from rxbridge.asgi._types import Message, Receive, Scope, Send
+from rxbridge.asgi.connections import MAX_COOKIES, MAX_HEADER_BYTES, Connection, ConnectionRegistry
+from rxbridge.asgi.cookies import CacheTickets, CookieHandoff, MemoryTickets, TicketStore
+from rxbridge.asgi.prefix_router import PrefixRouter
+from tests.servers import KINDS, Kind, Server, free_port, run_server
+
+Headers = list[tuple[bytes, bytes]]
+
+LOGIN = {"sessionid": "sessionid=new; HttpOnly; Path=/; SameSite=Lax"}
+SAME_ORIGIN = [(b"origin", b"https://shop.example"), (b"sec-fetch-site", b"same-origin")]
+
+
+class Answer:
+    """What the handoff answered to one request."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    async def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    @property
+    def status(self) -> int:
+        return int(self.sent[0]["status"])
+
+    @property
+    def cookies(self) -> list[str]:
+        return [value.decode() for name, value in self.sent[0]["headers"] if name == b"set-cookie"]
+
+
+async def ask(
+    handoff: CookieHandoff,
+    method: str,
+    ticket: str | None,
+    cookies: str | None,
+    headers: Headers = SAME_ORIGIN,
+) -> Answer:
+    """Send the request that a page would; ``cookies`` is the browser's ``Cookie`` header."""
+    sent = [(b"host", b"shop.example"), *headers]
+    if ticket is not None:
+        sent.append((b"x-rxbridge-ticket", ticket.encode("latin-1")))
+    if cookies is not None:
+        sent.append((b"cookie", cookies.encode()))
+    answer = Answer()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    scope = {"type": "http", "method": method, "path": "/_cookies", "headers": sent}
+    await handoff(scope, receive, answer.send)
+    return answer
+
+
+async def offered(handoff: CookieHandoff, connection: Connection) -> tuple[str, str]:
+    """A ticket for a login, and the cookie of the browser it is for."""
+    ticket = await handoff.offer(connection, LOGIN)
+    assert ticket is not None
+    assert connection.browser is not None
+    return ticket, connection.browser
+
+
+@pytest.fixture
+def registry() -> ConnectionRegistry:
+    return ConnectionRegistry()
+
+
+@pytest.fixture
+def connection(registry: ConnectionRegistry) -> Iterator[Connection]:
+    with registry.open(scheme="wss", cookies={"lang": "de"}) as connection:
+        yield connection
+
+
+@pytest.fixture
+def handoff(registry: ConnectionRegistry) -> CookieHandoff:
+    return CookieHandoff(registry)
+
+
+class TestRedeeming:
+    async def test_every_attribute_of_every_cookie_arrives(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        response = HttpResponse()
+        response.set_cookie(
+            "sessionid",
+            "abc",
+            max_age=60,
+            path="/shop",
+            domain="example.com",
+            secure=True,
+            httponly=True,
+            samesite="Strict",
+        )
+        response.set_cookie("messages", 'a "quoted", value;', samesite="Lax")
+        response.set_signed_cookie("cart", "1,2", secure=True, samesite="None")
+        response.delete_cookie("csrftoken")
+        cookies = {name: morsel.OutputString() for name, morsel in response.cookies.items()}
+        ticket = await handoff.offer(connection, cookies)
+        answer = await ask(handoff, "POST", ticket, connection.browser)
+        assert answer.status == 204
+        assert answer.cookies == list(cookies.values())
+        session, _, _, deleted = answer.cookies
+        for attribute in (
+            "Domain=example.com",
+            "HttpOnly",
+            "Max-Age=60",
+            "Path=/shop",
+            "SameSite=Strict",
+            "Secure",
+            "expires=",
+        ):
+            assert attribute in session
+        assert "Max-Age=0" in deleted
+        assert (b"cache-control", b"no-store") in answer.sent[0]["headers"]
+
+    async def test_a_ticket_is_good_once(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        answers = [await ask(handoff, "POST", ticket, browser) for _ in range(3)]
+        assert [answer.status for answer in answers] == [204, 403, 403]
+        assert [answer.cookies for answer in answers[1:]] == [[], []]
+
+    async def test_a_ticket_expires(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        handoff = CookieHandoff(registry, lifetime=0.05)
+        ticket, browser = await offered(handoff, connection)
+        await asyncio.sleep(0.1)
+        assert (await ask(handoff, "POST", ticket, browser)).status == 403
+
+    async def test_the_receipt_expires(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        handoff = CookieHandoff(registry, lifetime=0.05)
+        ticket, browser = await offered(handoff, connection)
+        assert (await ask(handoff, "POST", ticket, browser)).status == 204
+        await asyncio.sleep(0.1)
+        assert (await ask(handoff, "PUT", ticket, browser)).status == 403
+
+    @pytest.mark.parametrize("method", ["POST", "PUT"])
+    @pytest.mark.parametrize(
+        "cookies",
+        [
+            None,
+            "",
+            "sessionid=x",
+            "{name}=",
+            "{name}={other}",
+            "rxbridge_browser_00000000={value}",
+            "{name}2={value}",
+            "{name}={value}x",
+            "{value}",
+        ],
+    )
+    async def test_another_browser_is_refused_and_does_not_spend_the_ticket(
+        self, handoff: CookieHandoff, connection: Connection, method: str, cookies: str | None
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        name, _, value = browser.partition("=")
+        if method == "PUT":
+            await ask(handoff, "POST", ticket, browser)
+        if cookies is not None:
+            cookies = cookies.format(name=name, value=value, other=secrets.token_urlsafe(24))
+        answer = await ask(handoff, method, ticket, cookies)
+        assert (answer.status, answer.cookies) == (403, [])
+        assert dict(connection.cookies) == {"lang": "de"}
+        assert (await ask(handoff, method, ticket, f"a=b; {browser}; c=d")).status == 204
+
+    async def test_a_browser_that_never_got_its_cookie_is_told_of_in_the_log(
+        self,
+        handoff: CookieHandoff,
+        connection: Connection,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        await ask(handoff, "POST", secrets.token_urlsafe(32), None)
+        assert not caplog.records
+        await ask(handoff, "POST", ticket, "sessionid=x")
+        assert "introduce()" in caplog.text
+        assert ticket not in caplog.text
+        assert browser not in caplog.text
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [],
+            [(b"sec-fetch-site", b"same-origin")],
+            [(b"origin", b"null"), (b"sec-fetch-site", b"same-origin")],
+            [(b"origin", b"null")],
+            [(b"origin", b"https://shop.example"), (b"sec-fetch-site", b"cross-site")],
+            [(b"origin", b"https://shop.example"), (b"sec-fetch-site", b"same-site")],
+            [(b"origin", b"https://shop.example"), (b"sec-fetch-site", b"none")],
+            [(b"origin", b"https://shop.example"), (b"sec-fetch-site", b"")],
+            [*SAME_ORIGIN, (b"sec-fetch-site", b"same-origin")],
+            [*SAME_ORIGIN, (b"origin", b"https://shop.example")],
+            [*SAME_ORIGIN, (b"host", b"shop.example")],
+            [(b"origin", b"https://evil.example")],
+            [(b"origin", b"https://shop.example.evil.example")],
+            [(b"origin", b"https://evilshop.example")],
+            [(b"origin", b"https://api.shop.example")],
+            [(b"origin", b"https://shop.example:8443")],
+            [(b"origin", b"https://shop.example:80")],
+            [(b"origin", b"https://shop.example@evil.example")],
+            [(b"origin", b"https://shop.example/")],
+            [(b"origin", b"https://")],
+            [(b"origin", b"https:shop.example")],
+            [(b"origin", b"shop.example")],
+            [(b"origin", b"://shop.example")],
+            [(b"origin", b"file://shop.example")],
+            [(b"origin", b"chrome-extension://shop.example")],
+            [(b"origin", b"https://[::1")],
+            [(b"origin", b"https://[bad]")],
+            [(b"origin", b"https://shop.example:port")],
+            [(b"origin", b"https://shop\xe9.example")],
+            [(b"origin", b"")],
+        ],
+    )
+    async def test_any_other_origin_is_refused(
+        self, handoff: CookieHandoff, connection: Connection, headers: Headers
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        answer = await ask(handoff, "POST", ticket, browser, headers)
+        assert (answer.status, answer.cookies) == (403, [])
+        assert (await ask(handoff, "POST", ticket, browser)).status == 204
+
+    @pytest.mark.parametrize(
+        ("host", "origin"),
+        [
+            (b"shop.example", b"https://shop.example"),
+            (b"shop.example", b"http://shop.example"),
+            (b"Shop.Example", b"HTTPS://SHOP.example"),
+            (b"shop.example:443", b"https://shop.example"),
+            (b"shop.example", b"https://shop.example:443"),
+            (b"shop.example:80", b"http://shop.example"),
+            (b"localhost:8000", b"http://localhost:8000"),
+            (b"[::1]:8000", b"http://[::1]:8000"),
+            (b"[::1]", b"http://[::1]:80"),
+        ],
+    )
+    async def test_without_sec_fetch_site_origin_and_host_are_compared(
+        self, handoff: CookieHandoff, connection: Connection, host: bytes, origin: bytes
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        answer = Answer()
+        headers = [
+            (b"Host", host),
+            (b"Origin", origin),
+            (b"Cookie", browser.encode()),
+            (b"X-RxBridge-Ticket", ticket.encode()),
+        ]
+        scope = {"type": "http", "method": "POST", "path": "/_cookies", "headers": headers}
+        await handoff(scope, _nothing, answer.send)
+        assert answer.status == 204
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS", "PATCH", "post"])
+    async def test_other_methods_are_refused_and_spend_nothing(
+        self, handoff: CookieHandoff, connection: Connection, method: str
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        answer = await ask(handoff, method, ticket, browser)
+        assert (answer.status, answer.cookies) == (403, [])
+        assert (await ask(handoff, "POST", ticket, browser)).status == 204
+
+    async def test_all_refusals_are_the_same(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        unknown = secrets.token_urlsafe(32)
+        refusals = [
+            await ask(handoff, "POST", unknown, browser),
+            await ask(handoff, "PUT", unknown, browser),
+            await ask(handoff, "PUT", ticket, browser),
+            await ask(handoff, "POST", ticket, "other=browser"),
+            await ask(handoff, "POST", ticket, browser, [(b"origin", b"https://evil.example")]),
+            await ask(handoff, "POST", None, browser),
+            await ask(handoff, "GET", ticket, browser),
+        ]
+        await ask(handoff, "POST", ticket, browser)
+        refusals.append(await ask(handoff, "POST", ticket, browser))
+        assert all(refusal.sent == refusals[0].sent for refusal in refusals)
+        assert refusals[0].status == 403
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda ticket: ticket[:-1],
+            lambda ticket: ticket + "A",
+            lambda ticket: ticket[1:],
+            lambda ticket: ticket[:-1] + ("A" if ticket[-1] != "A" else "B"),
+            lambda ticket: ticket.swapcase(),
+            lambda ticket: " " + ticket[1:],
+            lambda ticket: "redeemed:" + ticket[9:],
+            lambda _: "",
+            lambda _: "\xff" * 43,
+            lambda _: "x" * 100_000,
+            lambda _: None,
+        ],
+    )
+    @pytest.mark.parametrize("method", ["POST", "PUT"])
+    async def test_damaged_tickets_are_refused(
+        self,
+        handoff: CookieHandoff,
+        connection: Connection,
+        method: str,
+        change: Callable[[str], str | None],
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        answer = await ask(handoff, method, change(ticket), browser)
+        assert (answer.status, answer.cookies) == (403, [])
+
+    async def test_ten_thousand_guesses_find_nothing(self, registry: ConnectionRegistry) -> None:
+        store = MemoryTickets()
+        handoff = CookieHandoff(registry, tickets=store)
+        with contextlib.ExitStack() as stack:
+            visitors = [stack.enter_context(registry.open()) for _ in range(100)]
+            for visitor in visitors:
+                await handoff.offer(visitor, LOGIN)
+            shown = "; ".join(str(visitor.browser) for visitor in visitors[:20])
+            for _ in range(5_000):
+                for method in ("POST", "PUT"):
+                    answer = await ask(handoff, method, secrets.token_urlsafe(32), shown)
+                    assert (answer.status, answer.cookies) == (403, [])
+        assert len(store) == 100
+
+    async def test_two_tickets_in_one_request_are_refused(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        twice = [*SAME_ORIGIN, (b"x-rxbridge-ticket", ticket.encode())]
+        assert (await ask(handoff, "POST", ticket, browser, twice)).status == 403
+
+    async def test_oversized_requests_are_refused(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        many = "; ".join(f"c{number}=x" for number in range(MAX_COOKIES))
+        large = f"{browser}; a={'x' * MAX_HEADER_BYTES}"
+        for cookies in (f"{many}; {browser}", large):
+            assert (await ask(handoff, "POST", ticket, cookies)).status == 403
+
+    async def test_a_websocket_is_refused(self, handoff: CookieHandoff) -> None:
+        answer = Answer()
+        events = iter(["websocket.connect", "websocket.disconnect"])
+
+        async def receive() -> Message:
+            return {"type": next(events)}
+
+        await handoff({"type": "websocket", "headers": []}, receive, answer.send)
+        assert answer.sent == [{"type": "websocket.close"}]
+
+
+class TestConfirming:
+    async def test_the_jar_becomes_what_the_browser_holds(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        connection.set_cookie("sessionid", "new")
+        await ask(handoff, "POST", ticket, browser)
+        assert dict(connection.cookies) == {"lang": "de", "sessionid": "new"}
+        answer = await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new; theme=dark")
+        assert (answer.status, answer.cookies) == (204, [])
+        assert dict(connection.cookies) == {"sessionid": "new", "theme": "dark"}
+        assert not connection.closed
+
+    async def test_a_browser_that_keeps_no_cookie_is_not_signed_in(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        connection.set_cookie("sessionid", "new")
+        await ask(handoff, "POST", ticket, browser)
+        await ask(handoff, "PUT", ticket, browser)
+        assert dict(connection.cookies) == {}
+
+    async def test_before_it_is_redeemed_it_cannot_be_confirmed(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        assert (await ask(handoff, "PUT", ticket, f"{browser}; a=b")).status == 403
+        assert dict(connection.cookies) == {"lang": "de"}
+        assert (await ask(handoff, "POST", ticket, browser)).status == 204
+
+    async def test_a_replayed_receipt_changes_nothing(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        ticket, browser = await offered(handoff, connection)
+        await ask(handoff, "POST", ticket, browser)
+        await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
+        replay = await ask(handoff, "PUT", ticket, f"{browser}; sessionid=old")
+        assert replay.status == 403
+        assert dict(connection.cookies) == {"sessionid": "new"}
+
+    async def test_reconnect_closes_the_socket_once_it_is_confirmed(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        handoff = CookieHandoff(registry, reconnect=True)
+        ticket, browser = await offered(handoff, connection)
+        await ask(handoff, "POST", ticket, browser)
+        assert not connection.closed
+        await ask(handoff, "PUT", ticket, browser)
+        assert connection.closed
+
+    async def test_whoever_asked_is_told_once_and_with_the_new_jar(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        told: list[tuple[Connection, dict[str, str], set[str]]] = []
+
+        def on_settled(connection: Connection, browsers: Iterable[str]) -> None:
+            told.append((connection, dict(connection.cookies), set(browsers)))
+
+        handoff = CookieHandoff(registry, on_settled=on_settled)
+        ticket, browser = await offered(handoff, connection)
+        other = "rxbridge_browser_1=" + "v" * 32
+        await ask(handoff, "POST", ticket, browser)
+        assert told == []
+        for _ in range(2):
+            await ask(handoff, "PUT", ticket, f"{browser}; {other}; a=b")
+        assert told == [(connection, {"a": "b"}, {browser, other})]
+
+    async def test_the_browsers_other_sockets_follow_and_no_one_elses(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        same = [(b"cookie", str(connection.browser).encode())]
+        with (
+            registry.open(headers=same) as second,
+            registry.open(headers=same) as busy,
+            registry.open() as stranger,
+        ):
+            busy.set_cookie("own", "1")
+            await handoff.offer(busy, {"own": "own=1"})
+            ticket, browser = await offered(handoff, connection)
+            await ask(handoff, "POST", ticket, browser)
+            await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
+            assert dict(second.cookies) == {"sessionid": "new"}
+            assert dict(busy.cookies) == {"own": "1"}
+            assert dict(stranger.cookies) == {}
+
+    async def test_a_tab_whose_socket_was_replaced_meanwhile_follows(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        with registry.open() as lost:
+            ticket, browser = await offered(handoff, lost)
+        with registry.open(headers=[(b"cookie", browser.encode())]) as fresh:
+            await ask(handoff, "POST", ticket, browser)
+            await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
+            assert dict(fresh.cookies) == {"sessionid": "new"}
+
+
+class TestOffering:
+    async def test_nothing_to_offer_is_no_ticket(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        assert await handoff.offer(connection, {}) is None
+        assert not handoff.is_due(connection)
+
+    async def test_a_newer_ticket_replaces_the_older_and_has_its_cookies(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        first = await handoff.offer(connection, {"a": "a=1", "b": "b=1"})
+        second = await handoff.offer(connection, {"b": "b=2", "c": "c=2"})
+        assert (await ask(handoff, "POST", first, connection.browser)).status == 403
+        answer = await ask(handoff, "POST", second, connection.browser)
+        assert answer.cookies == ["a=1", "b=2", "c=2"]
+
+    async def test_a_receipt_that_comes_after_a_newer_ticket_does_not_count(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        first, browser = await offered(handoff, connection)
+        await ask(handoff, "POST", first, browser)
+        connection.set_cookie("sessionid", "second")
+        second = await handoff.offer(connection, {"sessionid": "sessionid=second"})
+        late = await ask(handoff, "PUT", first, f"{browser}; sessionid=new")
+        assert late.status == 204
+        assert dict(connection.cookies) == {"lang": "de", "sessionid": "second"}
+        assert (await ask(handoff, "POST", second, browser)).cookies == ["sessionid=second"]
+
+    async def test_cookies_of_a_lost_ticket_are_offered_again(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        handoff = CookieHandoff(registry, lifetime=0.05)
+        await offered(handoff, connection)
+        assert not handoff.is_due(connection)
+        assert await handoff.offer(connection, {}) is None
+        await asyncio.sleep(0.1)
+        assert handoff.is_due(connection)
+        again = await handoff.offer(connection, {})
+        assert not handoff.is_due(connection)
+        answer = await ask(handoff, "POST", again, connection.browser)
+        assert answer.cookies == list(LOGIN.values())
+        await ask(handoff, "PUT", again, connection.browser)
+        await asyncio.sleep(0.1)
+        assert not handoff.is_due(connection)
+
+    @pytest.mark.parametrize(
+        "cookie",
+        [
+            "a=b\r\nset-cookie: admin=1",
+            "a=b\nx: y",
+            "a=b\r",
+            "a=b\x00",
+            "a=b\x7f",
+            "a=b\x85",
+            "a=ü",
+            "a=\u2028",
+            "a=b; Path=/\r\n\r\n<script>",
+            "a=" + "x" * MAX_HEADER_BYTES,
+        ],
+    )
+    async def test_what_no_header_can_hold_is_an_error_and_sets_nothing(
+        self, handoff: CookieHandoff, connection: Connection, cookie: str
+    ) -> None:
+        with pytest.raises(ValueError, match=r"cannot be a header|can be handed off") as error:
+            await handoff.offer(connection, {"ok": "ok=1", "a": cookie})
+        assert "admin" not in str(error.value)
+        ticket = await handoff.offer(connection, {"later": "later=1"})
+        answer = await ask(handoff, "POST", ticket, connection.browser)
+        assert answer.cookies == ["later=1"]
+
+    async def test_unconfirmed_cookies_do_not_grow_without_limit(
+        self, handoff: CookieHandoff, connection: Connection
+    ) -> None:
+        for number in range(MAX_COOKIES):
+            await handoff.offer(connection, {f"c{number}": f"c{number}=; Max-Age=0"})
+        with pytest.raises(ValueError, match="can be handed off"):
+            await handoff.offer(connection, {"more": "more=1"})
+
+    async def test_a_request_without_a_known_browser_gets_no_ticket(
+        self, handoff: CookieHandoff
+    ) -> None:
+        request = Connection({"type": "http", "path": "/_upload", "headers": []})
+        assert await handoff.offer(request, LOGIN) is None
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"lifetime": 0}, "positive"),
+            ({"lifetime": -1}, "positive"),
+            ({"path": "_cookies"}, "/_cookies"),
+            ({"path": "//evil.example"}, "/_cookies"),
+            ({"path": ""}, "/_cookies"),
+        ],
+    )
+    def test_wrong_options_are_an_error(
+        self, registry: ConnectionRegistry, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            CookieHandoff(registry, **options)
+
+    def test_a_registry_that_knows_no_browsers_is_an_error(self) -> None:
+        with pytest.raises(ValueError, match="browser_cookie=True"):
+            CookieHandoff(ConnectionRegistry(browser_cookie=False))
+
+
+class TestMemory:
+    async def test_the_store_is_bounded_and_drops_the_oldest(self) -> None:
+        store = MemoryTickets(limit=3)
+        for number in range(10):
+            await store.put(str(number), "x", 60)
+        assert len(store) == 3
+        assert [await store.get(str(number)) for number in (6, 7, 8, 9)] == [None, "x", "x", "x"]
+        with pytest.raises(ValueError, match="limit"):
+            MemoryTickets(limit=0)
+
+    async def test_unredeemed_tickets_are_gone_after_their_time(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        store = MemoryTickets()
+        handoff = CookieHandoff(registry, tickets=store, lifetime=0.05)
+        for _ in range(20):
+            ticket, browser = await offered(handoff, connection)
+        assert len(store) == 1
+        await ask(handoff, "POST", ticket, browser)
+        assert len(store) == 1
+        await asyncio.sleep(0.1)
+        assert len(store) == 0
+
+    async def test_nothing_is_kept_for_connections_that_have_died(
+        self, registry: ConnectionRegistry
+    ) -> None:
+        store = CacheTickets(LocMemCache("died", {}))
+        handoff = CookieHandoff(registry, tickets=store)
+        for _ in range(50):
+            with registry.open() as connection:
+                await handoff.offer(connection, LOGIN)
+        del connection
+        await asyncio.sleep(0.3)
+        gc.collect()
+        assert len(handoff._pending) == 0
+        assert len(handoff._watchers) == 0
+
+    async def test_a_confirmed_handoff_leaves_nothing(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        store = MemoryTickets()
+        handoff = CookieHandoff(registry, tickets=store)
+        ticket, browser = await offered(handoff, connection)
+        await ask(handoff, "POST", ticket, browser)
+        await ask(handoff, "PUT", ticket, browser)
+        assert (len(store), len(handoff._pending)) == (0, 0)
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The address of a redis-server of our own."""
+    binary = shutil.which("redis-server")
+    if binary is None and "CI" not in os.environ:
+        pytest.skip("redis-server is not installed")
+    port = free_port()
+    command = [
+        str(binary),
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        ready = (line for line in process.stdout if "Ready to accept connections" in line)
+        assert next(ready, None), "redis-server did not start"
+        yield f"redis://127.0.0.1:{port}"
+        process.terminate()
+
+
+@contextlib.contextmanager
+def redis_cache(url: str) -> Iterator[RedisCache]:
+    cache = RedisCache(url, {})
+    yield cache
+    cache._cache.get_client().connection_pool.disconnect()
+
+
+DATABASE = pytest.param("database", marks=pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(params=["memory", "locmem", "redis", DATABASE])
+def store(request: pytest.FixtureRequest) -> Iterator[TicketStore]:
+    """Each kind of store, over the real thing."""
+    if request.param == "memory":
+        yield MemoryTickets()
+    elif request.param == "locmem":
+        yield CacheTickets(LocMemCache(secrets.token_hex(4), {}))
+    elif request.param == "redis":
+        with redis_cache(request.getfixturevalue("redis_url")) as cache:
+            yield CacheTickets(cache)
+    else:
+        call_command("createcachetable", "tickets", verbosity=0)
+        yield CacheTickets(DatabaseCache("tickets", {}))
+
+
+@pytest.fixture
+async def tickets(store: TicketStore) -> AsyncIterator[TicketStore]:
+    """The store, and no database connection left open in asgiref's thread."""
+    yield store
+    await sync_to_async(connections.close_all)()
+
+
+class TestStores:
+    async def test_a_value_is_kept_for_its_time_and_deleted_once(
+        self, tickets: TicketStore
+    ) -> None:
+        await tickets.put("key", "value", 60)
+        assert await tickets.get("key") == "value"
+        assert [await tickets.delete("key") for _ in range(2)] == [True, False]
+        assert await tickets.get("key") is None
+        await tickets.put("short", "value", 1)
+        await asyncio.sleep(1.2)
+        assert await tickets.get("short") is None
+        assert not await tickets.delete("short")
+
+    async def test_of_many_redeemers_at_once_exactly_one_wins(
+        self, registry: ConnectionRegistry, connection: Connection, tickets: TicketStore
+    ) -> None:
+        handoff = CookieHandoff(registry, tickets=tickets)
+        for _ in range(5):
+            ticket, browser = await offered(handoff, connection)
+            for method in ("POST", "PUT"):
+                answers = await asyncio.gather(
+                    *(ask(handoff, method, ticket, browser) for _ in range(8))
+                )
+                assert sorted(answer.status for answer in answers) == [204] + [403] * 7
+
+    async def test_of_many_offers_at_once_only_the_last_is_good(
+        self, registry: ConnectionRegistry, connection: Connection, tickets: TicketStore
+    ) -> None:
+        handoff = CookieHandoff(registry, tickets=tickets)
+        offers = [handoff.offer(connection, {"a": f"a={number}"}) for number in range(8)]
+        made = await asyncio.gather(*offers)
+        answers = [await ask(handoff, "POST", ticket, connection.browser) for ticket in made]
+        assert [answer.status for answer in answers] == [403] * 7 + [204]
+        assert answers[-1].cookies == ["a=7"]
+
+    async def test_the_ticket_itself_is_not_in_the_store(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        store = MemoryTickets()
+        handoff = CookieHandoff(registry, tickets=store)
+        ticket, _ = await offered(handoff, connection)
+        assert ticket not in repr(store._values)
+
+
+class TestTwoWorkers:
+    """Two registries and two handoffs over one Redis, as two processes have them."""
+
+    @pytest.fixture
+    def workers(self, redis_url: str) -> Iterator[list[tuple[ConnectionRegistry, CookieHandoff]]]:
+        with redis_cache(redis_url) as one, redis_cache(redis_url) as other:
+            pairs = [(ConnectionRegistry(), CacheTickets(cache)) for cache in (one, other)]
+            yield [(registry, CookieHandoff(registry, tickets=store)) for registry, store in pairs]
+
+    async def test_a_receipt_taken_by_another_settles_the_jar(
+        self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
+    ) -> None:
+        (registry, issuer), (_, redeemer) = workers
+        told: list[tuple[Connection, Iterable[str]]] = []
+        issuer._on_settled = lambda *arguments: told.append(arguments)
+        with registry.open() as connection:
+            ticket, browser = await offered(issuer, connection)
+            assert (await ask(redeemer, "POST", ticket, browser)).cookies == list(LOGIN.values())
+            assert (await ask(issuer, "POST", ticket, browser)).status == 403
+            answer = await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
+            assert answer.status == 204
+            await eventually(lambda: dict(connection.cookies) == {"sessionid": "new"})
+            assert told == [(connection, [browser])]
+            assert len(issuer._pending) == 0
+            await eventually(lambda: not issuer._watchers)
+
+    async def test_a_receipt_taken_by_another_after_a_newer_ticket_does_not_count(
+        self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
+    ) -> None:
+        (registry, issuer), (_, redeemer) = workers
+        with registry.open(cookies={"sessionid": "newest"}) as connection:
+            ticket, browser = await offered(issuer, connection)
+            await ask(redeemer, "POST", ticket, browser)
+            await issuer.offer(connection, {"sessionid": "sessionid=newest"})
+            await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
+            await asyncio.sleep(0.3)
+            assert dict(connection.cookies) == {"sessionid": "newest"}
+
+
+async def eventually(condition: Callable[[], bool], *, seconds: float = 1.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        await asyncio.sleep(0.02)
+
+
+class TestLifespan:
+    async def test_it_starts_and_stops_alone(self, handoff: CookieHandoff) -> None:
+        await lifespan_of(handoff)
+
+    async def test_it_starts_and_stops_under_a_router(self, handoff: CookieHandoff) -> None:
+        await lifespan_of(PrefixRouter({handoff.path: handoff}, lifespan=handoff))
+
+
+async def lifespan_of(app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+    answer = Answer()
+    events = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> Message:
+        return {"type": next(events)}
+
+    await app({"type": "lifespan", "asgi": {"version": "3.0"}}, receive, answer.send)
+    assert [message["type"] for message in answer.sent] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+
+
+class TestScript:
+    def test_it_quotes_for_javascript_and_html(self, registry: ConnectionRegistry) -> None:
+        handoff = CookieHandoff(registry, path='/a"</script>', lifetime=2.5)
+        script = handoff.script('x"\\</script><!--\u2028')
+        assert "</" not in script
+        assert "<!" not in script
+        assert r'"x\"\\\u003c/script>\u003c!--\u2028"' in script
+        assert r'"/a\"\u003c/script>"' in script
+        assert "AbortSignal.timeout(2500)" in script
+
+
+async def _nothing() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+# What the real servers below run: a socket that offers what it is asked to, and a page for it.
+
+PAGE = b"""<!doctype html><script>
+  const socket = new WebSocket(location.origin.replace("http", "ws") + "/_event/");
+  const opened = new Promise((resolve) => { socket.onopen = resolve; });
+  const answers = [];
+  socket.onmessage = (message) => answers.shift()(JSON.parse(message.data));
+  const tell = (question) => opened.then(() => new Promise((resolve) => {
+    answers.push(resolve);
+    socket.send(JSON.stringify(question));
+  }));
+  const take = (cookies) => tell({cookies}).then(({script}) => eval(script));
+  const jar = () => tell({}).then((answer) => answer.jar);
+</script>"""
+
+
+async def socket_app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Put what is asked for into the jar, offer it, and answer with the script and the jar."""
+    connection: Connection = scope["rxbridge.connection"]
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        cookies: dict[str, str] = json.loads(message["text"]).get("cookies", {})
+        for name, cookie in cookies.items():
+            if "Max-Age=0" in cookie:
+                connection.delete_cookie(name)
+            else:
+                connection.set_cookie(name, cookie.partition(";")[0].partition("=")[2])
+        ticket = await served_handoff.offer(connection, cookies)
+        answer = {
+            "ticket": ticket,
+            "script": ticket and served_handoff.script(ticket),
+            "jar": dict(connection.cookies),
+        }
+        await send({"type": "websocket.send", "text": json.dumps(answer)})
+
+
+async def page_app(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [(b"content-type", b"text/html"), (b"cache-control", b"no-cache")]
+    await send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+    await send({"type": "http.response.body", "body": PAGE})
+
+
+_REDIS = os.environ.get("RXBRIDGE_TEST_REDIS")
+served = ConnectionRegistry()
+served_handoff = CookieHandoff(
+    served, tickets=CacheTickets(RedisCache(_REDIS, {})) if _REDIS else None
+)
+application = PrefixRouter(
+    {"/_event": served.wrap(socket_app), "/_cookies": served_handoff},
+    default=served.introduce(page_app),
+    lifespan=served_handoff,
+)
+TARGET = "tests.asgi.test_cookies:application"
+
+
+async def say(socket: ClientConnection, **question: Any) -> dict[str, Any]:
+    await socket.send(json.dumps(question))
+    answer: dict[str, Any] = json.loads(await socket.recv())
+    return answer
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("kind", KINDS)
+async def test_on_a_real_server_a_page_introduces_the_browser_and_a_ticket_is_redeemed(
+    kind: Kind,
+) -> None:
+    with run_server(kind, TARGET) as server:
+        async with httpx.AsyncClient(base_url=server.url) as http:
+            assert not (await http.get("/")).cookies
+            page = await http.get("/", headers={"Accept": "text/html"})
+            assert page.headers["cache-control"] == "no-cache, private"
+            ((name, value),) = page.cookies.items()
+            assert not (await http.get("/", headers={"Accept": "text/html"})).cookies
+            cookie = {"Cookie": f"{name}={value}"}
+            async with connect(f"{server.ws_url}/_event/", additional_headers=cookie) as socket:
+                await check_handoff(http, server, socket)
+
+
+@pytest.mark.server
+async def test_on_uvicorn_the_handshake_introduces_the_browser() -> None:
+    with run_server("uvicorn", TARGET) as server:
+        async with (
+            httpx.AsyncClient(base_url=server.url) as http,
+            connect(f"{server.ws_url}/_event/") as socket,
+        ):
+            assert socket.response is not None
+            cookie = socket.response.headers["set-cookie"]
+            assert cookie.startswith("rxbridge_browser_")
+            assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
+            name, _, value = cookie.partition(";")[0].partition("=")
+            http.cookies.set(name, value)
+            await check_handoff(http, server, socket)
+
+
+async def check_handoff(http: httpx.AsyncClient, server: Server, socket: ClientConnection) -> None:
+    answer = await say(socket, cookies={**LOGIN, "lang": "lang=de; Path=/; Secure"})
+    headers = {"Origin": server.url, "X-RxBridge-Ticket": answer["ticket"]}
+    stranger = httpx.AsyncClient(base_url=server.url)
+    assert (await stranger.post("/_cookies", headers=headers)).status_code == 403
+    await stranger.aclose()
+    redeemed = await http.post("/_cookies", headers=headers)
+    assert redeemed.status_code == 204
+    assert redeemed.headers.get_list("set-cookie") == [
+        "sessionid=new; HttpOnly; Path=/; SameSite=Lax",
+        "lang=de; Path=/; Secure",
+    ]
+    assert (await http.post("/_cookies", headers=headers)).status_code == 403
+    assert (await http.put("/_cookies", headers=headers)).status_code == 204
+    # The client, as a browser would, did not keep the Secure cookie over http.
+    assert (await say(socket))["jar"] == {"sessionid": "new"}
+
+
+@pytest.mark.server
+async def test_two_processes_share_tickets_through_redis(redis_url: str) -> None:
+    env = {"RXBRIDGE_TEST_REDIS": redis_url}
+    with (
+        run_server("uvicorn", TARGET, env=env) as issuer,
+        run_server("uvicorn", TARGET, env=env) as redeemer,
+    ):
+        async with connect(f"{issuer.ws_url}/_event/") as socket:
+            assert socket.response is not None
+            cookie = socket.response.headers["set-cookie"].partition(";")[0]
+            answer = await say(socket, cookies=LOGIN)
+            headers = {
+                "Origin": redeemer.url,
+                "X-RxBridge-Ticket": answer["ticket"],
+                "Cookie": cookie,
+            }
+            async with httpx.AsyncClient(base_url=redeemer.url) as http:
+                redeemed = await http.post("/_cookies", headers=headers)
+                assert redeemed.headers["set-cookie"] == LOGIN["sessionid"]
+                headers["Cookie"] = f"{cookie}; sessionid=new; seen=there"
+                confirmed = await http.put("/_cookies", headers=headers)
+                assert confirmed.status_code == 204
+            jar: dict[str, str] = {}
+            deadline = time.monotonic() + 1
+            while "seen" not in jar and time.monotonic() < deadline:
+                jar = (await say(socket))["jar"]
+                await asyncio.sleep(0.05)
+            assert jar == {"sessionid": "new", "seen": "there"}
+
+
+@contextlib.asynccontextmanager
+async def chromium() -> AsyncIterator[Browser]:
+    switches = (
+        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
+        "--disable-sync --no-first-run"
+    )
+    async with async_playwright() as playwright:
+        path = shutil.which("chromium")
+        browser = await playwright.chromium.launch(executable_path=path, args=switches.split())
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+async def visit(context: BrowserContext, url: str) -> Page:
+    page = await context.new_page()
+    await page.goto(url)
+    return page
+
+
+async def kept(context: BrowserContext) -> dict[str, Any]:
+    """The application's cookies in the browser, by name."""
+    cookies: list[Any] = list(await context.cookies())
+    return {c["name"]: c for c in cookies if "rxbridge" not in c["name"]}
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", KINDS)
+async def test_in_a_browser_cookies_are_kept_http_only_and_deleted(kind: Kind) -> None:
+    with run_server(kind, TARGET) as server:
+        async with chromium() as browser:
+            context = await browser.new_context()
+            page = await visit(context, server.url)
+            cookies = LOGIN | {"lang": "lang=de; Path=/; Max-Age=600"}
+            assert await page.evaluate("(cookies) => take(cookies)", cookies) is True
+            held = await kept(context)
+            assert held["sessionid"]["httpOnly"]
+            assert held["sessionid"]["sameSite"] == "Lax"
+            assert held["sessionid"]["expires"] == -1
+            assert held["lang"]["expires"] > time.time() + 500
+            assert await page.evaluate("document.cookie") == "lang=de"
+            assert await page.evaluate("jar()") == {"sessionid": "new", "lang": "de"}
+            gone = {"sessionid": "sessionid=; Path=/; Max-Age=0"}
+            assert await page.evaluate("(cookies) => take(cookies)", gone) is True
+            assert list(await kept(context)) == ["lang"]
+            assert await page.evaluate("jar()") == {"lang": "de"}
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", KINDS)
+async def test_in_a_browser_logins_in_a_row_end_with_the_last(kind: Kind) -> None:
+    with run_server(kind, TARGET) as server:
+        async with chromium() as browser:
+            context = await browser.new_context()
+            page = await visit(context, server.url)
+            in_a_row = """async () => {
+                const scripts = [];
+                for (let n = 1; n <= 5; n++) {
+                    const cookie = `sessionid=s${n}; HttpOnly; Path=/`;
+                    take({sessionid: cookie});
+                }
+                await jar();
+                return await window.rxbridgeHandoff;
+            }"""
+            assert await page.evaluate(in_a_row) is True
+            assert (await kept(context))["sessionid"]["value"] == "s5"
+            assert await page.evaluate("jar()") == {"sessionid": "s5"}
+            out_of_order = """async () => {
+                const first = await tell({cookies: {sessionid: "sessionid=old; Path=/"}});
+                const second = await tell({cookies: {sessionid: "sessionid=newest; Path=/"}});
+                return [await eval(second.script), await eval(first.script)];
+            }"""
+            assert await page.evaluate(out_of_order) == [True, False]
+            assert (await kept(context))["sessionid"]["value"] == "newest"
+            assert await page.evaluate("jar()") == {"sessionid": "newest"}
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", KINDS)
+async def test_in_a_browser_two_tabs_opened_at_once_can_both_hand_off(kind: Kind) -> None:
+    with run_server(kind, TARGET) as server:
+        async with chromium() as browser:
+            context = await browser.new_context()
+            one, two = await asyncio.gather(*(visit(context, server.url) for _ in range(2)))
+            assert await one.evaluate("take({a: 'a=1; Path=/'})") is True
+            assert await two.evaluate("take({b: 'b=2; Path=/'})") is True
+            assert set(await kept(context)) == {"a", "b"}
+            assert await one.evaluate("jar()") == {"a": "1", "b": "2"}
+            stranger = await visit(await browser.new_context(), server.url)
+            script = await one.evaluate("tell({cookies: {c: 'c=3'}}).then((a) => a.script)")
+            assert await stranger.evaluate("(script) => eval(script)", script) is False
+            assert await kept(stranger.context) == {}
+            assert await one.evaluate("(script) => eval(script)", script) is True
+
+
+@pytest.mark.server
+@pytest.mark.browser
+async def test_in_a_browser_a_failure_is_false_and_does_not_stop_what_follows() -> None:
+    with run_server("uvicorn", TARGET) as server:
+        async with chromium() as browser:
+            page = await visit(await browser.new_context(), server.url)
+            await page.route("**/_cookies", lambda route: route.abort())
+            assert await page.evaluate("take({a: 'a=1; Path=/'})") is False
+            await page.unroute("**/_cookies")
+            assert await page.evaluate("take({b: 'b=2; Path=/'})") is True
+            assert await page.evaluate("jar()") == {"a": "1", "b": "2"}
+
+
+@pytest.mark.server
+@pytest.mark.browser
+async def test_in_a_browser_over_tls_secure_cookies_and_the_host_prefix(tmp_path: Path) -> None:
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    subject = ["-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate]
+    await asyncio.to_thread(subprocess.run, [*make.split(), *subject], check=True)
+    args = ["--ssl-keyfile", key, "--ssl-certfile", certificate]
+    with run_server("uvicorn", TARGET, args=args) as server:
+        async with chromium() as browser:
+            context = await browser.new_context(ignore_https_errors=True)
+            page = await visit(context, server.url.replace("http", "https"))
+            secure = {"sessionid": "sessionid=s; HttpOnly; Secure; Path=/; SameSite=Strict"}
+            assert await page.evaluate("(cookies) => take(cookies)", secure) is True
+            held = await kept(context)
+            assert held["sessionid"]["secure"]
+            assert held["sessionid"]["sameSite"] == "Strict"
+            (known,) = [c for c in await context.cookies() if "rxbridge" in c.get("name", "")]
+            assert known.get("name", "").startswith("__Host-rxbridge_browser_")
+            assert (known.get("secure"), known.get("httpOnly")) == (True, True)
+            assert known.get("sameSite") == "Strict"
+
+
+async def test_refusals_log_no_secret(
+    handoff: CookieHandoff, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ticket, browser = await offered(handoff, connection)
+    await ask(handoff, "POST", ticket, "sessionid=s3cret")
+    await ask(handoff, "POST", ticket, browser, [])
+    for secret in (ticket, browser, "s3cret"):
+        assert secret not in caplog.text

@@ -1,0 +1,86 @@
+"""EventBridge with CookieHandoff: cookies of an event are in the jar and on their way."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+
+from rxbridge.testing import EventClient
+from tests.events.app import app, bridged
+from tests.events.sign_in import Account, handoff
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def handed_off():
+    with bridged(handoff=handoff):
+        yield
+
+
+@pytest.fixture
+async def ada() -> User:
+    return await User.objects.acreate_user("ada", password="right")
+
+
+async def test_login_is_the_user_of_the_rest_of_the_handler_and_of_the_next_event(ada):
+    async with EventClient(app) as tab:
+        fired = await tab.fire(Account.enter, name="ada")
+        assert fired.vars["inside"] == "ada"
+        assert (await tab.fire(Account.who)).vars["name"] == "ada"
+
+
+async def test_login_puts_a_ticket_on_its_way_and_the_session_into_the_jar(ada):
+    async with EventClient(app) as tab:
+        fired = await tab.fire(Account.enter, name="ada")
+        (script,) = [e.payload["javascript_code"] for e in fired.events if e.name == "_call_script"]
+        assert handoff.path in script
+        assert "sessionid" not in script
+        assert await Session.objects.filter(pk=tab.cookies["sessionid"]).aexists()
+
+
+async def test_redirect_after_login_follows_the_hand_off(ada):
+    async with EventClient(app) as tab:
+        fired = await tab.fire(Account.enter, name="ada", then="/admin/")
+        assert fired.redirect == "/admin/"
+        (script,) = [e for e in fired.events if e.name == "_call_script"]
+        assert "/admin/" in script.payload["callback"]
+
+
+async def test_redirect_without_cookies_is_a_plain_one():
+    async with EventClient(app) as tab:
+        fired = await tab.fire(Account.go, url="/members/x")
+        assert fired.redirect == "/members/x"
+
+
+async def test_login_changes_the_session_key_and_ends_the_old_session(ada):
+    async with EventClient(app) as tab:
+        await tab.fire(Account.remember, value="cart")
+        old = tab.cookies["sessionid"]
+        await tab.fire(Account.enter, name="ada")
+        assert tab.cookies["sessionid"] != old
+        assert not await Session.objects.filter(pk=old).aexists()
+        assert (await tab.fire(Account.recall)).vars["name"] == "cart"
+
+
+async def test_logout_empties_the_jar_and_the_next_event_is_anonymous(ada):
+    async with EventClient(app, user=ada) as tab:
+        session = tab.cookies["sessionid"]
+        fired = await tab.fire(Account.leave)
+        assert fired.vars["inside"] == ""
+        assert "sessionid" not in tab.cookies
+        assert not await Session.objects.filter(pk=session).aexists()
+        assert (await tab.fire(Account.who)).vars["name"] == ""
+
+
+async def test_deleted_session_makes_the_next_event_anonymous(ada):
+    async with EventClient(app, user=ada) as tab:
+        await Session.objects.all().adelete()
+        assert (await tab.fire(Account.who)).vars["name"] == ""
+
+
+def test_login_outside_an_event_says_where_to_call_it():
+    from rxbridge.errors import RxBridgeError
+
+    state = Account(_reflex_internal_init=True)
+    with pytest.raises(RxBridgeError, match="call it in an event handler"):
+        state.navigate("/x")
