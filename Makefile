@@ -47,7 +47,7 @@ lint: setup ## ruff, mypy and pyright
 	$(say) "mypy"
 	@$(PY) -m mypy
 	$(say) "pyright"
-	@$(PY) -m pyright
+	@$(PY) -m pyright --pythonpath $(PY)
 
 format: setup ## Format the code and fix what ruff can fix
 	@$(PY) -m ruff check --fix .

@@ -6,4 +6,4 @@ cd "$(dirname "$0")/../examples/shop"
 python=${VENV:-.venv}/bin/python
 [[ $python == /* ]] || python=../../$python
 printf '\n\033[1m==> Running the tests of the shop\033[0m\n'
-exec "$python" manage.py test
+exec "$python" -W error manage.py test

@@ -1,0 +1,1 @@
+"""Scripts run in an interpreter of their own."""

@@ -1,0 +1,45 @@
+"""Run the Python blocks of the Markdown file named; print those that fail, by line, as JSON.
+
+Each block runs in a process of its own, forked from one that has loaded Django and Reflex.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+
+import django
+
+django.setup()
+
+import reflex.app  # noqa: F401 - loaded once, for every block
+
+from tests.markdown import python_blocks
+
+
+def run(block: str, path: Path, line: int) -> str:
+    """Run a block in a fork; return its traceback, or nothing."""
+    with tempfile.TemporaryFile() as said:
+        child = os.fork()
+        if child == 0:
+            try:
+                # As many lines above it as in the file, so that a traceback names the right one.
+                code = compile("\n" * line + block, str(path), "exec")
+                exec(code, {"__name__": "__main__", "__file__": str(path)})
+            except BaseException:
+                said.write(traceback.format_exc().encode())
+                said.flush()
+            os._exit(0)
+        os.waitpid(child, 0)
+        said.seek(0)
+        return said.read().decode()
+
+
+path = Path(sys.argv[1])
+outcomes = {line: run(block, path, line) for line, block in python_blocks(path.read_text())}
+print(json.dumps({line: error for line, error in outcomes.items() if error}))

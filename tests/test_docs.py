@@ -1,0 +1,93 @@
+"""The documentation is true: its code runs, its links lead somewhere, every page is listed."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.markdown import anchors, links, python_blocks
+
+REPOSITORY = Path(__file__).parent.parent
+DOCS = REPOSITORY / "docs"
+PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with Django's tables, for blocks that save something."""
+    database = tmp_path_factory.mktemp("docs") / "db.sqlite3"
+    migrate = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
+    subprocess.run(migrate, cwd=REPOSITORY, env=environment(database), check=True)
+    return database
+
+
+def environment(database: Path) -> dict[str, str]:
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "PYTHONPATH": str(REPOSITORY),
+        "RXBRIDGE_TEST_DB": str(database),
+    }
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(python_blocks(page.read_text()))], ids=name
+)
+def test_code_blocks_run(page: Path, migrated: Path, tmp_path: Path):
+    database = shutil.copy(migrated, tmp_path / "db.sqlite3")
+    script = REPOSITORY / "tests" / "probes" / "run_blocks.py"
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(script), str(page)],
+        cwd=REPOSITORY,
+        env=environment(Path(database)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    failures = json.loads(result.stdout.splitlines()[-1])
+    assert not failures, "\n".join(f"line {line}: {error}" for line, error in failures.items())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path):
+    broken = []
+    for target in links(page.read_text()):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (anchor and anchor not in anchors(file.read_text())):
+            broken.append(target)
+    assert broken == []
+
+
+def test_index_lists_every_page():
+    index = DOCS / "index.md"
+    listed = {(DOCS / target.partition("#")[0]).resolve() for target in links(index.read_text())}
+    assert [name(page) for page in PAGES[1:] if page != index and page not in listed] == []
+
+
+class TestMarkdown:
+    def test_blocks_marked_otherwise_are_not_run(self):
+        text = "```python\na\n```\n```python notest\nb\n```\n```js\nc\n```\n```python\nd\n```\n"
+        assert list(python_blocks(text)) == [(1, "a"), (10, "d")]
+
+    def test_links_in_code_are_none(self):
+        assert links("[a](b.md) `[c](d.md)`\n```\n[e](f.md)\n```\n![g](h.png)") == ["b.md", "h.png"]
+
+    def test_anchors_are_those_of_github(self):
+        assert anchors("# `A` & b\n## Set it, up\n## Set it, up\n") == {
+            "a--b",
+            "set-it-up",
+            "set-it-up-1",
+        }

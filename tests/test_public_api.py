@@ -1,0 +1,52 @@
+"""What each public package offers: a name that appears or goes is a decision, made here."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+import rxbridge
+
+PUBLIC = {
+    "rxbridge": "InvalidEvent RxBridgeError __version__",
+    "rxbridge.asgi": """
+        REFLEX_PREFIXES CacheTickets Connection ConnectionRegistry CookieHandoff LifespanGroup
+        MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle reflex_prefixes
+    """,
+    "rxbridge.events": """
+        DEFAULT_SKIP ContextBinder EventBridge EventRequest MiddlewareRunner Outcome PlanRow
+        ReflexEvent Refusal SyntheticRequestFactory ThreadPool current_csrf_token
+        current_language current_messages current_request current_response current_session
+        current_user database_threads default_refusal reflex_asgi request resolve_page
+    """,
+    "rxbridge.state": "AppState DjangoUserState",
+    "rxbridge.testing": "EventClient Fired MiddlewareRun make_event run_middleware",
+}
+
+
+def public_modules() -> list[str]:
+    """Every module of rxbridge without an underscore in its path."""
+    found = pkgutil.walk_packages(rxbridge.__path__, "rxbridge.")
+    return ["rxbridge", *(module.name for module in found if "._" not in module.name)]
+
+
+MODULES = public_modules()
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_package_offers_exactly_these_names(package: str):
+    assert sorted(importlib.import_module(package).__all__) == sorted(PUBLIC[package].split())
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_every_name_is_there_and_documented(package: str):
+    module = importlib.import_module(package)
+    for name in module.__all__:
+        value = getattr(module, name)
+        if callable(value):
+            assert value.__doc__, f"{package}.{name} has no docstring"
+
+
+def test_every_package_is_pinned():
+    packages = {name for name in MODULES if hasattr(importlib.import_module(name), "__path__")}
+    assert packages <= PUBLIC.keys()
