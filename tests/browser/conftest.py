@@ -3,6 +3,7 @@
 Chromium is Debian's; where there is none the tests are skipped, except in CI, which installs it.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -35,7 +36,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: a running Playwright is a running event loop, and tests after it have theirs.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         if os.environ.get("CI"):
@@ -74,7 +76,7 @@ class Shop:
 
     def rows(self, query: str, *parameters: object) -> list[tuple[object, ...]]:
         """Return what a query finds in the shop's database."""
-        with sqlite3.connect(self._database) as connection:
+        with contextlib.closing(sqlite3.connect(self._database)) as connection:
             return connection.execute(query, parameters).fetchall()
 
     def cart_of(self, username: str) -> list[tuple[object, ...]]:
@@ -96,7 +98,7 @@ def seeded(bundle: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for command in ("migrate", "seed"):
         manage = [sys.executable, "manage.py", command, "--verbosity=0"]
         subprocess.run(manage, cwd=SHOP, env={**os.environ, **environment}, check=True)
-    with sqlite3.connect(database) as connection:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return database
 
