@@ -14,12 +14,20 @@ PUBLIC = {
         MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle reflex_prefixes
     """,
     "rxbridge.events": """
-        DEFAULT_SKIP ContextBinder EventBridge EventRequest MiddlewareRunner Outcome PlanRow
-        ReflexEvent Refusal SyntheticRequestFactory ThreadPool current_csrf_token
-        current_language current_messages current_request current_response current_session
-        current_user database_threads default_refusal reflex_asgi request resolve_page
+        ContextBinder DEFAULT_SKIP EventBridge EventRequest MiddlewareRunner Outcome
+        PlanRow RedisBroadcast ReflexEvent Refusal Refused Revalidator SessionRevoker
+        SyntheticRequestFactory ThreadPool check_guards current_csrf_token
+        current_language current_messages current_request current_response
+        current_session current_user database_threads default_refusal group_required
+        login_required permission_required reflex_asgi request resolve_page
+        staff_required user_passes_test
     """,
     "rxbridge.state": "AppState DjangoUserState",
+    "rxbridge.state.auth": """
+        AuthPages AuthTexts PasswordChangeConfig PasswordResetConfig RegistrationConfig
+        SessionAuthConfig add_auth_pages password_change_mixin password_reset_mixin
+        registration_mixin session_auth_mixin
+    """,
     "rxbridge.testing": "EventClient Fired MiddlewareRun make_event run_middleware",
 }
 

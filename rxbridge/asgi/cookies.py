@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -179,8 +180,16 @@ class CookieHandoff:
         self._lifespan = LifespanGroup()
         self._watchers: set[asyncio.Task[None]] = set()
 
-    async def offer(self, connection: Connection, cookies: Mapping[str, str]) -> str | None:
+    async def offer(
+        self,
+        connection: Connection,
+        cookies: Mapping[str, str],
+        deleted: Mapping[str, str] = MappingProxyType({}),
+    ) -> str | None:
         """Return a ticket for ``cookies``, name to ``Set-Cookie`` value; ``None`` for none due.
+
+        ``deleted`` are those of them that delete a cookie, with the value it had. One that has
+        another value by then is left alone: another tab has signed in meanwhile.
 
         The ticket stands for all cookies of the connection that the browser has not confirmed,
         and replaces the ticket before, so an older value never arrives after a newer one. The
@@ -190,14 +199,15 @@ class CookieHandoff:
         pending = self._pending.get(connection) or _Pending()
         if connection.browser is None or not (cookies or pending.is_overdue(self.lifetime)):
             return None
-        pending.add(cookies)
+        pending.add(cookies, deleted)
         self._pending[connection] = pending
         previous, ticket = pending.ticket, secrets.token_urlsafe(32)
         pending.ticket = ticket
         record = {
             "connection": connection.id,
             "browser": connection.browser,
-            "cookies": list(pending.cookies.values()),
+            "cookies": pending.cookies,
+            "deleted": pending.deleted,
         }
         # Of two offers at once the later one must find the earlier one's ticket to take it back.
         async with pending.lock:
@@ -245,18 +255,25 @@ class CookieHandoff:
             return None
         browsers, held = split_browsers(parse_cookies(headers))
         if scope["method"] == "POST":
-            return await self._redeem(ticket, browsers)
+            return await self._redeem(ticket, browsers, held)
         if scope["method"] == "PUT":
             return await self._confirm(ticket, browsers, held)
         return None
 
-    async def _redeem(self, ticket: str, browsers: set[str]) -> list[str] | None:
+    async def _redeem(
+        self, ticket: str, browsers: set[str], held: Mapping[str, str]
+    ) -> list[str] | None:
         record = await self._spend(_key(ticket), browsers)
         if record is None:
             return None
-        cookies: list[str] = record.pop("cookies")
+        cookies: dict[str, str] = record.pop("cookies")
+        deleted: dict[str, str] = record.pop("deleted")
         await self._tickets.put(_receipt_key(ticket), json.dumps(record), self.lifetime)
-        return cookies
+        return [
+            cookie
+            for name, cookie in cookies.items()
+            if name not in deleted or held.get(name, deleted[name]) == deleted[name]
+        ]
 
     async def _confirm(
         self, ticket: str, browsers: set[str], held: dict[str, str]
@@ -336,18 +353,21 @@ class CookieHandoff:
 class _Pending:
     """The cookies of one connection that its browser has not confirmed, and their ticket."""
 
-    __slots__ = ("cookies", "lock", "offered", "ticket")
+    __slots__ = ("cookies", "deleted", "lock", "offered", "ticket")
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
+        self.deleted: dict[str, str] = {}
         self.lock = asyncio.Lock()
         self.offered = time.monotonic()
         self.ticket = ""
 
-    def add(self, cookies: Mapping[str, str]) -> None:
+    def add(self, cookies: Mapping[str, str], deleted: Mapping[str, str]) -> None:
         merged = {**self.cookies, **cookies}
         _check_cookies(merged.values())
         self.cookies = merged
+        kept = {name: value for name, value in self.deleted.items() if name not in cookies}
+        self.deleted = {**kept, **deleted}
         self.offered = time.monotonic()
 
     def is_overdue(self, lifetime: float) -> bool:

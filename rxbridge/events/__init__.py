@@ -16,12 +16,24 @@ from rxbridge.events.binder import (
     current_user,
     request,
 )
+from rxbridge.events.broadcast import RedisBroadcast
+from rxbridge.events.guards import (
+    Refused,
+    check_guards,
+    group_required,
+    login_required,
+    permission_required,
+    staff_required,
+    user_passes_test,
+)
 from rxbridge.events.request_factory import (
     EventRequest,
     ReflexEvent,
     SyntheticRequestFactory,
     resolve_page,
 )
+from rxbridge.events.revalidator import Revalidator
+from rxbridge.events.revoker import SessionRevoker
 from rxbridge.events.runner import (
     DEFAULT_SKIP,
     MiddlewareRunner,
@@ -43,10 +55,15 @@ __all__ = [
     "MiddlewareRunner",
     "Outcome",
     "PlanRow",
+    "RedisBroadcast",
     "ReflexEvent",
     "Refusal",
+    "Refused",
+    "Revalidator",
+    "SessionRevoker",
     "SyntheticRequestFactory",
     "ThreadPool",
+    "check_guards",
     "current_csrf_token",
     "current_language",
     "current_messages",
@@ -56,9 +73,14 @@ __all__ = [
     "current_user",
     "database_threads",
     "default_refusal",
+    "group_required",
+    "login_required",
+    "permission_required",
     "reflex_asgi",
     "request",
     "resolve_page",
+    "staff_required",
+    "user_passes_test",
 ]
 
 _NEEDS_REFLEX = {

@@ -72,6 +72,14 @@ class Run:
 current_run: ContextVar[Run] = ContextVar("rxbridge.run")
 
 
+class Identity(Protocol):
+    """What may know a request's user without a check; see ``Revalidator``."""
+
+    def prime(self, request: HttpRequest, /) -> bool: ...
+
+    def learn(self, request: HttpRequest, /) -> None: ...
+
+
 class Layer(Protocol):
     """A part of the chain."""
 
@@ -94,7 +102,8 @@ class ViewLayer:
     ``steps`` come before the view; the hook layer around it takes them, to share its hop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Identity | None = None) -> None:
+        self._identity = identity
         self._views: list[tuple[Callable[..., Any], _hooks.Test]] = []
         self._exceptions: list[Callable[..., Any]] = []
         self._templates: list[Callable[..., Any]] = []
@@ -124,8 +133,9 @@ class ViewLayer:
         """What comes between the last ``process_request`` and the view."""
         return [
             Step(_use_urlconf, _hooks.never),
+            Step(self._prime, _hooks.never),
             *(Step(_view_step(hook), test) for hook, test in self._early),
-            Step(_hooks.resolve_identity, _hooks.identity_blocks),
+            Step(self._resolve, _hooks.identity_blocks),
         ]
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
@@ -148,6 +158,17 @@ class ViewLayer:
             return await self._render(request, response)
         except Exception as error:
             return convert(request, error)
+
+    def _prime(self, request: HttpRequest) -> None:
+        if self._identity is not None and self._identity.prime(request):
+            setattr(request, _hooks.KNOWN, True)
+
+    def _resolve(self, request: HttpRequest) -> None:
+        if hasattr(request, _hooks.KNOWN):
+            return
+        _hooks.resolve_identity(request)
+        if self._identity is not None:
+            self._identity.learn(request)
 
     async def _respond(self, request: HttpRequest) -> HttpResponseBase:
         run = current_run.get()
@@ -300,10 +321,12 @@ class CallLayer:
 
 
 def load_chain(
-    listed: Sequence[str | Factory], reasons: Mapping[str, str]
+    listed: Sequence[str | Factory],
+    reasons: Mapping[str, str],
+    identity: Identity | None = None,
 ) -> tuple[Layer, list[PlanRow]]:
     """Load the listed middleware, innermost first, and return the outermost layer and the plan."""
-    view = ViewLayer()
+    view = ViewLayer(identity)
     layer: Layer = view
     group: list[Middleware] = []
     rows: list[list[PlanRow]] = [[IDENTITY_ROW]]

@@ -58,12 +58,18 @@ def _messages_need_io(request: HttpRequest) -> bool:
     return (storage.used or storage.added_new) and not getattr(session, "accessed", True)
 
 
+KNOWN = "_rxbridge_known"
+"""The attribute of a request whose user is known without a check; see ``Revalidator``."""
+
+
 def identity_blocks(request: HttpRequest) -> bool:
     """Say whether ``request.session`` or ``request.user`` has yet to be fetched from somewhere.
 
     Nothing has for a visitor without a session key, unless some other middleware than Django's
     own put a lazy user there.
     """
+    if hasattr(request, KNOWN):
+        return False
     session = getattr(request, "session", None)
     if session is not None and getattr(session, "session_key", "") is not None:
         return True

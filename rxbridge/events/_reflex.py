@@ -109,6 +109,11 @@ def reflex_asgi(app: rx.App) -> ASGIApp:
         variable.set(before)
 
 
+def frontend_path() -> str:
+    """Return the prefix of the app's pages as Reflex is configured, without a slash at its end."""
+    return get_config().frontend_path.rstrip("/")
+
+
 class EventInProcess:
     """One event as Reflex hands it to a middleware, with the operations the bridge needs."""
 
@@ -196,11 +201,18 @@ class EventInProcess:
 
     async def mirror(self, request: Any) -> bool:
         """Let the mirrors take over what they show of the request; tell whether one changed."""
+        if request is not None:
+            name = self._event.name
+            request.loads_page = name in _hydrating_handlers()
+            request.shows_page = request.loads_page or name.endswith(".on_load_internal")
         changed = False
         for cls in RegistrationContext.get().base_states.values():
-            if MIRROR_METHOD in vars(cls):
-                state = await self._state.get_state(cls)
-                changed |= bool(getattr(state, MIRROR_METHOD)(request))
+            method = getattr(cls, MIRROR_METHOD, None)
+            # A substate inherits its parent's, which is called for the parent.
+            if method is None or method is getattr(cls.get_parent_state(), MIRROR_METHOD, None):
+                continue
+            answer = getattr(await self._state.get_state(cls), MIRROR_METHOD)(request)
+            changed |= bool(await answer if inspect.isawaitable(answer) else answer)
         return changed
 
     async def send_delta(self) -> None:
@@ -231,7 +243,7 @@ class EventInProcess:
 
     def _page(self, url: str) -> str | None:
         """Return ``url`` as the app's own router has it, if it is a page of the app."""
-        prefix = get_config().frontend_path.rstrip("/")
+        prefix = frontend_path()
         path = url.partition("?")[0].partition("#")[0]
         if not url.startswith("/") or not f"{path}/".startswith(f"{prefix}/"):
             return None
@@ -508,4 +520,4 @@ def _params(route: str, path: str) -> dict[str, str | list[str]]:
     return params
 
 
-__all__ = ["EventInProcess", "Kind", "LocalServer", "reflex_asgi"]
+__all__ = ["EventInProcess", "Kind", "LocalServer", "frontend_path", "reflex_asgi"]

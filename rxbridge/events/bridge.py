@@ -6,6 +6,7 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from urllib.parse import urljoin, urlsplit
@@ -51,9 +52,21 @@ class Handoff(Protocol):
 
     def is_due(self, connection: Connection, /) -> bool: ...
 
-    async def offer(self, connection: Connection, cookies: Mapping[str, str], /) -> str | None: ...
+    async def offer(
+        self, connection: Connection, cookies: Mapping[str, str], deleted: Mapping[str, str], /
+    ) -> str | None: ...
 
     def script(self, ticket: str, /) -> str: ...
+
+
+class Revoker(Protocol):
+    """What ends the events of a session that has ended; see ``SessionRevoker``."""
+
+    def running(self, connection: Connection | None, /) -> AbstractContextManager[None]: ...
+
+    def note(self, connection: Connection | None, request: EventRequest, /) -> None: ...
+
+    def track(self, connection: Connection | None, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +125,7 @@ class EventBridge(rx.Middleware):
         binder: ContextBinder,
         *,
         handoff: Handoff | None = None,
+        revoker: Revoker | None = None,
         refuse: Callable[[Refusal], Sequence[EventSpec]] = default_refusal,
         only: Predicate | None = None,
         skip: Predicate | None = None,
@@ -129,6 +143,7 @@ class EventBridge(rx.Middleware):
         self.runner = runner
         self.binder = binder
         self.handoff = handoff
+        self.revoker = revoker
         self.refuse = refuse
         self.threaded = threaded
         self._only = only
@@ -172,8 +187,10 @@ class _Passage:
             await self._keep_page_alive()
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
         view = self._admit if event.background else self._handle
-        outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
-        return await self._conclude(request, outcome)
+        revoker, connection = bridge.revoker, request.reflex_event.connection
+        with revoker.running(connection) if revoker is not None else nullcontext():
+            outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
+            return await self._conclude(request, outcome)
 
     async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
         """Tell the page what came of the event, and Reflex whether it is done."""
@@ -191,6 +208,8 @@ class _Passage:
         elif self._binding is not None and (url := self._binding.destination) is not None:
             then = [process.navigation(url)]
         specs += await self._hand_off(request, outcome.response, then)
+        if self._bridge.revoker is not None:
+            self._bridge.revoker.note(request.reflex_event.connection, request)
         if raised and outcome.exception is not None:
             await process.emit(*specs)
             raise outcome.exception
@@ -198,7 +217,7 @@ class _Passage:
             await self._keep_page_alive()
         if not (background and admitted):
             return process.update(*specs)
-        await self._start_background()
+        await self._start_background(request)
         await process.emit(*specs)
         return None
 
@@ -260,8 +279,10 @@ class _Passage:
                 return refused.response
         return self._binding.response
 
-    async def _start_background(self) -> None:
+    async def _start_background(self, request: EventRequest) -> None:
         self._bridge.binder.bind(self._binding)
+        if self._bridge.revoker is not None:
+            self._bridge.revoker.track(request.reflex_event.connection)
         if self._bridge.runner.threads is not None:
             await own_thread_for_task()
 
@@ -289,12 +310,12 @@ class _Passage:
         connection, handoff = request.reflex_event.connection, self._bridge.handoff
         if connection is None:
             return then
-        keep_cookies(connection, response)
+        deleted = keep_cookies(connection, response)
         if handoff is None or not (response.cookies or handoff.is_due(connection)):
             return then
         cookies = {name: morsel.OutputString() for name, morsel in response.cookies.items()}
         try:
-            ticket = await handoff.offer(connection, cookies)
+            ticket = await handoff.offer(connection, cookies, deleted)
         except ValueError as error:
             logger.warning("Cookies do not reach the browser: %s", error)
             return then
@@ -319,16 +340,22 @@ class _Passage:
         return list(self._bridge.refuse(refusal) or ())
 
 
-def keep_cookies(connection: Connection, response: HttpResponseBase) -> None:
-    """Put what ``response`` sets into the connection's jar, as a browser would into its own."""
+def keep_cookies(connection: Connection, response: HttpResponseBase) -> dict[str, str]:
+    """Put what ``response`` sets into the connection's jar, as a browser would into its own.
+
+    Returns the cookies that were deleted, with the values they had.
+    """
+    before, deleted = connection.cookies, dict[str, str]()
     for name, morsel in response.cookies.items():
         if _is_expired(morsel):
+            deleted[name] = before.get(name, "")
             connection.delete_cookie(name)
             continue
         try:
             connection.set_cookie(name, morsel.coded_value)
         except ValueError as error:
             logger.warning("The cookie %s reaches no later event: %s", name, error)
+    return deleted
 
 
 def _is_expired(morsel: Morsel[str]) -> bool:

@@ -18,7 +18,7 @@ from django.http import HttpResponse
 from django.urls import set_urlconf
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events._chain import Run, View, convert, current_run, load_chain
+from rxbridge.events._chain import Identity, Run, View, convert, current_run, load_chain
 from rxbridge.events._plan import Factory, PlanRow
 from rxbridge.events.threads import ThreadPool
 
@@ -89,6 +89,8 @@ class MiddlewareRunner:
     event uses meanwhile. With ``threads=None`` it runs where asgiref's thread-sensitive code
     runs: on the caller's own thread under ``async_to_sync``.
 
+    ``identity`` may know who an event's user is without a check; see ``Revalidator``.
+
     ``admission_timeout`` is in seconds; a chain that takes longer to reach the handler refuses
     the event with a 503.
 
@@ -102,6 +104,7 @@ class MiddlewareRunner:
         skip: Mapping[str, str] | Iterable[str] = DEFAULT_SKIP,
         threads: ThreadPool | Literal["default"] | None = "default",
         admission_timeout: float | None = 60.0,
+        identity: Identity | None = None,
     ) -> None:
         if isinstance(middleware, str) or isinstance(skip, str):
             msg = "middleware and skip are lists of dotted paths; write [path] for one."
@@ -113,7 +116,7 @@ class MiddlewareRunner:
         self.admission_timeout = admission_timeout
         listed = settings.MIDDLEWARE if middleware is None else middleware
         reasons = skip if isinstance(skip, Mapping) else dict.fromkeys(skip, "named in `skip`")
-        self._chain, self._plan = load_chain(list(listed), reasons)
+        self._chain, self._plan = load_chain(list(listed), reasons, identity)
 
     async def run(
         self, request: HttpRequest, view: View, *, kwargs: Mapping[str, Any] | None = None

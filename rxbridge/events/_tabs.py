@@ -1,0 +1,209 @@
+"""What the revoker knows of each connection, and the ways to find one by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import HASH_SESSION_KEY
+from django.utils.crypto import salted_hmac
+from django.utils.functional import LazyObject, empty
+
+from rxbridge.events._endings import user_key
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from django.http import HttpRequest
+
+    from rxbridge.asgi.connections import Connection
+
+
+class Tab:
+    """One connection: whose it is, as digests, and the tasks that work for it.
+
+    ``session``, ``user`` and ``auth`` (what the session keeps of the password) are None when
+    there is none. ``expires`` is a Unix time; ``is_exact`` says that it is known from the
+    session's store, and not only the latest it can be. ``shown`` is the session the browser was
+    last known to hold. ``seen`` stands for what the last event told and is None before the first
+    one. ``ends`` is set while an event runs that may have ended its own session.
+    """
+
+    __slots__ = (
+        "auth",
+        "browser",
+        "connection",
+        "ends",
+        "expires",
+        "is_exact",
+        "jar",
+        "seen",
+        "session",
+        "shown",
+        "tasks",
+        "user",
+    )
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.browser: str | None = None
+        self.session: str | None = None
+        self.user: str | None = None
+        self.auth: str | None = None
+        self.expires: float | None = None
+        self.is_exact = True
+        self.jar: Mapping[str, str] | None = None
+        self.seen: int | None = None
+        self.shown: str | None = None
+        self.ends: Callable[[Tab], bool] | None = None
+        # A list, for a task may be noted twice.
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing can come of it any more."""
+        return self.connection.closed and not self.tasks
+
+    @contextmanager
+    def working(self, task: asyncio.Task[Any]) -> Generator[None]:
+        """Count ``task`` as working for this connection for the block."""
+        self.tasks.append(task)
+        try:
+            yield
+        finally:
+            self.tasks.remove(task)
+
+    def cancel(self, *, but: asyncio.Task[Any] | None) -> None:
+        """Cancel what works for this connection, except the task that is the cause."""
+        for task in {task for task in self.tasks if task is not but}:
+            task.cancel("the session it worked for has ended")
+
+
+class Tabs:
+    """All that is known, by connection, session, user and browser.
+
+    Changed on the event loop only. ``knows`` may be asked from any thread: what is kept under a
+    digest is a tuple, which is replaced and never changed.
+    """
+
+    def __init__(self, cookie: str, *, asks: bool) -> None:
+        """Take the name of the session cookie, and whether its expiry can be asked for."""
+        self._cookie = cookie
+        self._asks = asks
+        self._tabs: dict[Connection, Tab] = {}
+        self._found: dict[str, tuple[Tab, ...]] = {}
+
+    def __len__(self) -> int:
+        return len(self._tabs)
+
+    def __iter__(self) -> Iterator[Tab]:
+        return iter(list(self._tabs.values()))
+
+    def of(self, connection: Connection) -> Tab:
+        """Return what is known of a connection, from now on something."""
+        tab = self._tabs.get(connection)
+        if tab is None:
+            tab = self._tabs[connection] = Tab(connection)
+        return tab
+
+    def get(self, connection: Connection) -> Tab | None:
+        """Return what is known of a connection, if anything is."""
+        return self._tabs.get(connection)
+
+    def find(self, *digests: str) -> set[Tab]:
+        """Return those known by any of the digests."""
+        return {tab for key in digests for tab in self._found.get(key, ())}
+
+    def knows(self, key: str) -> bool:
+        """Tell whether any connection is known by the digest ``key``."""
+        return key in self._found
+
+    def key_of(self, connection: Connection) -> str | None:
+        """Return the session key in a connection's jar."""
+        raw = connection.cookies.get(self._cookie)
+        if raw is None or not raw.startswith('"'):
+            return raw or None
+        return SimpleCookie(f"key={raw}")["key"].value or None
+
+    def read_jar(self, tab: Tab) -> None:
+        """Take over what the connection's cookies say, if they have changed."""
+        jar = tab.connection.cookies
+        if tab.jar is jar:
+            return
+        session = digest_of("session", self.key_of(tab.connection))
+        if tab.jar is None:
+            tab.shown = session
+        tab.jar = jar
+        self._file(tab, session, tab.user, digest_of("browser", tab.connection.browser))
+
+    def note(self, tab: Tab, request: HttpRequest) -> bool:
+        """Take over what an event's request says; tell whether it is anyone or anything new."""
+        self.read_jar(tab)
+        session: Any = getattr(request, "session", None)
+        user = innermost(getattr(request, "user", None))
+        if user is None or not hasattr(session, "_session_cache"):
+            return False  # The chain refused early, or a Revalidator vouched for what is known.
+        key, auth = session.session_key, session.get(HASH_SESSION_KEY)
+        pk = user_key(user) if user.is_authenticated else None
+        seen = hash((key, pk, auth))
+        is_new, tab.seen = tab.seen != seen, seen
+        if is_new:
+            tab.auth = digest_of("auth", auth)
+            self._file(tab, digest_of("session", key), digest_of("user", pk), tab.browser)
+        if is_new or session.modified:
+            # The latest it can be, for one that was not saved just now.
+            tab.expires = None if key is None else time.time() + session.get_expiry_age()
+            tab.is_exact = key is None or session.modified or not self._asks
+        return is_new
+
+    def drop(self, tab: Tab) -> None:
+        """Forget a connection."""
+        for key in _digests(tab):
+            self._remove(key, tab)
+        self._tabs.pop(tab.connection, None)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._tabs.clear()
+        self._found.clear()
+
+    def _file(self, tab: Tab, session: str | None, user: str | None, browser: str | None) -> None:
+        before = _digests(tab)
+        tab.session, tab.user, tab.browser = session, user, browser
+        after = _digests(tab)
+        for each in before - after:
+            self._remove(each, tab)
+        for each in after - before:
+            self._found[each] = (*self._found.get(each, ()), tab)
+
+    def _remove(self, key: str, tab: Tab) -> None:
+        left = tuple(other for other in self._found.get(key, ()) if other is not tab)
+        if left:
+            self._found[key] = left
+        else:
+            self._found.pop(key, None)
+
+
+def _digests(tab: Tab) -> set[str]:
+    return {each for each in (tab.session, tab.user, tab.browser) if each is not None}
+
+
+def digest_of(kind: str, value: str | None) -> str | None:
+    """Return the digest of ``value``, if there is one."""
+    return digest(kind, value) if value else None
+
+
+def digest(kind: str, value: str) -> str:
+    """Return what stands for a key or a hash wherever it is kept or sent."""
+    return salted_hmac(f"rxbridge.{kind}", value, algorithm="sha256").hexdigest()[:32]
+
+
+def innermost(user: Any) -> Any:
+    """Return the object in the lazy ones; None when nothing has asked for it yet."""
+    while isinstance(user, LazyObject):
+        user = vars(user)["_wrapped"]
+    return None if user is empty else user

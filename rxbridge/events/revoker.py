@@ -1,0 +1,562 @@
+"""SessionRevoker: when a session ends, its open sockets and running tasks end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from contextvars import Context, ContextVar
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.db import connections as databases
+from django.utils import timezone
+
+from rxbridge.asgi.connections import split_browsers
+from rxbridge.events._endings import Endings, session_model, session_store, user_key
+from rxbridge.events._tabs import Tab, Tabs, digest, digest_of
+from rxbridge.events._wire import Message, Wire
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from django.http import HttpRequest
+
+    from rxbridge.asgi._types import Receive, Scope, Send
+    from rxbridge.asgi.connections import Connection, ConnectionRegistry
+    from rxbridge.events.broadcast import Broadcast
+
+__all__ = ["SessionRevoker"]
+
+logger = logging.getLogger("rxbridge")
+
+T = TypeVar("T")
+Test: TypeAlias = Callable[[Tab], bool]
+
+GRACE = 0.3
+"""Seconds a browser is given to take the cookies of the response that ended its session.
+
+A tab that came back sooner would bring the old ones.
+"""
+
+PATIENCE = 0.7
+"""The same when an event ended it: its cookies take one more way, by ``CookieHandoff``."""
+
+_RECENT = 60.0  # seconds for which a user's change applies to events that were under way
+_RECENT_LIMIT = 1_000
+_SUBSCRIBED_WITHIN = 2.0  # seconds the start of a server waits for the broadcast
+
+
+class _Forgetful(Protocol):
+    """What is told that a connection's identity is to be checked anew; see ``Revalidator``."""
+
+    def forget(self, connection: Connection) -> None: ...
+
+
+@dataclass(slots=True)
+class _Cause:
+    """The event or task that is running; ``tab`` is None for a background task."""
+
+    tab: Tab | None
+    task: asyncio.Task[Any] | None
+    over: bool = False
+
+
+_cause: ContextVar[_Cause | None] = ContextVar("rxbridge.cause", default=None)
+
+
+class SessionRevoker:
+    """Close the sockets of sessions that have ended, and stop what still works for them.
+
+    A session ends by a logout in an event or in any Django view, by the deletion of its row, by
+    a change of its user's password, by the user's deactivation or deletion, and by expiry. The
+    closed sockets come back by themselves, as whoever they now are, and keep their state. When
+    one tab signs in or out, the other tabs of the browser follow it. ::
+
+        revoker = SessionRevoker(connections)
+        bridge = EventBridge(requests, runner, binder, handoff=handoff, revoker=revoker)
+
+    Made once, after ``django.setup()``; it listens to Django's signals until ``close``.
+    ``broadcast`` reaches the other workers, such as ``RedisBroadcast(url)``; without, it
+    knows of this process only. ``revalidator`` is the runner's ``Revalidator``, if it has one.
+    ``sweep_interval`` is in seconds: how often expired sessions are looked for.
+    """
+
+    def __init__(
+        self,
+        connections: ConnectionRegistry,
+        *,
+        broadcast: Broadcast | None = None,
+        revalidator: _Forgetful | None = None,
+        sweep_interval: float = 1.0,
+    ) -> None:
+        if sweep_interval <= 0:
+            msg = f"sweep_interval={sweep_interval} is in seconds and must be positive; write 1."
+            raise ValueError(msg)
+        self._connections = connections
+        self._revalidator = revalidator
+        self._sweep_interval = sweep_interval
+        self._store = session_store()
+        self._rows = session_model()
+        self._wire = (
+            None if broadcast is None else Wire(broadcast, obey=self._obey, missed=self._missed)
+        )
+        self._tabs = Tabs(settings.SESSION_COOKIE_NAME, asks=self._rows is not None)
+        self._changed: OrderedDict[str, tuple[float, Test]] = OrderedDict()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._asking = False
+        self._endings = Endings(self)
+
+    # What the bridge calls, on the event loop.
+
+    @contextmanager
+    def running(self, connection: Connection | None) -> Generator[None]:
+        """Let the running task be known as an event of ``connection`` for the block.
+
+        The block holds the whole chain, ``note`` included. A session that ends meanwhile ends
+        the task, unless the task itself ended it.
+        """
+        task = asyncio.current_task()
+        if connection is None or task is None:
+            yield
+            return
+        self.start()
+        tab = self._tabs.of(connection)
+        self._tabs.read_jar(tab)
+        cause = _Cause(tab, task)
+        _cause.set(cause)
+        try:
+            with tab.working(task):
+                yield
+        finally:
+            cause.over = True
+            if _cause.get() is cause:  # and not of the background task that ``track`` told of
+                _cause.set(None)
+            self._judge(tab)
+
+    def track(self, connection: Connection | None) -> None:
+        """Let the running task be known as a background task of ``connection`` until it is done.
+
+        It is cancelled when the session ends, by whatever but itself.
+        """
+        task = asyncio.current_task()
+        if connection is None or task is None:
+            return
+        self.start()
+        tab = self._tabs.of(connection)
+        tab.tasks.append(task)
+        task.add_done_callback(tab.tasks.remove)
+        _cause.set(_Cause(None, task))
+
+    def note(self, connection: Connection | None, request: HttpRequest) -> None:
+        """Take note of whose ``connection`` is, when its event is done and its jar is current."""
+        if connection is None:
+            return
+        self.start()
+        tab = self._tabs.of(connection)
+        self._tabs.read_jar(tab)
+        if self._tabs.note(tab, request):
+            self._catch_up(tab)
+
+    def settled(self, connection: Connection, browsers: Iterable[str] = ()) -> None:
+        """Let the other tabs of the browser follow, now that it holds what the jar holds.
+
+        For ``CookieHandoff`` to call. ``browsers`` are the cookies that the browser has just
+        shown that it is known by.
+        """
+        tab = self._tabs.get(connection)
+        session = digest_of("session", self._tabs.key_of(connection))
+        if tab is None or tab.shown == session:
+            return
+        tab.shown = session
+        self._tabs.read_jar(tab)
+        known = {digest("browser", each) for each in browsers}
+        if tab.browser is not None:
+            known.add(tab.browser)
+        self._publish(kind="browser", browsers=sorted(known), keep=session)
+        self._follow(known, session, but=tab)
+
+    # What an administrator calls, on any loop.
+
+    async def disconnect(self, *, user: Any = None, session: str | None = None) -> int:
+        """Sign out: end the sessions of a user, or one session, and close its sockets.
+
+        ``user`` is a user or a primary key, ``session`` a session key. Returns how many sockets
+        were closed here; the other workers close theirs. Sessions that no socket is open for
+        are found in the database, one by one, where the session engine keeps them there; for
+        other engines, change the password or deactivate the user.
+        """
+        subject = _subject(user, session)
+        self._publish(kind="disconnect", subject=subject)
+        closed = await self._on_own_loop(self._disconnect(subject))
+        if session is not None:
+            await _on_thread(partial(_end_sessions, self._store, [session]))
+        elif self._rows is not None:
+            await _on_thread(partial(_end_all_of, self._store, self._rows, user_key(user)))
+        return closed
+
+    async def refresh(self, *, user: Any = None, session: str | None = None) -> int:
+        """Close sockets without signing anyone out: they come back as whoever they now are.
+
+        For a change that does not end a session, such as new permissions. Arguments and result
+        are those of ``disconnect``.
+        """
+        subject = _subject(user, session)
+        self._publish(kind="refresh", subject=subject)
+        return await self._on_own_loop(self._refresh(subject))
+
+    # Life.
+
+    def start(self) -> None:
+        """Serve the running loop; ``running`` does so too. One loop at a time is served."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._halt()
+            self._loop = loop
+            if self._wire is not None:
+                self._spawn(self._wire.listen())
+        if self._timer is None:
+            self._timer = loop.call_later(self._sweep_interval, self._sweep, context=Context())
+
+    async def stop(self) -> None:
+        """Stop serving the loop; all that was noted is forgotten."""
+        tasks = list(self._tasks)
+        self._halt()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def close(self) -> None:
+        """Listen to Django no more, and stop. May be called from any thread."""
+        self._endings.close()
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._halt)
+
+    async def lifespan(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Answer ``lifespan``: listen to the other workers before the first socket is served.
+
+        An ASGI app for ``LifespanGroup``. Without it listening begins with the first event.
+        """
+        await receive()
+        self.start()
+        if self._wire is not None:
+            try:
+                async with asyncio.timeout(_SUBSCRIBED_WITHIN):
+                    await self._wire.listening.wait()
+            except TimeoutError:
+                logger.warning("The broadcast of revocations cannot be reached yet")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    # What Django tells, on any thread.
+
+    def on_session_end(self, key: str, *, expired: bool = False) -> None:
+        """A session has ended, or is about to."""
+        session = digest("session", key)
+        if self._tabs.knows(session):
+            self._hand_over(self._end_session, session, _cause.get())
+        if not expired:  # Each worker looks for those itself.
+            self._publish(kind="session", session=session)
+
+    def on_user_change(self, key: str, valid: Sequence[str] | None) -> None:
+        """A user was saved, or with None deactivated or deleted."""
+        if self._wire is None and not len(self._tabs):
+            return
+        user = digest("user", key)
+        auths = None if valid is None else [digest("auth", each) for each in valid]
+        self._hand_over(self._end_user, user, auths, _cause.get())
+        self._publish(kind="user", user=user, auths=auths)
+
+    def on_browser_change(self, request: HttpRequest) -> None:
+        """A browser signs in or out. After an event, ``settled`` is told instead."""
+        if hasattr(request, "reflex_event"):
+            return
+        browsers = frozenset(digest("browser", each) for each in split_browsers(request.COOKIES)[0])
+        if browsers and (self._wire is not None or any(map(self._tabs.knows, browsers))):
+            self._hand_over(self._follow_later, browsers, request.session)
+
+    # What follows, on the event loop.
+
+    def _end_session(self, session: str, cause: _Cause | None) -> None:
+        self._end(self._tabs.find(session), lambda tab: tab.session == session, cause)
+
+    def _end_user(self, user: str, auths: list[str] | None, cause: _Cause | None) -> None:
+        def ends(tab: Tab) -> bool:
+            return tab.user == user and (
+                auths is None or (tab.auth is not None and tab.auth not in auths)
+            )
+
+        self._remember(user, ends)
+        for tab in (found := self._tabs.find(user)):
+            self._forget(tab)
+        self._end(filter(ends, found), ends, cause)
+
+    def _end(self, tabs: Iterable[Tab], ends: Test, cause: _Cause | None) -> None:
+        """Stop what works for ``tabs`` now, and close them when the browser had its moment.
+
+        The event that is the cause goes on; whether its connection still stands is judged when
+        it is over.
+        """
+        own = cause.tab if cause is not None else None
+        for tab in list(tabs):
+            self._forget(tab)
+            if tab.user is not None or tab.seen is None:
+                tab.cancel(but=cause.task if cause is not None else None)
+            if tab is not own:
+                in_same_browser = own is not None and own.browser == tab.browser
+                self._later(PATIENCE if in_same_browser else GRACE, self._close_if, tab, ends)
+                continue
+            tab.ends = ends
+            if cause is not None and cause.over:
+                self._judge(tab)
+
+    def _judge(self, tab: Tab) -> None:
+        ends, tab.ends = tab.ends, None
+        if ends is not None:
+            self._close_if(tab, ends)
+
+    def _close_if(self, tab: Tab, ends: Test) -> None:
+        if ends(tab):
+            self._close(tab)
+
+    def _close(self, tab: Tab) -> bool:
+        self._forget(tab)
+        return tab.connection.close()
+
+    def _forget(self, tab: Tab) -> None:
+        if self._revalidator is not None:
+            self._revalidator.forget(tab.connection)
+
+    def _follow_later(self, browsers: frozenset[str], session: Any) -> None:
+        def follow() -> None:
+            keep = digest_of("session", session.session_key)
+            self._publish(kind="browser", browsers=sorted(browsers), keep=keep)
+            self._follow(browsers, keep)
+
+        self._later(GRACE, follow)
+
+    def _follow(self, browsers: Iterable[str], keep: str | None, *, but: Tab | None = None) -> None:
+        """Close the tabs of a browser whose last event had another session than it now has."""
+        for tab in self._tabs.find(*browsers):
+            if tab is not but and tab.session != keep:
+                self._close(tab)
+
+    async def _disconnect(self, subject: str) -> int:
+        self._meet_all()
+        tabs = self._tabs.find(subject)
+        self._stop_work(tabs)
+        keys = {key for tab in tabs if (key := self._tabs.key_of(tab.connection))}
+        try:
+            # First, for a closed socket comes back at once.
+            if keys:
+                await _on_thread(partial(_end_sessions, self._store, keys))
+        finally:
+            closed = sum(map(self._close, tabs | self._tabs.find(subject)))
+        return closed
+
+    async def _refresh(self, subject: str) -> int:
+        self._meet_all()
+        return sum(map(self._close, self._tabs.find(subject)))
+
+    def _stop_work(self, tabs: Iterable[Tab]) -> None:
+        cause = _cause.get()
+        for tab in tabs:
+            self._forget(tab)
+            tab.cancel(but=cause.task if cause is not None else asyncio.current_task())
+
+    def _missed(self) -> None:
+        """Close what may have been revoked unheard; who is still signed in comes back so."""
+        for tab in self._tabs:
+            if tab.user is not None:
+                tab.cancel(but=None)
+                self._close(tab)
+            elif tab.seen is None:
+                tab.ends = _always  # Its first event is under way.
+
+    # What is known.
+
+    def _meet_all(self) -> None:
+        """Read the jars of sockets that have had no event yet too."""
+        for connection in self._connections:
+            self._tabs.read_jar(self._tabs.of(connection))
+
+    def _catch_up(self, tab: Tab) -> None:
+        """Apply a change of the user that came while an event was under way with the old one."""
+        deadline, ends = self._changed.get(tab.user or "", (0.0, _never))
+        if time.monotonic() < deadline and ends(tab):
+            self._end([tab], ends, _cause.get())
+
+    def _remember(self, user: str, ends: Test) -> None:
+        self._changed[user] = (time.monotonic() + _RECENT, ends)
+        self._changed.move_to_end(user)
+        if len(self._changed) > _RECENT_LIMIT:
+            self._changed.popitem(last=False)
+
+    # Expiry.
+
+    def _sweep(self) -> None:
+        """Close what has expired; it is due then however busy or idle it was."""
+        self._timer = None
+        now = time.time()
+        for tab in self._tabs:
+            if tab.is_idle:
+                self._tabs.drop(tab)
+            elif tab.expires is not None and tab.expires <= now:
+                self._expire(tab)
+        unsure = [tab for tab in self._tabs if not tab.is_exact]
+        if unsure and not self._asking:
+            self._asking = True
+            self._spawn(self._ask_expiry(unsure))
+        if len(self._tabs):
+            self.start()
+
+    def _expire(self, tab: Tab) -> None:
+        tab.expires = None
+        tab.cancel(but=None)
+        self._close(tab)
+
+    async def _ask_expiry(self, tabs: list[Tab]) -> None:
+        """Ask the database once per session when it expires; one that is not there has ended."""
+        keys = {tab: self._tabs.key_of(tab.connection) for tab in tabs}
+        try:
+            dates = await _on_thread(partial(_expiry_dates, self._rows, set(keys.values())))
+            for tab, key in keys.items():
+                if not tab.is_exact and tab.session == digest_of("session", key):
+                    tab.is_exact = True
+                    tab.expires = dates.get(key, 0.0)
+        except Exception:
+            logger.exception("Could not ask when sessions expire; asking again")
+        finally:
+            self._asking = False
+
+    # Other workers and other threads.
+
+    def _obey(self, message: Message) -> None:
+        """Do what another worker says."""
+        match message["kind"]:
+            case "session":
+                self._end_session(message["session"], None)
+            case "user":
+                self._end_user(message["user"], message["auths"], None)
+            case "browser":
+                self._follow(message["browsers"], message["keep"])
+            case "disconnect":
+                self._spawn(self._disconnect(message["subject"]))
+            case "refresh":
+                self._spawn(self._refresh(message["subject"]))
+            case _:
+                self._missed()
+
+    def _publish(self, **message: Any) -> None:
+        if self._wire is not None and not self._hand_over(self._post, self._wire, message):
+            self._wire.send_now(message)
+
+    def _post(self, wire: Wire, message: Message) -> None:
+        if (sending := wire.post(message)) is not None:
+            self._spawn(sending)
+
+    def _hand_over(self, call: Callable[..., object], *args: Any) -> bool:
+        """Have the loop call; False when there is none."""
+        loop = self._loop if self._loop is not None else _running_loop()
+        if loop is None:
+            return False
+        try:
+            # Not in this context: it belongs to a request that is over when the call is made.
+            loop.call_soon_threadsafe(partial(call, *args), context=Context())
+        except RuntimeError:  # closed
+            return False
+        return True
+
+    async def _on_own_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        loop = self._loop
+        if loop is None or not loop.is_running() or loop is _running_loop():
+            return await coroutine
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
+
+    def _later(self, delay: float, call: Callable[..., object], *args: Any) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_later(delay, partial(call, *args), context=Context())
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("A task of SessionRevoker failed", exc_info=error)
+
+    def _halt(self) -> None:
+        """Leave the loop that was served, which may be closed by now."""
+        loop, self._loop = self._loop, None
+        if loop is not None and not loop.is_closed():
+            for task in self._tasks:
+                task.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
+        self._tasks = set()
+        self._timer = None
+        self._asking = False
+        self._tabs.clear()
+
+
+def _subject(user: Any, session: str | None) -> str:
+    if (user is None) == (session is None):
+        msg = "Name one of the two: user=... (a user or a primary key) or session=... (a key)."
+        raise ValueError(msg)
+    return digest("session", session) if session is not None else digest("user", user_key(user))
+
+
+def _never(tab: Tab) -> bool:  # noqa: ARG001
+    return False
+
+
+def _always(tab: Tab) -> bool:  # noqa: ARG001
+    return True
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+async def _on_thread(query: Callable[[], T]) -> T:
+    """Run ``query`` on a thread of its own, whose database connections are closed again."""
+
+    def run() -> T:
+        try:
+            return query()
+        finally:
+            databases.close_all()
+
+    return await sync_to_async(run, thread_sensitive=False)()
+
+
+def _end_sessions(store: Any, keys: Iterable[str]) -> None:
+    for key in keys:
+        store(key).delete()
+
+
+def _end_all_of(store: Any, model: Any, user: str) -> None:
+    rows = model.objects.filter(expire_date__gt=timezone.now())
+    owned = [row.pk for row in rows.iterator() if row.get_decoded().get(SESSION_KEY) == user]
+    _end_sessions(store, owned)
+
+
+def _expiry_dates(model: Any, keys: set[str | None]) -> dict[str | None, float]:
+    rows = model.objects.filter(pk__in=keys).values_list("pk", "expire_date")
+    return {key: date.timestamp() for key, date in rows}

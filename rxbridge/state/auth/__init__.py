@@ -1,0 +1,32 @@
+"""Signing in and what belongs to it, as state mixins and as ready pages, on Django's forms.
+
+Importing it registers nothing with Reflex: handlers exist once you derive a state from a mixin.
+"""
+
+from rxbridge.state.auth.config import (
+    PasswordChangeConfig,
+    PasswordResetConfig,
+    RegistrationConfig,
+    SessionAuthConfig,
+)
+from rxbridge.state.auth.mixins import (
+    password_change_mixin,
+    password_reset_mixin,
+    registration_mixin,
+    session_auth_mixin,
+)
+from rxbridge.state.auth.pages import AuthPages, AuthTexts, add_auth_pages
+
+__all__ = [
+    "AuthPages",
+    "AuthTexts",
+    "PasswordChangeConfig",
+    "PasswordResetConfig",
+    "RegistrationConfig",
+    "SessionAuthConfig",
+    "add_auth_pages",
+    "password_change_mixin",
+    "password_reset_mixin",
+    "registration_mixin",
+    "session_auth_mixin",
+]

@@ -1,0 +1,93 @@
+"""What the handlers do with the running event's request: sign in, sign out, go elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from urllib.parse import urljoin, urlsplit
+
+from django.contrib.auth import alogin, alogout, authenticate
+from django.contrib.auth.decorators import login_not_required
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.debug import sensitive_variables
+
+from rxbridge.errors import RxBridgeError
+from rxbridge.events._reflex import frontend_path
+from rxbridge.events.binder import current_request
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from django.http import HttpRequest
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def open_to_visitors(handler: F) -> F:
+    """Let a handler run for who is not signed in, ``LoginRequiredMiddleware`` or not."""
+    return cast("F", login_not_required(cast("Any", handler)))
+
+
+def running_request() -> HttpRequest:
+    """Return the running event's request; raise where no bridge made one."""
+    request = current_request()
+    if request is None:
+        msg = (
+            "A handler of rxbridge.state.auth ran outside Django's middleware. Add an "
+            "EventBridge to the app, and do not let it skip this handler."
+        )
+        raise RxBridgeError(msg)
+    return request
+
+
+async def sign_in(user: Any, backend: str | None = None) -> None:
+    """Sign ``user`` in, as Django does: the session gets a new key and keeps its data."""
+    await alogin(running_request(), user, backend)
+
+
+async def sign_out() -> None:
+    """Sign the user out, as Django does: the session is gone."""
+    await alogout(running_request())
+
+
+def page_path(url: str) -> str:
+    """Return ``url`` as the app's own router has it, without the app's ``frontend_path``."""
+    prefix = frontend_path().strip("/")
+    if prefix and f"{url}/".startswith(f"/{prefix}/"):
+        return url.removeprefix(f"/{prefix}") or "/"
+    return url
+
+
+@sensitive_variables("password")
+def user_by_password(request: HttpRequest, user: Any, password: str | None) -> Any:
+    """Return ``user`` as the backends sign them in with ``password``; ``None`` if they do not.
+
+    So a backend that asks for more, or refuses accounts that are not yet confirmed, is heard.
+    """
+    if not password:
+        return None
+    return authenticate(request, username=user.get_username(), password=password)
+
+
+def next_url(request: HttpRequest, parameter: str, hosts: Collection[str] = ()) -> str | None:
+    """Return where the page's query says to go next; ``None`` unless that is safe.
+
+    Safe is a page of this host, or of ``hosts``, under https if this page is. What is returned
+    is the address as a browser resolves it, a path for this host. A path with two slashes in a
+    row is refused: ``/..//evil.example`` becomes one that some routers take for a host.
+    """
+    target = request.GET.get(parameter, "")
+    here = request.build_absolute_uri()
+    own = request.get_host()
+    if not url_has_allowed_host_and_scheme(
+        target, allowed_hosts={own, *hosts}, require_https=request.is_secure()
+    ):
+        return None
+    url = urljoin(here, target)
+    parts = urlsplit(url)
+    if "//" in parts.path or "\\" in target or parts.path == request.path:
+        return None
+    if parts.netloc.lower() != own.lower():
+        return url
+    return parts._replace(scheme="", netloc="").geturl() or "/"

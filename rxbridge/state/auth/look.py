@@ -1,0 +1,201 @@
+"""What the ready pages look like: the layout around a form, and the form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import reflex as rx
+from django.utils.html import strip_tags
+
+from rxbridge.state.auth._forms import FORM
+
+if TYPE_CHECKING:
+    from django.forms import BaseForm, Field
+
+__all__ = ["FieldView", "FormView", "Text", "card_layout", "stacked_form"]
+
+Text: TypeAlias = "str | rx.Var[str]"
+"""A text of a page; a var where it depends on the visitor's language."""
+
+_PASSED_ON = ("autocomplete", "autocapitalize", "inputmode", "pattern", "placeholder", "title")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldView:
+    """One field as a page shows it. ``kind`` is the ``type`` of an input, or ``textarea`` or
+    ``select``."""
+
+    name: str
+    label: Text
+    kind: Any
+    help_texts: Sequence[str] = ()
+    required: bool = True
+    autofocus: bool = False
+    max_length: int | None = None
+    choices: Sequence[tuple[str, str]] = ()
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormView:
+    """One form as a page shows it.
+
+    ``errors`` is the var with the messages by field, ``"form"`` for the form's own;
+    ``pending`` the var that is true while the form is at work. ``name`` begins the ids of the
+    inputs, ``login-username``: where an error is, an input with that id gets the focus.
+    """
+
+    name: str
+    fields: Sequence[FieldView]
+    submit: Any
+    submit_text: Text
+    errors: Any
+    pending: Any = False
+
+
+def view_fields(form: BaseForm, labels: Mapping[str, Text]) -> list[FieldView]:
+    """Return a Django form's fields as a page shows them; the first has the focus."""
+    return [
+        _view_field(name, field, labels.get(name), autofocus=index == 0)
+        for index, (name, field) in enumerate(form.fields.items())
+    ]
+
+
+def _view_field(name: str, field: Field, label: Text | None, *, autofocus: bool) -> FieldView:
+    widget: Any = field.widget
+    choices = [(str(value), str(text)) for value, text in getattr(field, "choices", ())]
+    kind = getattr(widget, "input_type", "textarea")
+    return FieldView(
+        name=name,
+        label=str(field.label or name.replace("_", " ").capitalize()) if label is None else label,
+        kind="select" if choices else kind,
+        help_texts=_help_texts(str(field.help_text)),
+        required=field.required,
+        autofocus=autofocus,
+        max_length=getattr(field, "max_length", None),
+        choices=choices,
+        attributes={key: widget.attrs[key] for key in _PASSED_ON if key in widget.attrs},
+    )
+
+
+def _help_texts(html: str) -> list[str]:
+    """Return the sentences of a help text; that of the password validators is an HTML list."""
+    items = re.findall(r"<li>(.*?)</li>", html, re.DOTALL) or [html]
+    return [text for item in items if (text := strip_tags(item).strip())]
+
+
+def card_layout(title: Text, *content: rx.Component) -> Any:
+    """Return a page with ``content`` on a card in its middle, below its title."""
+    return rx.el.main(
+        rx.card(
+            rx.flex(
+                rx.heading(title, as_="h1", size="6", weight="bold"),
+                *content,
+                direction="column",
+                spacing="5",
+            ),
+            size="4",
+            width="100%",
+            max_width="26rem",
+        ),
+        style={
+            "display": "flex",
+            "align_items": "center",
+            "justify_content": "center",
+            "min_height": "100dvh",
+            "padding": "var(--space-4)",
+            "background": "var(--gray-2)",
+        },
+    )
+
+
+def stacked_form(form: FormView) -> Any:
+    """Return a form with its fields one below the other, its errors beside what they are about."""
+    own = form.errors[FORM]
+    return rx.form(
+        rx.flex(
+            rx.cond(
+                form.errors.contains(FORM),
+                note(own.join(" "), icon="circle_alert", color="red", role="alert"),
+            ),
+            *(_field(form, field) for field in form.fields),
+            rx.button(
+                form.submit_text,
+                type="submit",
+                size="3",
+                width="100%",
+                margin_top="var(--space-1)",
+                loading=form.pending,
+            ),
+            direction="column",
+            spacing="4",
+        ),
+        on_submit=form.submit,
+        width="100%",
+    )
+
+
+def note(text: Any, *, icon: str, color: Any, role: Any = "status") -> Any:
+    """Return a message that assistive technology reads out when it appears."""
+    return rx.callout(text, icon=icon, color_scheme=color, size="1", role=role, width="100%")
+
+
+def text_link(text: Text, url: str) -> Any:
+    """Return a link to another page of the app."""
+    return rx.link(text, href=url, size="2")
+
+
+def _field(form: FormView, field: FieldView) -> Any:
+    key = f"{form.name}-{field.name}"
+    failed = form.errors.contains(field.name)
+    described = [f"{key}-error", *([f"{key}-help"] if field.help_texts else [])]
+    # Not the id prop: by that, Reflex would send the value a second time under its name.
+    attributes = {
+        **field.attributes,
+        "id": key,
+        "aria-describedby": " ".join(described),
+        "aria-invalid": failed,
+    }
+    control = _control(field, attributes)
+    label = rx.el.label(rx.text(field.label, as_="span", size="2", weight="medium"), html_for=key)
+    is_box = field.kind == "checkbox"
+    return rx.flex(
+        rx.flex(control, label, spacing="2", align="center") if is_box else label,
+        None if is_box else control,
+        rx.box(
+            rx.cond(
+                failed,
+                rx.text(form.errors[field.name].join(" "), size="2", color_scheme="red"),
+            ),
+            custom_attrs={"id": f"{key}-error"},
+            aria_live="polite",
+        ),
+        _help(field.help_texts, f"{key}-help"),
+        direction="column",
+        spacing="1",
+    )
+
+
+def _control(field: FieldView, attributes: dict[str, Any]) -> Any:
+    common: dict[str, Any] = {"name": field.name, "custom_attrs": attributes}
+    if field.kind == "checkbox":
+        return rx.el.input(type="checkbox", required=field.required, **common)
+    if field.kind == "select":
+        options = [rx.el.option(text, value=value) for value, text in field.choices]
+        return rx.el.select(*options, required=field.required, **common)
+    common |= {"required": field.required, "auto_focus": field.autofocus, "size": "3"}
+    if field.max_length is not None:
+        common["max_length"] = field.max_length
+    if field.kind == "textarea":
+        return rx.text_area(width="100%", **common)
+    return rx.input(type=field.kind, width="100%", **common)
+
+
+def _help(texts: Sequence[str], key: str) -> Any:
+    if not texts:
+        return None
+    lines = [rx.text(text, size="1", color_scheme="gray", as_="div") for text in texts]
+    return rx.box(*lines, custom_attrs={"id": key})

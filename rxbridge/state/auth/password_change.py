@@ -1,0 +1,72 @@
+"""Changing the password one knows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import reflex as rx
+from asgiref.sync import sync_to_async
+from django.contrib.auth import update_session_auth_hash
+from django.views.decorators.debug import sensitive_variables
+
+from rxbridge.events.binder import set_destination
+from rxbridge.events.guards import Guard
+from rxbridge.state.auth._forms import Errors, errors_of, focus_first_error, form_input, load_form
+from rxbridge.state.auth._requests import running_request
+from rxbridge.state.auth.config import PasswordChangeConfig
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class PasswordChange(rx.State, mixin=True):
+    """The vars and handlers of a password form; see ``password_change_mixin``."""
+
+    password_change_errors: dict[str, list[str]] = {}
+    password_change_pending: bool = False
+    password_changed: bool = False
+    password_change_config: ClassVar[PasswordChangeConfig] = PasswordChangeConfig()
+
+    @rx.event
+    async def open_password_change(self) -> None:
+        """Show the form; a visitor is sent to sign in first (``on_load``)."""
+        self._require_login()
+        self.password_change_errors = {}
+        self.password_changed = False
+
+    @rx.event
+    async def change_password(self, form_data: dict[str, Any]) -> AsyncIterator[Any]:
+        """Set a new password; this session goes on, the user's others end."""
+        self._require_login()
+        self.password_change_pending, self.password_changed = True, False
+        yield
+        try:
+            errors = await sync_to_async(_change)(
+                self.password_change_config, running_request(), form_data
+            )
+        finally:
+            self.password_change_pending = False
+        self.password_change_errors, self.password_changed = errors, not errors
+        if errors:
+            yield focus_first_error("password-change", errors, otherwise="old_password")
+        elif self.password_change_config.after is not None:
+            set_destination(self.password_change_config.after)
+
+    def _require_login(self) -> None:
+        # Not a decorator: where to sign in is known once the mixin is configured.
+        Guard(test=_is_signed_in, login_url=self.password_change_config.login_url).check(
+            running_request()
+        )
+
+
+def _is_signed_in(user: Any) -> bool:
+    return bool(user.is_authenticated)
+
+
+@sensitive_variables()
+def _change(config: PasswordChangeConfig, request: HttpRequest, form_data: object) -> Errors:
+    form = load_form(config.form)(request.user, data=form_input(form_data))
+    if form.is_valid():
+        update_session_auth_hash(request, form.save())
+    return errors_of(form)

@@ -1,0 +1,84 @@
+"""Registration."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import reflex as rx
+from asgiref.sync import sync_to_async
+from django.views.decorators.debug import sensitive_variables
+
+from rxbridge.events.binder import current_user, set_destination
+from rxbridge.state.auth._forms import (
+    errors_of,
+    focus_first_error,
+    form_input,
+    registration_form,
+    save_new,
+)
+from rxbridge.state.auth._requests import (
+    next_url,
+    open_to_visitors,
+    running_request,
+    sign_in,
+    user_by_password,
+)
+from rxbridge.state.auth.config import RegistrationConfig
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+class Registration(rx.State, mixin=True):
+    """The vars and handlers of a registration form; see ``registration_mixin``."""
+
+    registration_errors: dict[str, list[str]] = {}
+    registration_pending: bool = False
+    registration_config: ClassVar[RegistrationConfig] = RegistrationConfig()
+
+    @rx.event
+    @open_to_visitors
+    async def open_registration(self) -> None:
+        """Show the form, to visitors: who is signed in is sent on (``on_load``)."""
+        self.registration_errors = {}
+        if current_user().is_authenticated:
+            set_destination(_destination(running_request(), self.registration_config))
+
+    @rx.event
+    @open_to_visitors
+    async def register(self, form_data: dict[str, Any]) -> AsyncIterator[Any]:
+        """Create a user, sign them in and go on; else fill ``registration_errors``."""
+        config, request = self.registration_config, running_request()
+        self.registration_pending = True
+        yield
+        try:
+            form, user = await sync_to_async(_create)(config, request, form_data)
+            self.registration_errors = errors_of(form)
+            if user is not None:
+                await sign_in(user, config.backend)
+        finally:
+            self.registration_pending = False
+        if self.registration_errors:
+            yield focus_first_error(
+                "registration", self.registration_errors, otherwise=next(iter(form.fields))
+            )
+        else:
+            set_destination(config.login_url if user is None else _destination(request, config))
+
+
+@sensitive_variables()
+def _create(config: RegistrationConfig, request: HttpRequest, form_data: object) -> tuple[Any, Any]:
+    """Return the form, and the new user where they are to be signed in."""
+    form: Any = registration_form(config)(data=form_input(form_data))
+    user = save_new(form) if form.is_valid() else None
+    if user is None or not config.sign_in:
+        return form, None
+    if config.backend is not None:
+        return form, user if user.is_active else None
+    password = form.cleaned_data.get("password1") or form.cleaned_data.get("password")
+    return form, user_by_password(request, user, password)
+
+
+def _destination(request: HttpRequest, config: RegistrationConfig) -> str:
+    return next_url(request, "next") or config.after

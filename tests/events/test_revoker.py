@@ -1,0 +1,665 @@
+"""SessionRevoker: every way a session ends closes its sockets and stops what works for them."""
+
+import asyncio
+import contextlib
+import gc
+import time
+import weakref
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from functools import partial
+
+import httpx
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth import alogin, alogout, logout, update_session_auth_hash
+from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+from django.test import Client
+from django.utils import timezone
+
+from rxbridge.asgi import ConnectionRegistry, CookieHandoff
+from rxbridge.asgi.connections import Connection
+from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
+from rxbridge.events.revoker import SessionRevoker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+BROWSER = ("rxbridge_browser_test", "b" * 32)
+OTHER_BROWSER = ("rxbridge_browser_else", "e" * 32)
+
+
+class Site:
+    """A registry, a chain and a revoker joined as the bridge joins them, without Reflex."""
+
+    def __init__(self, **options) -> None:
+        self.connections = ConnectionRegistry()
+        self.requests = SyntheticRequestFactory(self.connections)
+        self.runner = MiddlewareRunner()
+        self.revoker = SessionRevoker(self.connections, **options)
+        self._stack = contextlib.ExitStack()
+
+    def open(self, client: Client | None = None, browser=BROWSER) -> Connection:
+        """Open a socket with a browser's cookies, as a tab does."""
+        cookies = {name: morsel.value for name, morsel in client.cookies.items()} if client else {}
+        cookies.pop(BROWSER[0], None)
+        if browser:
+            cookies[browser[0]] = browser[1]
+        header = "; ".join(f"{name}={value}" for name, value in cookies.items()).encode()
+        return self._stack.enter_context(
+            self.connections.open(headers=[(b"host", b"localhost"), (b"cookie", header)])
+        )
+
+    async def tab(self, client: Client | None = None, browser=BROWSER) -> Connection:
+        """Open a socket and let its first event pass, as Reflex does within the connect."""
+        connection = self.open(client, browser)
+        await self.event(connection)
+        return connection
+
+    async def event(self, connection: Connection, view=None, *, background=False):
+        async def handler(request, /):
+            return await view(request) if view else None
+
+        event = ReflexEvent(name="event", connection=connection, background=background)
+        request = self.requests.build(event)
+        with self.revoker.running(connection):
+            outcome = await self.runner.run(request, handler)
+            for name, morsel in outcome.response.cookies.items():
+                if morsel.value and morsel["max-age"] != 0:
+                    connection.set_cookie(name, morsel.coded_value)
+                else:
+                    connection.delete_cookie(name)
+            self.revoker.note(connection, request)
+        if outcome.exception is not None:
+            raise outcome.exception
+        return request
+
+    async def aclose(self) -> None:
+        self._stack.close()
+        await self.revoker.stop()
+        self.revoker.close()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    site = Site()
+    yield site
+    await site.aclose()
+
+
+@pytest.fixture
+def user() -> User:
+    return User.objects.create_user("ada", password="first")
+
+
+@pytest.fixture
+def browser(user) -> Client:
+    return signed_in(user)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    client.cookies[BROWSER[0]] = BROWSER[1]
+    return client
+
+
+async def closes(*connections: Connection, within: float = 1.0) -> bool:
+    """Tell whether all are closed within the time."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        if all(connection.closed for connection in connections):
+            return True
+        await asyncio.sleep(0.01)
+    return False
+
+
+async def stays_open(*connections: Connection, seconds: float = 0.9) -> bool:
+    await asyncio.sleep(seconds)
+    return not any(connection.closed for connection in connections)
+
+
+# The ways a session ends, as code of another request, another thread or another process would
+# do it. Each takes the user and the client whose session it is.
+
+
+def log_out_through_a_view(user, client):
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+    assert client.post("/admin/logout/").status_code == 200
+
+
+def delete_the_session_row(user, client):
+    Session.objects.get(pk=client.session.session_key).delete()
+
+
+def delete_sessions_in_bulk(user, client):
+    Session.objects.all().delete()
+
+
+def flush_the_session(user, client):
+    SessionStore(client.session.session_key).flush()
+
+
+def change_the_password(user, client):
+    user.set_password("second")
+    user.save()
+
+
+def change_only_the_password_field(user, client):
+    user.set_password("second")
+    user.save(update_fields=["password"])
+
+
+def deactivate(user, client):
+    user.is_active = False
+    user.save()
+
+
+def delete_the_user(user, client):
+    user.delete()
+
+
+def delete_users_in_bulk(user, client):
+    User.objects.all().delete()
+
+
+def delete_within_a_transaction(user, client):
+    with transaction.atomic():
+        Session.objects.all().delete()
+
+
+ENDINGS = [
+    log_out_through_a_view,
+    delete_the_session_row,
+    delete_sessions_in_bulk,
+    flush_the_session,
+    change_the_password,
+    change_only_the_password_field,
+    deactivate,
+    delete_the_user,
+    delete_users_in_bulk,
+    delete_within_a_transaction,
+]
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+async def test_every_tab_is_closed_within_a_second_however_its_session_ends(
+    site, user, browser, end
+):
+    first, second = await site.tab(browser), await site.tab(browser)
+    elsewhere = await site.tab(browser, browser=OTHER_BROWSER)
+    stranger = await site.tab(browser=None)
+    await sync_to_async(end, thread_sensitive=False)(user, browser)
+    assert await closes(first, second, elsewhere)
+    assert not stranger.closed
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+async def test_what_comes_back_is_anonymous(site, user, browser, end):
+    await site.tab(browser)
+    await sync_to_async(end, thread_sensitive=False)(user, browser)
+    again = site.open(browser)
+    request = await site.event(again)
+    assert not request.user.is_authenticated
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+async def test_a_running_handler_and_a_background_task_are_stopped_at_once(
+    site, user, browser, end
+):
+    connection = await site.tab(browser)
+    delivered, started = [], asyncio.Event()
+
+    async def slow(request):
+        started.set()
+        await asyncio.sleep(0.5)
+        delivered.append("handler")
+
+    async def background():
+        await site.event(connection, background=True)
+        site.revoker.track(connection)
+        await asyncio.sleep(0.5)
+        delivered.append("background")
+
+    tasks = [asyncio.create_task(site.event(connection, slow)), asyncio.create_task(background())]
+    await started.wait()
+    await sync_to_async(end, thread_sensitive=False)(user, browser)
+    done, pending = await asyncio.wait(tasks, timeout=0.25)
+    assert not pending
+    assert all(task.cancelled() for task in done)
+    assert delivered == []
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        lambda user, client: user.save(update_fields=["last_login"]),
+        lambda user, client: (setattr(user, "first_name", "Ada"), user.save()),
+        lambda user, client: client.get("/admin/"),
+        lambda user, client: User.objects.create_user("bob"),
+        lambda user, client: User.objects.create_user("bob").delete(),
+        lambda user, client: signed_in(user).post("/admin/logout/"),
+    ],
+    ids=["last login", "a name", "a page", "another user", "another's end", "another browser's"],
+)
+async def test_what_ends_no_session_of_a_tab_leaves_it_open(site, user, browser, harmless):
+    connection = await site.tab(browser, browser=OTHER_BROWSER)
+    await sync_to_async(harmless, thread_sensitive=False)(user, browser)
+    assert await stays_open(connection)
+
+
+async def test_a_change_that_is_rolled_back_closes_nothing(site, user, browser):
+    connection = await site.tab(browser)
+
+    def change():
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+            change_the_password(user, browser)
+            Session.objects.all().delete()
+            raise ZeroDivisionError
+
+    await sync_to_async(change, thread_sensitive=False)()
+    assert await stays_open(connection)
+
+
+async def test_tabs_are_closed_after_the_commit_not_before(site, user, browser):
+    connection = await site.tab(browser)
+    seen = []
+
+    def change():
+        with transaction.atomic():
+            change_the_password(user, browser)
+            time.sleep(0.5)
+            seen.append(connection.closed)
+
+    await sync_to_async(change, thread_sensitive=False)()
+    assert seen == [False]
+    assert await closes(connection)
+
+
+async def test_a_save_of_a_user_without_the_password_loaded_asks_the_database_nothing(site, user):
+    def save():
+        again = User.objects.defer("password").get(pk=user.pk)
+        again.first_name = "Ada"
+        again.save(update_fields=["first_name"])
+        return "password" in again.get_deferred_fields()
+
+    assert await sync_to_async(save, thread_sensitive=False)()
+
+
+# In events.
+
+
+async def test_a_logout_in_an_event_closes_the_other_tabs_and_leaves_its_own(site, browser):
+    own, other = await site.tab(browser), await site.tab(browser)
+    elsewhere = await site.tab(browser, browser=OTHER_BROWSER)
+    request = await site.event(own, alogout)
+    assert request.user == AnonymousUser()
+    assert await closes(other, elsewhere)
+    assert not own.closed
+
+
+async def test_a_synchronous_logout_in_an_event_does_too(site, browser):
+    own, other = await site.tab(browser), await site.tab(browser)
+    await site.event(own, sync_to_async(logout))
+    assert await closes(other)
+    assert not own.closed
+
+
+async def test_a_logout_in_an_event_stops_the_background_task_of_its_own_tab(site, browser):
+    own = await site.tab(browser)
+
+    async def background():
+        await site.event(own, background=True)
+        site.revoker.track(own)
+        await asyncio.sleep(5)
+
+    task = asyncio.create_task(background())
+    await asyncio.sleep(0.1)
+    await site.event(own, alogout)
+    await asyncio.wait([task], timeout=0.3)
+    assert task.cancelled()
+
+
+async def test_after_a_login_in_an_event_other_tabs_wait_for_the_browser_to_have_the_cookie(
+    site, user
+):
+    own, other = await site.tab(), await site.tab()
+    stranger = await site.tab(browser=OTHER_BROWSER)
+    await site.event(own, partial(alogin, user=user))
+    assert await stays_open(own, other)
+    site.revoker.settled(own)
+    assert other.closed
+    assert not own.closed
+    assert not stranger.closed
+
+
+async def test_a_hand_off_takes_the_other_tabs_along(site, user):
+    handoff = CookieHandoff(site.connections, on_settled=site.revoker.settled)
+    own, other = await site.tab(), await site.tab()
+    await site.event(own, partial(alogin, user=user))
+    set_cookie = f"sessionid={own.cookies['sessionid']}; Path=/"
+    ticket = await handoff.offer(own, {"sessionid": set_cookie})
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(handoff),
+        base_url="http://localhost",
+        cookies=dict([BROWSER]),
+        headers={"x-rxbridge-ticket": ticket, "origin": "http://localhost"},
+    ) as page:
+        assert (await page.post("/_cookies")).status_code == 204
+        assert not other.closed
+        assert (await page.put("/_cookies")).status_code == 204
+    assert other.closed
+    assert not own.closed
+
+
+async def test_a_tab_that_has_the_new_session_already_is_not_closed(site, user):
+    own = await site.tab()
+    await site.event(own, partial(alogin, user=user))
+    reloaded = site.open()
+    for name, value in own.cookies.items():
+        reloaded.set_cookie(name, value)
+    await site.event(reloaded)
+    site.revoker.settled(own)
+    assert not reloaded.closed
+
+
+async def test_a_hand_off_that_changed_no_session_closes_nothing(site, browser):
+    own, other = await site.tab(browser), await site.tab()
+    own.set_cookie("django_language", "de")
+    site.revoker.settled(own)
+    assert await stays_open(own, other, seconds=0.1)
+
+
+async def test_a_login_through_a_view_takes_the_other_tabs_along_after_its_response(site, user):
+    tab = await site.tab()
+    stranger = await site.tab(browser=OTHER_BROWSER)
+
+    def sign_in():
+        client = Client()
+        client.cookies[BROWSER[0]] = BROWSER[1]
+        User.objects.filter(pk=user.pk).update(is_staff=True)
+        response = client.post(
+            "/admin/login/", {"username": "ada", "password": "first", "next": "/admin/"}
+        )
+        assert response.status_code == 302
+        return tab.closed
+
+    assert not await sync_to_async(sign_in, thread_sensitive=False)()
+    assert await closes(tab)
+    assert not stranger.closed
+
+
+async def test_a_password_change_in_an_event_that_keeps_the_session_keeps_its_tab(
+    site, user, browser
+):
+    own, other = await site.tab(browser), await site.tab(browser)
+    elsewhere = await site.tab(await client_of(user), browser=OTHER_BROWSER)
+
+    def change(request):
+        request.user.set_password("second")
+        request.user.save()
+        update_session_auth_hash(request, request.user)
+
+    await site.event(own, sync_to_async(change))
+    assert await closes(other, elsewhere)
+    assert not own.closed
+    request = await site.event(own)
+    assert request.user == user
+
+
+async def test_a_password_change_in_an_event_that_forgets_the_session_closes_its_tab(
+    site, user, browser
+):
+    own = await site.tab(browser)
+
+    async def change(request):
+        again = await User.objects.aget(pk=user.pk)
+        again.set_password("second")
+        await again.asave()
+
+    await site.event(own, change)
+    assert own.closed
+
+
+async def test_a_background_task_that_ends_its_own_session_is_closed_but_finishes(site, browser):
+    own = await site.tab(browser)
+    steps = []
+
+    async def background():
+        await site.event(own, background=True)
+        site.revoker.track(own)
+        await Session.objects.all().adelete()
+        await asyncio.sleep(0.05)
+        steps.append("went on")
+
+    await asyncio.create_task(background())
+    assert steps == ["went on"]
+    assert await closes(own)
+
+
+async def test_an_event_under_way_with_the_old_password_is_not_missed(site, user, browser):
+    connection = site.open(browser)
+    admitted, changed = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        admitted.set()
+        await changed.wait()
+
+    first = asyncio.create_task(site.event(connection, slow))
+    await admitted.wait()
+    await sync_to_async(change_the_password, thread_sensitive=False)(user, browser)
+    await asyncio.sleep(0)
+    changed.set()
+    await asyncio.wait([first])
+    assert await closes(connection)
+
+
+# Expiry.
+
+
+@pytest.mark.parametrize("known_from", ["its row", "the event that saved it"])
+async def test_an_idle_tab_is_closed_as_its_session_expires(user, browser, known_from):
+    site = Site(sweep_interval=0.1)
+    if known_from == "its row":
+        await Session.objects.all().aupdate(expire_date=timezone.now() + timedelta(seconds=1))
+    connection = await site.tab(browser)
+    if known_from == "the event that saved it":
+
+        async def shorten(request):
+            await request.session.aset_expiry(1)
+
+        await site.event(connection, shorten)
+    assert await stays_open(connection, seconds=0.6)
+    assert await closes(connection)
+    await site.aclose()
+
+
+async def test_a_busy_tab_does_not_outlive_its_session(user, browser):
+    site = Site(sweep_interval=0.1)
+    await Session.objects.all().aupdate(expire_date=timezone.now() + timedelta(seconds=1))
+    connection = await site.tab(browser)
+    began, is_signed_in = time.monotonic(), True
+    while is_signed_in and not connection.closed:
+        await asyncio.sleep(0.02)
+        event = asyncio.create_task(site.event(connection))
+        await asyncio.wait([event])  # the sweep may cancel it
+        is_signed_in = not event.cancelled() and event.result().user.is_authenticated
+    assert 0.8 < time.monotonic() - began < 1.3
+    await site.aclose()
+
+
+async def test_a_session_whose_row_was_gone_before_the_first_look_is_closed(user, browser):
+    site = Site(sweep_interval=0.1)
+    site.revoker._endings.close()  # as if another process did it
+    connection = await site.tab(browser)
+    await Session.objects.all().adelete()
+    assert await closes(connection, within=0.5)
+    await site.aclose()
+
+
+async def test_a_session_that_lives_on_is_left_alone_by_the_sweep(user, browser):
+    site = Site(sweep_interval=0.05)
+    connection = await site.tab(browser)
+    assert await stays_open(connection, seconds=0.4)
+    await site.aclose()
+
+
+# For administrators.
+
+
+async def test_disconnecting_a_user_ends_all_of_its_sessions(site, user, browser):
+    here = [await site.tab(browser), await site.tab(signed_in_now := await client_of(user))]
+    stranger = await site.tab()
+    unopened = await client_of(user)
+    bob = await client_of(await User.objects.acreate_user("bob"))
+    assert await site.revoker.disconnect(user=user) == 2
+    assert all(connection.closed for connection in here)
+    assert not stranger.closed
+    for client in (browser, signed_in_now, unopened):
+        assert not (await site.event(site.open(client))).user.is_authenticated
+    assert (await site.event(site.open(bob))).user.is_authenticated
+
+
+async def test_a_user_may_be_named_by_primary_key(site, user, browser):
+    connection = await site.tab(browser)
+    assert await site.revoker.disconnect(user=user.pk) == 1
+    assert connection.closed
+
+
+async def test_disconnecting_a_session_leaves_the_user_s_others(site, user, browser):
+    other = await client_of(user)
+    one, two = await site.tab(browser), await site.tab(other, browser=OTHER_BROWSER)
+    key = await sync_to_async(lambda: browser.session.session_key)()
+    assert await site.revoker.disconnect(session=key) == 1
+    assert one.closed
+    assert await stays_open(two)
+    assert not (await site.event(site.open(browser))).user.is_authenticated
+
+
+async def test_a_socket_without_an_event_is_disconnected_with_its_session(site, browser):
+    connection = site.open(browser)
+    key = await sync_to_async(lambda: browser.session.session_key)()
+    assert await site.revoker.disconnect(session=key) == 1
+    assert connection.closed
+
+
+async def test_refreshing_closes_sockets_and_signs_nobody_out(site, user, browser):
+    connection = await site.tab(browser)
+    assert await site.revoker.refresh(user=user) == 1
+    assert connection.closed
+    assert (await site.event(site.open(browser))).user == user
+
+
+async def test_an_administrator_s_view_may_disconnect_from_its_thread(site, user, browser):
+    connection = await site.tab(browser)
+    disconnect = async_to_sync(site.revoker.disconnect)
+    assert await sync_to_async(disconnect, thread_sensitive=False)(user=user) == 1
+    assert connection.closed
+
+
+@pytest.mark.parametrize("arguments", [{}, {"user": 1, "session": "key"}])
+async def test_disconnect_wants_one_of_user_and_session(site, arguments):
+    with pytest.raises(ValueError, match="one of the two"):
+        await site.revoker.disconnect(**arguments)
+
+
+async def client_of(user) -> Client:
+    return await sync_to_async(signed_in)(user)
+
+
+# What it costs and leaves behind.
+
+
+def receivers() -> int:
+    return sum(
+        len(signal.receivers)
+        for signal in (user_logged_in, user_logged_out, post_save, post_delete)
+    )
+
+
+async def test_closing_listens_no_more(user, browser):
+    before = receivers()
+    site = Site()
+    connection = await site.tab(browser)
+    assert receivers() > before
+    await site.aclose()
+    assert receivers() == before
+    await sync_to_async(change_the_password, thread_sensitive=False)(user, browser)
+    again = site.open(browser)
+    assert await stays_open(again, seconds=0.4)
+    assert connection.closed
+
+
+def test_a_revoker_nobody_holds_is_forgotten():
+    revoker = SessionRevoker(ConnectionRegistry())
+    gone = weakref.ref(revoker), weakref.ref(revoker._endings)
+    del revoker
+    gc.collect()
+    assert [reference() for reference in gone] == [None, None]
+    User.objects.create_user("ada").save()
+
+
+async def test_several_revokers_each_serve_their_own_registry(site, user, browser):
+    another = Site()
+    one, two = await site.tab(browser), await another.tab(browser)
+    another.revoker.close()
+    await sync_to_async(change_the_password, thread_sensitive=False)(user, browser)
+    assert await closes(one)
+    assert not two.closed
+    await another.aclose()
+
+
+async def test_nothing_is_left_of_a_thousand_connections(user, browser):
+    site = Site(sweep_interval=0.05)
+    before = set(asyncio.all_tasks())
+    gone = []
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            for _ in range(50):
+                connection = stack.enter_context(
+                    site.connections.open(cookies={"sessionid": f"key{len(gone)}"})
+                )
+                with site.revoker.running(connection):
+                    pass
+                gone.append(weakref.ref(connection))
+    await asyncio.sleep(0.15)
+    del connection
+    gc.collect()
+    assert [ref for ref in gone if ref() is not None] == []
+    assert len(site.revoker._tabs) == len(site.revoker._tabs._found) == 0
+    assert site.revoker._timer is None
+    assert set(asyncio.all_tasks()) == before
+    await site.aclose()
+
+
+def test_a_receiver_that_fails_breaks_no_login(monkeypatch, user, caplog):
+    revoker = SessionRevoker(ConnectionRegistry())
+    monkeypatch.setattr(revoker, "on_browser_change", lambda request: 1 / 0, raising=True)
+    client = Client()
+    client.force_login(user)
+    assert client.session["_auth_user_id"] == str(user.pk)
+    assert "could not be followed" in caplog.text
+    revoker.close()
+
+
+def test_without_sockets_a_deleted_session_costs_next_to_nothing(user):
+    revoker = SessionRevoker(ConnectionRegistry())
+    Session.objects.bulk_create(
+        Session(session_key=f"k{i}", session_data="", expire_date=timezone.now())
+        for i in range(1000)
+    )
+    began = time.perf_counter()
+    for index in range(1000):
+        revoker.on_session_end(f"k{index}")
+    assert time.perf_counter() - began < 0.1
+    revoker.close()
+
+
+@pytest.mark.parametrize("interval", [0, -1])
+def test_a_sweep_interval_must_be_positive(interval):
+    with pytest.raises(ValueError, match="sweep_interval"):
+        SessionRevoker(ConnectionRegistry(), sweep_interval=interval)
