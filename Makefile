@@ -16,7 +16,7 @@ PY := $(VENV)/bin/python
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup system test tests lint format docs bench clean
+.PHONY: help demo setup system test tests ecosystem lint format docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ tests: setup system
 	$(say) "Running the tests"
 	@$(PY) -m pytest
 	@scripts/test_shop.sh
+
+ecosystem: ## Run other people's middleware around events, in an environment of its own
+	@scripts/test_ecosystem.sh
 
 lint: setup ## ruff, mypy and pyright
 	$(say) "ruff check"

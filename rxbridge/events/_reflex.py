@@ -157,6 +157,7 @@ class EventInProcess:
             router_data=router_data,
             token=self._context.token,
             background=self.kind is Kind.BACKGROUND,
+            shows_page=self.kind is Kind.PAGE,
             connection=connection,
         )
 

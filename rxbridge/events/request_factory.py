@@ -72,6 +72,7 @@ class ReflexEvent:
     router_data: Mapping[str, Any] = field(default_factory=dict)
     token: str = ""
     background: bool = False
+    shows_page: bool = False
     connection: Connection | None = None
 
     @property
@@ -93,6 +94,15 @@ class Connections(Protocol):
     def get(self, connection_id: str, /) -> Connection | None: ...
 
 
+def method_by_purpose(event: ReflexEvent) -> str:
+    """Return GET for an event that shows a page, and POST for a handler: it may change something.
+
+    Middleware goes by that: rate limits and revisions leave GET out, and what renews an expired
+    login by a redirect does so on GET alone.
+    """
+    return "GET" if event.shows_page else "POST"
+
+
 class SyntheticRequestFactory:
     """Build the Django request an event stands for.
 
@@ -100,7 +110,8 @@ class SyntheticRequestFactory:
     cookies and peer address come from the connection's handshake. Without ``connections`` all
     of it is read from the event's ``router_data``, where Reflex keeps the handshake's headers.
 
-    ``method`` is GET unless a middleware wants another (django-reversion wants POST).
+    ``method`` is one for all events, or a function of the event; by default pages are GETs and
+    handlers are POSTs, see ``method_by_purpose``.
     ``frontend_path`` is Reflex's setting of that name: the prefix its pages live under.
     ``fallback_host`` is the host of an event that came over no connection, such as one the
     server enqueued itself.
@@ -112,11 +123,11 @@ class SyntheticRequestFactory:
         self,
         connections: Connections | None = None,
         *,
-        method: str = "GET",
+        method: str | Callable[[ReflexEvent], str] = method_by_purpose,
         frontend_path: str = "",
         fallback_host: str = "localhost",
     ) -> None:
-        if method not in _METHODS:
+        if not callable(method) and method not in _METHODS:
             msg = f"method {method!r} is not an HTTP method; write one of {', '.join(_METHODS)}."
             raise ValueError(msg)
         if frontend_path and (not frontend_path.startswith("/") or frontend_path.endswith("/")):
@@ -136,6 +147,7 @@ class SyntheticRequestFactory:
         else:
             scope = self._scope_of_connection(connection)
         scope |= self._page(event.router_data, scope["root_path"])
+        scope["method"] = self.method(event) if callable(self.method) else self.method
         request = EventRequest(scope, BytesIO())
         # The request holds the connection: a background task chains events after it closed.
         request.reflex_event = replace(event, connection=connection)
@@ -158,7 +170,6 @@ class SyntheticRequestFactory:
             headers.append((b"cookie", cookie.encode("latin-1", "replace")))
         return {
             "type": "http",
-            "method": self.method,
             "scheme": _SCHEMES.get(connection.scheme, "http"),
             "headers": headers,
             "client": connection.client,
@@ -177,7 +188,6 @@ class SyntheticRequestFactory:
         client = claimed.get("asgi-scope-client")
         return {
             "type": "http",
-            "method": self.method,
             "scheme": "https" if _is_https(claimed) else "http",
             "headers": headers,
             "client": (client, 0) if client else None,

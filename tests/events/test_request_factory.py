@@ -71,7 +71,7 @@ class TestOverAConnection:
         assert request.build_absolute_uri() == "https://shop.example.com/cart?a=1"
         assert request.build_absolute_uri("/x") == "https://shop.example.com/x"
         assert request.META["REMOTE_ADDR"] == "203.0.113.7"
-        assert request.method == request.META["REQUEST_METHOD"] == "GET"
+        assert request.method == request.META["REQUEST_METHOD"] == "POST"
 
     def test_headers_without_those_of_the_socket_and_of_a_body(self, registry):
         with open_socket(registry) as connection:
@@ -226,8 +226,14 @@ class TestEvent:
         assert build(event).reflex_event.name == "state.add"
         assert build(event).reflex_event.payload == {"number": 3}
 
+    def test_page_is_a_get_and_a_handler_is_a_post(self):
+        page = replace(make_event("hydrate"), shows_page=True)
+        assert build(page).method == "GET"
+        assert build(make_event("add")).method == "POST"
+
     def test_method_is_an_option(self):
-        assert build(method="POST").method == "POST"
+        assert build(method="PUT").method == "PUT"
+        assert build(method=lambda event: event.name).method == "EVENT"
 
     @pytest.mark.parametrize(
         "options",

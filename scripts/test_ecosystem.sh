@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# Run other people's middleware around Reflex events: real packages, each with settings and a
+# process of its own. They live in a virtual environment of their own, .venv-ecosystem.
+#   scripts/test_ecosystem.sh                  all
+#   scripts/test_ecosystem.sh axes tenants     some
+# django-tenants needs PostgreSQL: a private server on a socket in a temporary directory.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+venv=${ECOSYSTEM_VENV:-.venv-ecosystem}
+pins=constraints/ecosystem.txt
+export PIP_DISABLE_PIP_VERSION_CHECK=1 REFLEX_TELEMETRY_ENABLED=false
+
+say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
+
+set_up() {
+    local key python
+    key=$(cat pyproject.toml "$pins" <(pwd) <(echo "${PYTHON:-}") | cksum)
+    [[ -x $venv/bin/python && $(cat "$venv/.set-up" 2>/dev/null) == "$key" ]] && return
+    python=$(scripts/find_python.sh)
+    say "Making $venv with $("$python" --version) ($python)"
+    "$python" -m venv --clear "$venv"
+    say "Installing rxbridge and the packages pinned by $pins"
+    "$venv/bin/python" -m pip install --quiet --requirement "$pins" --editable .
+    printf '%s\n' "$key" >"$venv/.set-up"
+}
+
+postgresql_binaries() {
+    local found=(/usr/lib/postgresql/*/bin/initdb)
+    [[ -x ${found[-1]} ]] && dirname "${found[-1]}"
+}
+
+# PostgreSQL's server, installed if it is missing and this may install it.
+find_postgresql() {
+    pg=$(postgresql_binaries) && return
+    if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
+        say "Installing PostgreSQL's server with apt-get"
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get update && apt-get install --yes --no-install-recommends postgresql
+        pg=$(postgresql_binaries) && return
+    fi
+    echo "django-tenants needs PostgreSQL's server: apt-get install postgresql" >&2
+    return 1
+}
+
+# PostgreSQL's server refuses to run as root; Debian's package brings the user it runs as.
+as_postgres() {
+    if [[ $(id -u) -eq 0 ]]; then runuser -u postgres -- "$@"; else "$@"; fi
+}
+
+start_postgresql() {
+    say "Starting a PostgreSQL server in $work ($pg)"
+    export PGHOST=$work/postgresql PGPORT=5432 PGUSER=tests
+    mkdir "$PGHOST"
+    [[ $(id -u) -ne 0 ]] || { chmod 711 "$work"; chown postgres "$PGHOST"; }
+    (
+        cd "$PGHOST"
+        as_postgres "$pg/initdb" --pgdata cluster --username tests --auth trust --no-sync >initdb.log
+        as_postgres "$pg/pg_ctl" --pgdata "$PGHOST/cluster" --log "$PGHOST/server.log" --silent --wait \
+            --options "-c listen_addresses='' -c unix_socket_directories='$PGHOST' -c fsync=off" start
+    )
+}
+
+clean_up() {
+    if [[ -f $work/postgresql/cluster/postmaster.pid ]]; then
+        as_postgres "$pg/pg_ctl" --pgdata "$work/postgresql/cluster" --silent --mode immediate stop
+    fi
+    rm -rf "$work"
+}
+
+# The sum of what pytest's last line counts of $1, an extended regular expression.
+counted() {
+    { grep -E ' in [0-9.]+s' "$work/output" || true; } | tail -1 |
+        { grep -oE "[0-9]+ ($1)" || true; } | awk '{sum += $1} END {print sum + 0}'
+}
+
+# Run one package's tests and add what pytest counted to `passed` and `failed`. What the packages
+# themselves do that is deprecated does not count.
+run() {
+    local status=0 bad
+    printf '%-18s' "$1"
+    DJANGO_SETTINGS_MODULE=tests.ecosystem.settings.$1 "$venv/bin/python" -m pytest --quiet \
+        -p no:cacheprovider -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
+        "tests/ecosystem/test_$1.py" >"$work/output" 2>&1 || status=$?
+    passed=$((passed + $(counted passed)))
+    if [[ $status -eq 0 ]]; then
+        echo "$(counted passed) passed"
+        return
+    fi
+    bad=$(counted "failed|errors?")
+    failed=$((failed + (bad > 0 ? bad : 1)))
+    echo FAILED
+    cat "$work/output"
+}
+
+names=("$@")
+if [[ ${#names[@]} -eq 0 ]]; then
+    for file in tests/ecosystem/test_*.py; do
+        name=${file##*/test_}
+        names+=("${name%.py}")
+    done
+fi
+
+set_up
+work=$(mktemp -d /tmp/rxbridge-ecosystem-XXXXXX)
+trap clean_up EXIT
+export RXBRIDGE_ECOSYSTEM=1 RXBRIDGE_TEST_DB=$work/db.sqlite3
+passed=0 failed=0 pg=''
+if [[ " ${names[*]} " == *" tenants "* ]]; then
+    if find_postgresql; then
+        start_postgresql
+    elif [[ ${CI:-} == true ]]; then
+        echo "In CI no package may be left out." >&2
+        exit 1
+    fi
+fi
+say "Running the tests of ${#names[@]} packages"
+for name in "${names[@]}"; do
+    if [[ $name == tenants && -z $pg ]]; then
+        printf '%-18s%s\n' tenants "left out: there is no PostgreSQL"
+    else
+        run "$name"
+    fi
+done
+say "$passed passed, $failed failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]

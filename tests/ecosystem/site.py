@@ -1,0 +1,47 @@
+"""The Reflex app of these tests: one page, and a bridge with the project's own middleware."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import reflex as rx
+
+from rxbridge.asgi import ConnectionRegistry
+from rxbridge.events import (
+    DEFAULT_SKIP,
+    ContextBinder,
+    EventBridge,
+    MiddlewareRunner,
+    SyntheticRequestFactory,
+    database_threads,
+)
+
+_app = rx.App()  # Reflex allows one to a process.
+_app.add_page(rx.fragment, route="/")
+
+
+as_gets = partial(SyntheticRequestFactory, method="GET")
+as_posts = partial(SyntheticRequestFactory, method="POST")
+
+
+def bridged_app(
+    requests: Callable[[ConnectionRegistry], Any] = SyntheticRequestFactory,
+    *,
+    skip: Mapping[str, str] = DEFAULT_SKIP,
+    threads: int = 16,
+) -> rx.App:
+    """Return the app, its events going through ``settings.MIDDLEWARE`` in this way from now on."""
+    bridge = EventBridge(
+        requests(ConnectionRegistry()),
+        MiddlewareRunner(skip=skip, threads=database_threads(limit=threads)),
+        ContextBinder(),
+    )
+    _app._middlewares = [bridge]
+    return _app
+
+
+def not_skipped(path: str) -> dict[str, str]:
+    """Return ``DEFAULT_SKIP`` without the middleware at ``path``, which must be in it."""
+    skip = dict(DEFAULT_SKIP)
+    del skip[path]
+    return skip

@@ -1,0 +1,1 @@
+"""The tenants of the django-tenants tests."""
