@@ -28,6 +28,7 @@ PUBLIC = {
         SessionAuthConfig add_auth_pages password_change_mixin password_reset_mixin
         registration_mixin session_auth_mixin
     """,
+    "rxbridge.state.crud": "ModelCRUDConfig crud_mixin",
     "rxbridge.testing": "EventClient Fired MiddlewareRun make_event run_middleware",
 }
 

@@ -73,7 +73,7 @@ class RedisBroadcast:
             try:
                 await self._listen(deliver, gap)
             except (RedisError, OSError) as error:
-                logger.warning("Revocations of other workers do not arrive: %s", error)
+                logger.warning("Messages of other workers do not arrive: %s", error)
             if asyncio.get_running_loop().time() - began > 2 * _ALIVE:
                 pause = 0.1
             await asyncio.sleep(pause)

@@ -286,7 +286,7 @@ async def test_after_an_outage_who_is_signed_in_is_asked_again(
                 assert await seconds_until_closed(tab) < 5
                 await stranger.fire(Counter.who)
                 await stranger.var("name", "")
-            assert "Revocations of other workers do not arrive" in server.log
+            assert "Messages of other workers do not arrive" in server.log
     finally:
         store.stop()
 

@@ -1,0 +1,126 @@
+"""crud_mixin: a configuration in, a state mixin out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import new_class
+from typing import TYPE_CHECKING, Any, cast, overload
+
+import reflex as rx
+
+from rxbridge.state.crud._store import Store
+from rxbridge.state.crud.state import Desk, LiveModelCRUD, ModelCRUD, Watched
+
+if TYPE_CHECKING:
+    from rxbridge.state.crud.config import ModelCRUDConfig
+    from rxbridge.state.live import LiveList
+
+__all__ = ["crud_mixin"]
+
+
+@overload
+def crud_mixin(
+    config: ModelCRUDConfig, *, base: type[rx.State] = rx.State, live: None = None
+) -> type[ModelCRUD]: ...
+
+
+@overload
+def crud_mixin(
+    config: ModelCRUDConfig, *, base: type[rx.State] = rx.State, live: LiveList
+) -> type[LiveModelCRUD]: ...
+
+
+def crud_mixin(
+    config: ModelCRUDConfig, *, base: type[rx.State] = rx.State, live: LiveList | None = None
+) -> type[ModelCRUD]:
+    """Return a state mixin that lists, creates, edits and deletes the rows of one model.
+
+    ::
+
+        class Notes(
+            crud_mixin(
+                ModelCRUDConfig(
+                    model=Note, fields=["title", "text"], owner_field="owner", permissions=None
+                )
+            ),
+            rx.State,
+        ):
+            pass
+
+    Vars: ``rows total page pages search filters ordering``, ``form_open editing form_values
+    form_choices form_errors conflict current_values``. Handlers: ``load show_page find
+    filter_by order_by``, ``new edit cancel create save delete``; with ``live`` also ``follow``.
+    With ``base``, a state of your own, ``class Notes(crud_mixin(config, base=MyState))`` is a
+    substate of it.
+
+    What the rules of ``config`` do not allow raises ``PermissionDenied``, ``Http404`` or
+    ``BadRequest`` before anything is changed, and is logged; the bridge tells the page.
+    """
+    if hasattr(base, "_crud"):
+        msg = f"{base.__name__} has a list already; give each model a state of its own."
+        raise ValueError(msg)
+    if live is not None and live.model is not config.model:
+        msg = f"live follows {live.model.__name__}; give it a LiveList({config.model.__name__})."
+        raise ValueError(msg)
+    mixin = ModelCRUD if live is None else LiveModelCRUD
+    names = _checked_names(mixin, config.names)
+    made: Any = _derived(mixin, base) if not config.names else _renamed(mixin, base, names)
+    # Not in the class body, where it would become a var.
+    made._crud = Desk(store=Store(config), names=names, live=live)  # noqa: SLF001
+    return cast("type[ModelCRUD]", made)
+
+
+def _derived(mixin: type[ModelCRUD], base: type[rx.State]) -> Any:
+    body = {"__module__": mixin.__module__}
+    return new_class(mixin.__name__, (mixin, base), {"mixin": True}, lambda ns: ns.update(body))
+
+
+def _renamed(mixin: type[ModelCRUD], base: type[rx.State], names: Mapping[str, str]) -> Any:
+    """Return a class with the members of ``mixin`` under their other names, and only these."""
+    fields: dict[str, Any] = {
+        name: each for name, each in mixin.get_fields().items() if _is_own(mixin, name)
+    }
+    body: dict[str, Any] = {
+        "__module__": mixin.__module__,
+        "__annotations__": {
+            names.get(name, name): each.outer_type_ for name, each in fields.items()
+        },
+    }
+    body |= {names.get(name, name): each.default_value() for name, each in fields.items()}
+    body |= {names[name]: handler for name, handler in _handlers(mixin).items()}
+    return new_class(mixin.__name__, (Watched, base), {"mixin": True}, lambda ns: ns.update(body))
+
+
+def _is_own(mixin: type[ModelCRUD], name: str) -> bool:
+    return any(name in inspect.get_annotations(each) for each in _own(mixin))
+
+
+def _own(mixin: type[ModelCRUD]) -> list[type]:
+    return [each for each in mixin.__mro__ if issubclass(each, ModelCRUD)]
+
+
+def _handlers(mixin: type[ModelCRUD]) -> dict[str, Any]:
+    return {
+        name: value
+        for each in _own(mixin)
+        for name, value in vars(each).items()
+        if inspect.isfunction(value) and not name.startswith("_")
+    }
+
+
+def _checked_names(mixin: type[ModelCRUD], renamed: Mapping[str, str]) -> dict[str, str]:
+    public = [name for name in mixin.get_fields() if _is_own(mixin, name) and name[0] != "_"]
+    names = {name: name for name in (*public, *_handlers(mixin))}
+    if unknown := sorted(set(renamed) - set(names)):
+        msg = f"names= renames {unknown[0]!r}, which is none of: {', '.join(names)}."
+        raise ValueError(msg)
+    names |= renamed
+    for name in names.values():
+        if not name.isidentifier() or name.startswith("_") or hasattr(rx.State, name):
+            msg = f"names= has {name!r}; a name is a plain identifier that rx.State does not have."
+            raise ValueError(msg)
+    if len(set(names.values())) < len(names):
+        msg = "names= gives one name twice."
+        raise ValueError(msg)
+    return names

@@ -1,0 +1,251 @@
+"""LiveList: tell the pages that show a model's rows that these have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from asgiref.sync import async_to_sync
+from django.db import router, transaction
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+if TYPE_CHECKING:
+    from django.db.models import Model
+
+    from rxbridge.events.broadcast import Broadcast
+
+__all__ = ["LiveList"]
+
+logger = logging.getLogger("rxbridge")
+
+EVERYBODY = "*"
+"""The owner whose rows concern every page."""
+
+_UNSENT_LIMIT = 1_000  # owners whose change is not published yet; beyond, it is everybody's
+_LONGEST_PAUSE = 5.0  # seconds between attempts to reach the broadcast, at most
+
+
+class _Closable(Protocol):
+    closed: bool
+
+
+class _Follower:
+    """One tab that follows the list."""
+
+    __slots__ = ("connection", "ended", "owner", "woken")
+
+    def __init__(self, owner: str, connection: _Closable | None) -> None:
+        self.owner = owner
+        self.connection = connection
+        self.woken = asyncio.Event()
+        self.ended = False
+
+    @property
+    def is_gone(self) -> bool:
+        return self.ended or (self.connection is not None and self.connection.closed)
+
+    def end(self) -> None:
+        self.ended = True
+        self.woken.set()
+
+
+class LiveList:
+    """Follow the rows of ``model``: what is saved or deleted, once its transaction commits.
+
+    For ``crud_mixin(config, live=LiveList(Note))``, made once, after ``django.setup()``; it
+    listens to Django's signals until ``close``. With ``owner_field`` only the tabs of a row's
+    owner are told. ``broadcast``, such as ``RedisBroadcast(url, channel="shop:lists")``, tells
+    the other workers too.
+
+    A tab is told at most once per ``interval`` seconds. At most ``limit`` tabs follow in one
+    process; what is kept for each is a flag.
+    """
+
+    def __init__(
+        self,
+        model: type[Model],
+        *,
+        owner_field: str | None = None,
+        broadcast: Broadcast | None = None,
+        interval: float = 0.25,
+        limit: int = 10_000,
+    ) -> None:
+        if interval <= 0 or limit < 1:
+            msg = "interval is in seconds and must be positive, as must limit; write 0.25, 10_000."
+            raise ValueError(msg)
+        # Raises FieldDoesNotExist for a name that is none.
+        self._owner = model._meta.get_field(owner_field) if owner_field else None  # noqa: SLF001
+        self.model = model
+        self._interval = interval
+        self._limit = limit
+        self._broadcast = broadcast
+        self._worker = secrets.token_hex(8)
+        self._followers: dict[str, _Follower] = {}
+        self._unsent: dict[str, None] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._listener: asyncio.Task[None] | None = None
+        for signal in (post_save, post_delete):
+            signal.connect(self._on_signal, sender=model)
+        for through in self._own_relations():
+            m2m_changed.connect(self._on_relation, sender=through)
+
+    def __len__(self) -> int:
+        """Return how many tabs follow the list in this process."""
+        return len(self._followers)
+
+    def close(self) -> None:
+        """Stop listening, and let go of all tabs."""
+        for signal in (post_save, post_delete):
+            signal.disconnect(self._on_signal, sender=self.model)
+        for through in self._own_relations():
+            m2m_changed.disconnect(self._on_relation, sender=through)
+        for follower in list(self._followers.values()):
+            follower.end()
+
+    def touch(self, owner: Any = None) -> None:
+        """Announce a change that sends no signal, such as ``update()`` and ``bulk_create()``.
+
+        ``owner`` is a user, for whose rows alone it was.
+        """
+        key = EVERYBODY if owner is None else str(owner.pk)
+        using = router.db_for_write(self.model)
+        transaction.on_commit(partial(self._announce, key), using=using, robust=True)
+
+    async def changes(
+        self, tab: str, *, user: Any, connection: _Closable | None = None
+    ) -> AsyncGenerator[None]:
+        """Yield after each change of what ``user`` may be shown, until the tab is gone.
+
+        A tab that follows anew replaces its former following.
+        """
+        owner = EVERYBODY if self._owner is None else str(user.pk)
+        with self._following(tab, _Follower(owner, connection)) as follower:
+            while follower is not None:
+                await follower.woken.wait()
+                # What comes in a burst is told once.
+                await asyncio.sleep(self._interval)
+                follower.woken.clear()
+                if follower.is_gone:
+                    return
+                yield
+
+    @contextmanager
+    def _following(self, tab: str, follower: _Follower) -> Generator[_Follower | None]:
+        if (former := self._followers.pop(tab, None)) is not None:
+            former.end()
+        if len(self._followers) >= self._limit:
+            self._drop_gone()
+        if len(self._followers) >= self._limit:
+            logger.warning("A tab does not follow %s: %d do", self.model.__name__, self._limit)
+            yield None
+            return
+        self._followers[tab] = follower
+        self._listen()
+        try:
+            yield follower
+        finally:
+            if self._followers.get(tab) is follower:
+                del self._followers[tab]
+            if not self._followers and self._listener is not None:
+                self._listener.cancel()
+                self._listener = None
+
+    def _drop_gone(self) -> None:
+        for follower in list(self._followers.values()):
+            if follower.is_gone:
+                follower.end()
+        self._followers = {tab: each for tab, each in self._followers.items() if not each.ended}
+
+    # What Django calls, on the threads of events and requests.
+
+    def _own_relations(self) -> list[Any]:
+        return [field.remote_field.through for field in self.model._meta.many_to_many]  # noqa: SLF001
+
+    def _on_signal(self, *, instance: Any, using: str, **_: Any) -> None:
+        transaction.on_commit(
+            partial(self._announce, self._owner_of(instance)), using=using, robust=True
+        )
+
+    def _on_relation(self, *, action: str, instance: Any, using: str, **_: Any) -> None:
+        if action.startswith("post_"):
+            owner = self._owner_of(instance) if isinstance(instance, self.model) else EVERYBODY
+            transaction.on_commit(partial(self._announce, owner), using=using, robust=True)
+
+    def _owner_of(self, instance: Any) -> str:
+        if self._owner is None:
+            return EVERYBODY
+        return str(getattr(instance, self._owner.attname))  # type: ignore[union-attr]
+
+    def _announce(self, owner: str) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._announce_here, owner)
+        elif self._broadcast is not None:
+            # A process without tabs, such as a management command.
+            try:
+                async_to_sync(self._broadcast.publish)(self._sealed(owner))
+            except Exception:
+                logger.exception("A change of %s could not be told", self.model.__name__)
+
+    # All that follows runs on the loop of the tabs.
+
+    def _announce_here(self, owner: str) -> None:
+        self._wake(owner)
+        if self._broadcast is not None:
+            if len(self._unsent) >= _UNSENT_LIMIT:
+                self._unsent = {EVERYBODY: None}
+            self._unsent[owner] = None
+            if len(self._unsent) == 1:
+                self._start(self._publish(self._broadcast))
+
+    def _wake(self, owner: str) -> None:
+        for follower in self._followers.values():
+            if EVERYBODY in (owner, follower.owner) or follower.owner == owner:
+                follower.woken.set()
+
+    async def _publish(self, broadcast: Broadcast) -> None:
+        pause = 0.1
+        while self._unsent:
+            owner = next(iter(self._unsent))
+            try:
+                await broadcast.publish(self._sealed(owner))
+            except Exception as error:
+                logger.warning("Changes do not reach the other workers: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            self._unsent.pop(owner, None)
+
+    def _listen(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        if self._broadcast is not None and (self._listener is None or self._listener.done()):
+            gap = partial(self._wake, EVERYBODY)
+            self._listener = self._start(self._broadcast.listen(self._hear, gap))
+
+    def _hear(self, text: str) -> None:
+        try:
+            message = json.loads(text)
+            if message["live"] == self._label and message["worker"] != self._worker:
+                self._wake(str(message["owner"]))
+        except (ValueError, TypeError, LookupError):
+            logger.exception("A message on the channel of live lists is none")
+
+    def _sealed(self, owner: str) -> str:
+        return json.dumps({"live": self._label, "worker": self._worker, "owner": owner})
+
+    @property
+    def _label(self) -> str:
+        return self.model._meta.label_lower  # noqa: SLF001
+
+    def _start(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task

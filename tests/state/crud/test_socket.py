@@ -1,0 +1,106 @@
+"""The same at a real server, by raw sockets: a list that follows, and a client that is no page."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections as databases
+from django.test import Client
+from reflex.state import OnLoadInternalState
+
+from tests.events.wire import Socket, connect
+from tests.servers import Server, run_server
+from tests.state.crud.app import Own
+from tests.state.crud.models import Note
+
+pytestmark = pytest.mark.server
+
+ON_LOAD = f"{OnLoadInternalState.get_full_name()}.on_load_internal"
+STATE = Own.get_full_name()
+
+
+@pytest.fixture(scope="module")
+def server(crud_tables, tmp_path_factory) -> Iterator[Server]:
+    with run_server(
+        "uvicorn",
+        "tests.state.crud.site:application",
+        env={
+            "RXBRIDGE_TEST_DB": str(databases["default"].settings_dict["NAME"]),
+            "DJANGO_SETTINGS_MODULE": "tests.state.crud.settings",
+        },
+        cwd=Path(tmp_path_factory.mktemp("site")),
+    ) as running:
+        yield running
+
+
+def sign_in(user) -> dict[str, str]:
+    client = Client()
+    client.force_login(user)
+    return {name: morsel.value for name, morsel in client.cookies.items()}
+
+
+async def followers(server: Server, expected: int) -> None:
+    """Wait until as many tabs follow."""
+    async with httpx.AsyncClient() as http, asyncio.timeout(10):
+        while int((await http.get(f"{server.url}/followers")).text) != expected:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def open_notes(server: Server, socket: Socket) -> None:
+    await socket.fire(ON_LOAD, path="/notes")
+    await followers(server, 1)
+
+
+async def test_second_tab_hears_of_a_change_and_a_closed_one_is_forgotten(server, ada):
+    cookies = await sync_to_async(sign_in)(ada)
+    async with connect(server.ws_url, cookies=cookies) as first:
+        await open_notes(server, first)
+        async with connect(server.ws_url, cookies=cookies) as second:
+            await second.fire(Own.create, form_data={"title": "milk", "price": "1"})
+            await second.var("total", 1)
+        await first.text("_call_script")
+        await first.fire(Own.load)
+        await first.var("total", 1)
+    await followers(server, 0)
+
+
+async def test_leaving_the_page_ends_following(server, ada):
+    cookies = await sync_to_async(sign_in)(ada)
+    async with connect(server.ws_url, cookies=cookies) as socket:
+        await open_notes(server, socket)
+        await socket.fire(ON_LOAD, path="/")
+        await followers(server, 0)
+
+
+@pytest.mark.parametrize(
+    ("handler", "payload"),
+    [
+        (f"{STATE}.set_title", {"value": "x"}),
+        (f"{STATE}.set_rows", {"value": []}),
+        (f"{STATE}.setvar", {"var_name": "editing", "value": "{his}"}),
+        (f"{STATE}.setvar", {"var_name": "__class__", "value": "x"}),
+        (f"{STATE}._crud", {}),
+        (f"{STATE}._rxbridge_mirror", {"request": None}),
+        (f"{STATE}.__init__", {}),
+        (f"{STATE}.get_state", {"state_cls": "x"}),
+        (f"{STATE}.delete", {"pk": "{his}"}),
+        (f"{STATE}.edit", {"pk": "{his}"}),
+        (f"{STATE}.save", {"form_data": {"title": "x", "price": "1", "owner": "1"}}),
+        (f"{STATE}.filter_by", {"name": "owner__password__regex", "value": "^"}),
+        (f"{STATE}.show_page", {"number": 10**300}),
+        (f"{STATE}.show_page", {"number": "1" * 10_000}),
+    ],
+)
+async def test_raw_event_tells_and_changes_nothing(server, ada, bob, handler, payload):
+    his = await Note.objects.acreate(title="canary", owner=bob)
+    payload = {name: str(his.pk) if value == "{his}" else value for name, value in payload.items()}
+    cookies = await sync_to_async(sign_in)(ada)
+    async with connect(server.ws_url, cookies=cookies) as socket:
+        await socket.fire(handler, **payload)
+        await socket.fire(Own.find, text="after")
+        await socket.var("search", "after")
+        assert "canary" not in "".join(socket.raw)
+    assert [note.title async for note in Note.objects.all()] == ["canary"]
