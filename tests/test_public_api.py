@@ -22,7 +22,11 @@ PUBLIC = {
         login_required permission_required reflex_asgi request resolve_page
         staff_required user_passes_test
     """,
-    "rxbridge.state": "AppState DjangoUserState",
+    "rxbridge.state": """
+        AppState DjangoContextState DjangoI18nState DjangoUserState PicklingStripper
+        collect_context context_mirror guarded i18n_context login_required_page
+        permission_required_page staff_required_page switch_language user_context user_snapshot
+    """,
     "rxbridge.state.auth": """
         AuthPages AuthTexts PasswordChangeConfig PasswordResetConfig RegistrationConfig
         SessionAuthConfig add_auth_pages password_change_mixin password_reset_mixin

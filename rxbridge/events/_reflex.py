@@ -207,11 +207,8 @@ class EventInProcess:
             request.loads_page = name in _hydrating_handlers()
             request.shows_page = request.loads_page or name.endswith(".on_load_internal")
         changed = False
-        for cls in RegistrationContext.get().base_states.values():
-            method = getattr(cls, MIRROR_METHOD, None)
-            # A substate inherits its parent's, which is called for the parent.
-            if method is None or method is getattr(cls.get_parent_state(), MIRROR_METHOD, None):
-                continue
+        states = RegistrationContext.get().base_states
+        for cls in _mirrors(tuple(states.values())):
             answer = getattr(await self._state.get_state(cls), MIRROR_METHOD)(request)
             changed |= bool(await answer if inspect.isawaitable(answer) else answer)
         return changed
@@ -280,6 +277,18 @@ class EventInProcess:
     def _last_page(self) -> dict[str, Any]:
         known = self._state.router_data
         return {key: known[key] for key in ("pathname", "asPath") if key in known}
+
+
+@functools.lru_cache(maxsize=1)
+def _mirrors(states: tuple[type[BaseState], ...]) -> list[type[BaseState]]:
+    """Return the states that mirror the request, found anew when a state was registered."""
+    return [
+        cls
+        for cls in states
+        # A substate inherits its parent's, which is called for the parent.
+        if (method := getattr(cls, MIRROR_METHOD, None)) is not None
+        and method is not getattr(cls.get_parent_state(), MIRROR_METHOD, None)
+    ]
 
 
 def _function(handler: EventHandler) -> Callable[..., Any]:

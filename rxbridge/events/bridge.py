@@ -255,7 +255,7 @@ class _Passage:
             await process.run(payload, threaded=self._bridge.threaded)
         except Refused as refused:
             self._guard_refused = True
-            if changed:
+            if await process.mirror(request) or changed:
                 await process.send_delta()
             return refused.response
         if await process.mirror(request):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -61,20 +63,55 @@ class Outcome:
     exception: Exception | None = None
 
 
-def database_threads(*, core: int = 4, limit: int = 100, wait: float = 30.0) -> ThreadPool:
+SQLITE_LIMIT = 16
+"""Threads where every database is SQLite, whose writers wait for one lock: more only fight."""
+
+
+def database_threads(
+    *, core: int = 4, limit: int | None = None, wait: float = 30.0, keep: float = 0.0
+) -> ThreadPool:
     """Return a pool whose threads keep Django's database connections in order.
 
     Stale and over-aged connections are closed before and after each event, as Django does
-    around each HTTP request; a thread that ends closes its own. ``wait`` is in seconds.
+    around each HTTP request; a thread that ends closes its own. ``limit`` is 16 threads where
+    every database is SQLite, else 100. ``wait`` is in seconds.
+
+    ``keep`` is how many seconds past ``CONN_MAX_AGE`` a sound connection stays open for the
+    thread's next event. With ``CONN_MAX_AGE=0`` that saves opening one for each event, and a
+    connection that the server ended meanwhile costs the event that finds it so, unless
+    ``CONN_HEALTH_CHECKS`` is on.
     """
+    if keep < 0:
+        msg = f"keep={keep} is in seconds and must not be negative; write 0 to keep none."
+        raise ValueError(msg)
+    if limit is None:
+        engines = {database["ENGINE"] for database in connections.settings.values()}
+        limit = SQLITE_LIMIT if engines == {"django.db.backends.sqlite3"} else 100
+    clean = partial(_close_older, keep) if keep else close_old_connections
     return ThreadPool(
         core=core,
-        limit=limit,
+        limit=max(core, limit),
         wait=wait,
-        prepare=close_old_connections,
-        clean=close_old_connections,
+        prepare=clean,
+        clean=clean,
         retire=connections.close_all,
     )
+
+
+def _close_older(keep: float) -> None:
+    """Close this thread's connections as Django does, but ``keep`` seconds later."""
+    for connection in connections.all(initialized_only=True):
+        is_young = connection.close_at is not None and time.monotonic() < connection.close_at + keep
+        is_sound = (
+            connection.connection is not None
+            and not connection.errors_occurred
+            and connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
+        )
+        if is_young and is_sound:
+            # As Django's own clean-up does: the next use asks the server again.
+            connection.health_check_done = False  # type: ignore[attr-defined]
+        else:
+            connection.close_if_unusable_or_obsolete()
 
 
 class MiddlewareRunner:

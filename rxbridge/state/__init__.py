@@ -1,20 +1,69 @@
 """What a handler sees and a page shows of Django."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rxbridge.state.base import AppState
 
 if TYPE_CHECKING:
     from rxbridge.state._concrete import DjangoUserState
+    from rxbridge.state._context_state import DjangoContextState
+    from rxbridge.state._i18n_state import DjangoI18nState
+    from rxbridge.state.context import (
+        collect_context,
+        context_mirror,
+        i18n_context,
+        user_context,
+        user_snapshot,
+    )
+    from rxbridge.state.language import switch_language
+    from rxbridge.state.page_guards import (
+        guarded,
+        login_required_page,
+        permission_required_page,
+        staff_required_page,
+    )
+    from rxbridge.state.pickling import PicklingStripper
 
-__all__ = ["AppState", "DjangoUserState"]
+# Importing a state registers it with Reflex, so each name is imported when it is asked for.
+_MODULES = {
+    "DjangoContextState": "_context_state",
+    "DjangoI18nState": "_i18n_state",
+    "DjangoUserState": "_concrete",
+    "PicklingStripper": "pickling",
+    "collect_context": "context",
+    "context_mirror": "context",
+    "guarded": "page_guards",
+    "i18n_context": "context",
+    "login_required_page": "page_guards",
+    "permission_required_page": "page_guards",
+    "staff_required_page": "page_guards",
+    "switch_language": "language",
+    "user_context": "context",
+    "user_snapshot": "context",
+}
+
+__all__ = [
+    "AppState",
+    "DjangoContextState",
+    "DjangoI18nState",
+    "DjangoUserState",
+    "PicklingStripper",
+    "collect_context",
+    "context_mirror",
+    "guarded",
+    "i18n_context",
+    "login_required_page",
+    "permission_required_page",
+    "staff_required_page",
+    "switch_language",
+    "user_context",
+    "user_snapshot",
+]
 
 
 def __getattr__(name: str) -> Any:
-    # Importing a state registers it with Reflex, so it is imported when it is asked for.
-    if name == "DjangoUserState":
-        from rxbridge.state._concrete import DjangoUserState
-
-        return DjangoUserState
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

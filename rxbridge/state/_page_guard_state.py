@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class PageGuardState(rx.State):
     """What a page asks of the server before it shows itself; display only."""
 
+    is_authenticated: bool = False
+    is_staff: bool = False
     answers: dict[str, bool] = {}
     _answered_to: str = ""
 
@@ -34,13 +36,16 @@ class PageGuardState(rx.State):
         self.answers = {question(permissions): allowed}
 
     def _rxbridge_mirror(self, request: HttpRequest | None) -> bool:
-        """Forget what was answered to another user."""
-        key = getattr(getattr(request, "user", None), "pk", None)
-        user = "" if key is None else str(key)
-        if user == self._answered_to:
+        """Take over who is there, and forget what was answered to another user."""
+        user: Any = getattr(request, "user", None)
+        known = user is not None and user.is_authenticated
+        key = str(user.pk) if known else ""
+        is_staff = known and getattr(user, "is_staff", False)
+        if (key, known, is_staff) == (self._answered_to, self.is_authenticated, self.is_staff):
             return False
-        self._answered_to = user
-        self.answers = {}
+        if key != self._answered_to:
+            self.answers = {}
+        self._answered_to, self.is_authenticated, self.is_staff = key, known, is_staff
         return True
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth import alogin, alogout
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
+from rxbridge.state.context import context_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
     from django.http import HttpRequest, HttpResponse
     from django.urls import ResolverMatch
+
+    from rxbridge.state.context import EventContext
 
 __all__ = ["AppState"]
 
@@ -63,6 +66,15 @@ class AppState:
     def resolver_match(self) -> ResolverMatch | None:
         """The match whose view is this event's handler."""
         return getattr(binder.current_request(), "resolver_match", None)
+
+    @property
+    def django_context(self) -> EventContext:
+        """What the template engine's context processors say, computed once for each event.
+
+        In an async handler: ``context = await self.django_context``. In a synchronous one it is
+        a mapping as it is. Outside an event it is empty.
+        """
+        return context_of(binder.current_request())
 
     async def has_perm(self, permission: str, obj: Any = None) -> bool:
         """Return whether the user has ``permission``, such as ``"shop.change_order"``.

@@ -1,38 +1,247 @@
-"""DjangoUserState: what a page shows of the user."""
+"""Mirrors: what a page shows of the user, of messages, of the CSRF token and of the language."""
+
+# ruff: noqa: SLF001 - the private vars of a mirror's state are kept here
 
 from __future__ import annotations
 
+import hashlib
+import time
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
+from django.middleware.csrf import CsrfViewMiddleware, get_token
+
+from rxbridge.errors import RxBridgeError
+from rxbridge.state._flash import delivered
+from rxbridge.state.context import NOBODY, json_safe, user_snapshot
+from rxbridge.state.language import (
+    direction_of,
+    is_bidi,
+    language_choices,
+    language_of,
+    site_language,
+)
+
 if TYPE_CHECKING:
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
 
     from rxbridge.state._concrete import DjangoUserState
+    from rxbridge.state._i18n_state import DjangoI18nState
 
-__all__ = ["DjangoUserState", "user_fields"]
+__all__ = ["DjangoI18nState", "DjangoUserState", "mirrors"]
+
+PERMISSIONS_LAST = 30.0
+"""Seconds for which an open page shows permissions and groups before they are asked for again."""
+
+# What each mirror shows while nothing is known.
+_EMPTY: Mapping[str, Any] = {
+    **NOBODY,
+    "group_names": [],
+    "perms": [],
+    "messages": [],
+    "csrf_token": "",
+    "language": "",
+    "language_bidi": False,
+}
+ALL = tuple(_EMPTY)
+
+_TYPES: Mapping[str, Any] = {
+    "group_names": list[str],
+    "perms": list[str],
+    "messages": list[dict[str, str]],
+}
+
+# What the permissions and the token shown were made of.
+_PRIVATE: Mapping[str, Any] = {"_permissions_of": "", "_permissions_at": 0.0, "_csrf_of": ""}
+
+_ASKED = "_rxbridge_permissions_asked"
 
 
-def user_fields(request: HttpRequest | None) -> dict[str, Any]:
-    """Return what ``DjangoUserState`` shows of a request's user; of nobody for ``None``.
+def mirrors(*names: str, **own: Any) -> type[Any]:
+    """Return a mixin of the named mirrors, of all if none is named::
 
-    A custom user model need not have all the fields; one it lacks is empty.
+        class Me(mirrors("is_authenticated", "username", phone=""), rx.State):
+            "The page's user."
+
+    ``own`` names attributes of the project's user model, each with what is shown of a visitor
+    who is not signed in; that value also says its type. What is not mirrored costs nothing.
     """
-    user: Any = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
-        return {
-            "is_authenticated": False,
-            "username": "",
-            "email": "",
-            "is_staff": False,
-            "is_superuser": False,
-        }
-    return {
-        "is_authenticated": True,
-        "username": str(user.get_username()),
-        "email": str(getattr(user, user.get_email_field_name(), "") or ""),
-        "is_staff": bool(getattr(user, "is_staff", False)),
-        "is_superuser": bool(getattr(user, "is_superuser", False)),
+    chosen = names or ALL
+    if unknown := sorted(set(chosen) - set(ALL)):
+        msg = f"There is no mirror {unknown[0]!r}; choose from {', '.join(ALL)}."
+        raise ValueError(msg)
+    if taken := sorted(own.keys() & set(ALL)):
+        msg = f"{taken[0]!r} is a mirror already; name it without a value."
+        raise ValueError(msg)
+    import reflex as rx
+
+    async def _rxbridge_mirror(self: Any, request: HttpRequest | None) -> bool:
+        return await mirror_into(self, request, chosen, own)
+
+    known = {**_EMPTY, "language": site_language(), "language_bidi": is_bidi(site_language())}
+    empty = {name: known[name] for name in chosen} | own | dict(_PRIVATE)
+    namespace: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": "Mirrors of Django, for display only.",
+        "__annotations__": {name: _TYPES.get(name, type(value)) for name, value in empty.items()},
+        "_rxbridge_mirror": _rxbridge_mirror,
+        **{name: _copied(value) for name, value in empty.items()},
     }
+    if "messages" in chosen:
+        namespace |= {"dismiss": dismiss, "dismiss_all": dismiss_all}
+    metaclass: Any = type(rx.State)
+    mixin: type[Any] = metaclass("Mirrors", (rx.State,), namespace, mixin=True)
+    return mixin
+
+
+def dismiss(self: Any, message_id: str) -> None:
+    """Take a message off the page."""
+    self.messages = [each for each in self.messages if each["id"] != message_id]
+
+
+def dismiss_all(self: Any) -> None:
+    """Take all messages off the page."""
+    self.messages = []
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, list | dict) else value
+
+
+async def mirror_into(
+    state: Any,
+    request: HttpRequest | None,
+    names: Collection[str] = ALL,
+    own: Mapping[str, Any] | None = None,
+) -> bool:
+    """Have ``state`` show what the request says; tell whether anything changed."""
+    user: Any = getattr(request, "user", None)
+    shown = await _computed(partial(_of_user, user, own or {}))
+    shown["language"] = language_of(request)
+    shown["language_bidi"] = is_bidi(shown["language"])
+    if "perms" in names or "group_names" in names:
+        shown |= await _permissions(state, request, user, names)
+    if "csrf_token" in names:
+        shown["csrf_token"] = _csrf_token(state, request)
+    if "messages" in names:
+        shown["messages"] = await delivered(state, request)
+    wanted = {*names, *(own or {})}
+    return take_over(state, {name: shown[name] for name in shown if name in wanted})
+
+
+def take_over(state: Any, shown: Mapping[str, Any]) -> bool:
+    """Set the vars whose value is another; tell whether any is.
+
+    An assignment of what is there already would be sent to the page.
+    """
+    changed = {name: value for name, value in shown.items() if getattr(state, name) != value}
+    for name, value in changed.items():
+        setattr(state, name, value)
+    return bool(changed)
+
+
+async def _computed(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Compute at once; or on the event's thread, if that asks the database."""
+    try:
+        return compute()
+    except SynchronousOnlyOperation:
+        return await sync_to_async(compute)()
+
+
+def _of_user(user: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+    shown = user_snapshot(user)
+    for name, empty in own.items():
+        value = getattr(user, name, None) if shown["is_authenticated"] else None
+        shown[name] = _copied(empty) if value is None else json_safe(value, name)
+    return shown
+
+
+async def _permissions(
+    state: Any, request: HttpRequest | None, user: Any, names: Collection[str]
+) -> dict[str, Any]:
+    """Return permissions and groups; nothing where those shown are recent enough.
+
+    They are asked for on the event's thread: as a page is shown, when the user is another, and
+    after ``PERMISSIONS_LAST`` seconds.
+    """
+    if user is None or not user.is_authenticated:
+        state._permissions_of = ""
+        return {"perms": [], "group_names": []}
+    of = f"{user.pk} {user.is_active} {getattr(user, 'is_superuser', False)}"
+    asked = vars(request).setdefault(_ASKED, {})
+    name = state.get_full_name()
+    if asked.get(name) == of:
+        return {}
+    is_recent = abs(time.time() - state._permissions_at) < PERMISSIONS_LAST
+    if state._permissions_of == of and is_recent and not getattr(request, "shows_page", False):
+        return {}
+    state._permissions_of, state._permissions_at, asked[name] = of, time.time(), of
+    return await sync_to_async(_ask_permissions)(user, names)
+
+
+def _ask_permissions(user: Any, names: Collection[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if "perms" in names and hasattr(user, "get_all_permissions"):
+        found["perms"] = sorted(user.get_all_permissions())
+    if "group_names" in names and hasattr(user, "groups"):
+        found["group_names"] = sorted(user.groups.values_list("name", flat=True))
+    return found
+
+
+def _csrf_token(state: Any, request: HttpRequest | None) -> str:
+    """Return a token for the browser's secret: the one shown already, if it is of that secret.
+
+    Django masks a secret anew each time it is asked for a token, so it is asked once. It makes
+    a secret for a browser without one only as a page is shown; a cookie takes it there.
+    """
+    if request is None:
+        state._csrf_of = ""
+        return ""
+    meta = request.META
+    if "CSRF_COOKIE" not in meta:
+        CsrfViewMiddleware(_no_view).process_request(request)
+    is_new = "CSRF_COOKIE" not in meta
+    if is_new and not getattr(request, "shows_page", False):
+        state._csrf_of = ""
+        return ""
+    if not is_new and state._csrf_of == _digest(meta["CSRF_COOKIE"]):
+        return str(state.csrf_token)
+    is_on_its_way = is_new or meta.get("CSRF_COOKIE_NEEDS_UPDATE")
+    token = get_token(request)
+    if not is_on_its_way:
+        # The browser has the cookie; to hand it the same again takes a fetch for nothing.
+        del meta["CSRF_COOKIE_NEEDS_UPDATE"]
+    state._csrf_of = _digest(meta["CSRF_COOKIE"])
+    return token
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _no_view(request: HttpRequest) -> HttpResponse:
+    """Complete the middleware whose ``process_request`` is borrowed to read the secret."""
+    msg = f"There is no view behind {request.path}."
+    raise RxBridgeError(msg)
+
+
+def mirror_language(state: Any, request: HttpRequest | None) -> bool:
+    """Have ``state`` show the language and the menu of languages."""
+    code = language_of(request)
+    if state.language == code and state.languages:
+        return False
+    return take_over(
+        state,
+        {
+            "language": code,
+            "bidi": is_bidi(code),
+            "direction": direction_of(code),
+            "languages": language_choices(code),
+        },
+    )
 
 
 def __getattr__(name: str) -> Any:
@@ -41,5 +250,9 @@ def __getattr__(name: str) -> Any:
         from rxbridge.state._concrete import DjangoUserState
 
         return DjangoUserState
+    if name == "DjangoI18nState":
+        from rxbridge.state._i18n_state import DjangoI18nState
+
+        return DjangoI18nState
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

@@ -53,14 +53,14 @@ def login_required_page(
     Written below ``@rx.page``, with or without arguments. It also acts when the visitor is
     signed out while the page is open.
     """
-    from rxbridge.state._concrete import DjangoUserState
+    from rxbridge.state._page_guard_state import PageGuardState
 
     def decorate(page: Page) -> Page:
         @wraps(page)
         def guarded_page() -> rx.Component:
             return guarded(
                 page(),
-                when=DjangoUserState.is_authenticated,
+                when=PageGuardState.is_authenticated,
                 fallback=_to_login(),
                 pending=pending,
             )
@@ -91,18 +91,18 @@ def staff_required_page(
 
     Written below ``@rx.page``, with or without arguments.
     """
-    from rxbridge.state._concrete import DjangoUserState
+    from rxbridge.state._page_guard_state import PageGuardState
 
     def decorate(page: Page) -> Page:
         @wraps(page)
         def guarded_page() -> rx.Component:
             refused = guarded(
                 forbidden or rx.text(FORBIDDEN),
-                when=DjangoUserState.is_authenticated,
+                when=PageGuardState.is_authenticated,
                 fallback=_to_login(),
                 pending=pending,
             )
-            return _cond(DjangoUserState.is_staff, page(), refused)
+            return _cond(PageGuardState.is_staff, page(), refused)
 
         return guarded_page
 

@@ -179,6 +179,11 @@ class Counter(AppState, rx.State):
         self.name = self.session.get("value", "")
 
     @rx.event
+    def add_message_and_leave(self, text: str):
+        messages.success(self.request, text)
+        self.navigate("/admin/")
+
+    @rx.event
     def add_message(self, text: str):
         messages.success(self.request, text)
 

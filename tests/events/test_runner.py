@@ -939,6 +939,44 @@ class TestConnections:
         assert await asyncio.wrap_future(opened) is None
         pool.give_back(executor)
 
+    @pytest.mark.parametrize(
+        ("keep", "pause", "breaks", "is_kept"),
+        [(60, 0, False, True), (60, 0, True, False), (0.01, 0.05, False, False)],
+        ids=["sound", "broken", "over-aged"],
+    )
+    async def test_connection_is_kept_while_it_is_sound_and_young(
+        self, keep, pause, breaks, is_kept
+    ):
+        pool = database_threads(core=1, keep=keep)
+        used = []
+
+        def use():
+            User.objects.count()
+            used.append(connection.connection)
+            connection.errors_occurred = breaks
+            if breaks:
+                connection.connection.close()
+
+        async def view(request):
+            await sync_to_async(use)()
+
+        for _ in range(2):
+            assert (await run([], view, threads=pool)).exception is None
+            await until(lambda: whole(pool))
+            await asyncio.sleep(pause)
+        assert (used[0] is used[1]) is is_kept
+        executor = pool.take()
+        executor.submit(connections.close_all).result()
+        pool.give_back(executor)
+
+    @pytest.mark.parametrize(
+        ("engine", "limit"),
+        [("django.db.backends.sqlite3", 16), ("django.db.backends.postgresql", 100)],
+    )
+    def test_limit_goes_by_the_database(self, monkeypatch, engine, limit):
+        monkeypatch.setitem(connections.settings["default"], "ENGINE", engine)
+        assert database_threads().limit == limit
+
     async def test_thread_that_ends_closes_the_connection_it_kept(self, monkeypatch):
         monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", None)
         pool = database_threads(core=1, limit=2)

@@ -149,6 +149,7 @@ def test_the_names_are_those_documented():
         "messages",
         "csrf_token",
         "resolver_match",
+        "django_context",
         "has_perm",
         "login",
         "logout",

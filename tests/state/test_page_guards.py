@@ -7,7 +7,6 @@ import pytest
 import reflex as rx
 from django.contrib.auth.models import Permission, User
 
-from rxbridge.state import DjangoUserState
 from rxbridge.state._page_guard_state import PageGuardState
 from rxbridge.state.page_guards import (
     guarded,
@@ -23,8 +22,8 @@ REQUIRE_LOGIN = "require_login"
 ASK = "ask"
 
 HYDRATED = rx.State.is_hydrated
-SIGNED_IN = DjangoUserState.is_authenticated
-STAFF = DjangoUserState.is_staff
+SIGNED_IN = PageGuardState.is_authenticated
+STAFF = PageGuardState.is_staff
 ANSWERED = PageGuardState.answers.contains("auth.add_group")
 ALLOWED = PageGuardState.answers["auth.add_group"]
 

@@ -1,0 +1,94 @@
+"""Flash messages on their way from Django's storage to the tab they are for."""
+
+from __future__ import annotations
+
+import secrets
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.contrib.messages import constants, get_messages
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.contrib.messages.storage.fallback import FallbackStorage
+from django.contrib.messages.storage.session import SessionStorage
+
+from rxbridge.events.binder import binding_in
+from rxbridge.state.language import plain_text
+
+if TYPE_CHECKING:
+    from django.contrib.messages.storage.base import BaseStorage
+    from django.http import HttpRequest
+
+_KEPT = 20
+"""Messages a page keeps that nobody dismisses; beyond it the oldest goes."""
+
+_ON_REQUEST = "_rxbridge_inbox"
+
+# These read the cookie or the session, both of which are loaded by then.
+_LOADED = (CookieStorage, FallbackStorage, SessionStorage)
+
+
+class _Inbox:
+    """The messages one request has brought, and how many of them each state has had."""
+
+    def __init__(self) -> None:
+        self.entries: list[dict[str, str]] = []
+        self.read = 0
+        self.had: dict[str, int] = {}
+
+    def take(self, storage: BaseStorage, *, stored: bool) -> None:
+        """Take what was added in this event and, with ``stored``, what was kept from before.
+
+        What is taken is not kept by Django for a later page.
+        """
+        if not stored:
+            added = getattr(storage, "_queued_messages", None)
+            if added:
+                self.entries += map(_entry, added)
+                added.clear()
+                storage.added_new = False
+        elif len(storage) > self.read:
+            self.entries += map(_entry, list(storage)[self.read :])
+            self.read = len(storage)
+
+    def new_for(self, state: str) -> list[dict[str, str]]:
+        """Return those that a state has not had yet."""
+        start, self.had[state] = self.had.get(state, 0), len(self.entries)
+        return self.entries[start:]
+
+
+async def delivered(state: Any, request: HttpRequest | None) -> list[dict[str, str]]:
+    """Return the messages ``state`` is to show: those it shows already, and those that came.
+
+    What an event adds is taken by that event. What Django's views have left is taken as a page
+    is shown, so that no event of another tab takes it away.
+    """
+    if request is None:
+        return []
+    inbox: _Inbox = vars(request).setdefault(_ON_REQUEST, _Inbox())
+    name = state.get_full_name()
+    # A page that loads begins without those of its last load.
+    begins = getattr(request, "loads_page", False) and name not in inbox.had
+    shown = [] if begins else [dict(each) for each in state.messages]
+    storage: Any = get_messages(request)
+    if storage is not None and not isinstance(storage, list) and not _goes_elsewhere():
+        take = inbox.take if type(storage) in _LOADED else sync_to_async(inbox.take)
+        taken = take(storage, stored=getattr(request, "shows_page", False))
+        if taken is not None:
+            await taken
+    return (shown + inbox.new_for(name))[-_KEPT:]
+
+
+def _goes_elsewhere() -> bool:
+    """Tell whether the browser goes to another page after this event, which is to show them."""
+    binding = binding_in(copy_context())
+    return binding is not None and binding.destination is not None
+
+
+def _entry(message: Any) -> dict[str, str]:
+    return {
+        "id": secrets.token_hex(6),
+        "level": constants.DEFAULT_TAGS.get(message.level, plain_text(message.level)),
+        "tags": plain_text(message.tags),
+        "text": plain_text(message.message),
+    }

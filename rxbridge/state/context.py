@@ -1,0 +1,335 @@
+"""Django's context processors for pages and handlers: what templates know, as plain values."""
+
+# ruff: noqa: SLF001 - the private vars of a mirror's state are kept here
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+import math
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+from decimal import Decimal
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import UUID
+
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.context_processors import PermWrapper
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.storage.base import BaseStorage
+from django.http import HttpRequest
+from django.template import Engine
+from django.utils.duration import duration_iso_string
+from django.utils.functional import LazyObject, Promise, empty
+from django.utils.module_loading import import_string
+
+from rxbridge.errors import RxBridgeError
+from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
+
+if TYPE_CHECKING:
+    from rxbridge.state._context_state import DjangoContextState
+
+__all__ = [
+    "DjangoContextState",
+    "EventContext",
+    "collect_context",
+    "context_mirror",
+    "i18n_context",
+    "user_context",
+    "user_snapshot",
+]
+
+Processor: TypeAlias = "Callable[[Any], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]"
+
+NOBODY: Mapping[str, Any] = {
+    "user_id": "",
+    "username": "",
+    "email": "",
+    "first_name": "",
+    "last_name": "",
+    "is_authenticated": False,
+    "is_staff": False,
+    "is_superuser": False,
+}
+"""What is shown of a visitor who is not signed in."""
+
+# What processors of Django's own give that belongs to the event alone, or is mirrored otherwise.
+_LEFT_OUT = (HttpRequest, BaseStorage, PermWrapper)
+
+# Its token is masked anew each time, and would be sent each time.
+_CSRF_PROCESSOR = "django.template.context_processors.csrf"
+
+# Where a request keeps its context, and for which states it was mirrored.
+_CONTEXT = "_rxbridge_context"
+_MIRRORED = "_rxbridge_contexts_mirrored"
+
+
+def user_snapshot(user: Any) -> dict[str, Any]:
+    """Return what may be shown of ``user`` as plain values, without a query.
+
+    A custom user model need not have all the fields; one it lacks is empty, and so is all of
+    an anonymous user.
+    """
+    if user is None or not user.is_authenticated:
+        return dict(NOBODY)
+    return {
+        "user_id": plain_text(user.pk),
+        "username": plain_text(user.get_username()),
+        "email": plain_text(getattr(user, user.get_email_field_name(), None)),
+        "first_name": plain_text(getattr(user, "first_name", None)),
+        "last_name": plain_text(getattr(user, "last_name", None)),
+        "is_authenticated": True,
+        "is_staff": bool(getattr(user, "is_staff", False)),
+        "is_superuser": bool(getattr(user, "is_superuser", False)),
+    }
+
+
+def user_context(request: HttpRequest) -> dict[str, Any]:
+    """Be the context processor of the user: ``user``, as ``user_snapshot`` has it."""
+    return {"user": user_snapshot(getattr(request, "user", None))}
+
+
+def i18n_context(request: HttpRequest) -> dict[str, Any]:
+    """Be the context processor of the language: ``language``, ``language_bidi``, ``languages``."""
+    code = language_of(request)
+    return {
+        "language": code,
+        "language_bidi": is_bidi(code),
+        "languages": language_choices(code),
+    }
+
+
+async def collect_context(
+    request: HttpRequest, processors: Sequence[Processor | str] | None = None
+) -> dict[str, Any]:
+    """Return what context processors say of ``request``, as plain values that JSON can hold.
+
+    ``processors`` are functions or their dotted paths, sync or async; without, they are those
+    of the template engine in ``settings.TEMPLATES``. A later one wins. The synchronous ones run
+    on the event's thread, where they may use the database. Raises ``RxBridgeError`` naming the
+    key and the processor for a value that is not plain; ``json_safe`` says what is.
+    """
+    functions = _engine_processors() if processors is None else _loaded(processors)
+    results = [fn(request) if inspect.iscoroutinefunction(fn) else None for fn in functions]
+    answers = [None if each is None else await each for each in results]
+
+    def finish() -> dict[str, Any]:
+        context: dict[str, Any] = {}
+        for function, answer in zip(functions, answers, strict=True):
+            values: Any = function(request) if answer is None else answer
+            context |= _plain_items(function, values)
+        return context
+
+    return await sync_to_async(finish)()
+
+
+def json_safe(value: Any, key: str) -> Any:
+    """Return ``value`` as JSON can hold it; raise ``RxBridgeError`` naming ``key``.
+
+    Text, whole and finite numbers, booleans and ``None`` stay. Lists, tuples, sets and dicts
+    with keys of text or numbers are taken apart, and so are dataclasses. Translated and safe
+    text, UUIDs and decimals become text; dates, times and durations their ISO form; choices
+    their value; users a ``user_snapshot``.
+    """
+    if isinstance(value, LazyObject):
+        value = _unwrapped(value)
+    if value is None or type(value) in (bool, int, str):
+        return value
+    for kinds, convert in _CONVERSIONS:
+        if isinstance(value, kinds):
+            return convert(value)
+    if isinstance(value, Mapping):
+        return {
+            _json_key(name, key): json_safe(each, f"{key}.{name}") for name, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [json_safe(each, f"{key}[{index}]") for index, each in enumerate(value)]
+    if isinstance(value, set | frozenset):
+        return sorted((json_safe(each, key) for each in value), key=repr)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: json_safe(getattr(value, field.name), f"{key}.{field.name}")
+            for field in dataclasses.fields(value)
+        }
+    msg = (
+        f"{key} is {type(value).__module__}.{type(value).__qualname__}, which no page can be "
+        "sent; return text, numbers, lists and dicts instead."
+    )
+    raise RxBridgeError(msg)
+
+
+def _choice(value: Enum) -> Any:
+    return json_safe(value.value, str(value))
+
+
+_CONVERSIONS: Sequence[tuple[Any, Callable[[Any], Any]]] = (
+    (Enum, _choice),
+    ((str, Promise, UUID, Decimal), plain_text),
+    (int, int),
+    ((date, datetime, time_of_day), lambda value: value.isoformat()),
+    (timedelta, duration_iso_string),
+    ((AbstractBaseUser, AnonymousUser), user_snapshot),
+)
+
+
+def _unwrapped(value: Any) -> Any:
+    if vars(value)["_wrapped"] is empty:
+        bool(value)  # any use of it has it load
+    return _unwrapped(inner) if isinstance(inner := vars(value)["_wrapped"], LazyObject) else inner
+
+
+def _json_key(name: Any, key: str) -> str:
+    if isinstance(name, str | int | Promise | UUID) and not isinstance(name, bool):
+        return plain_text(name.value if isinstance(name, Enum) else name)
+    msg = f"{key} has the key {name!r}; a page can be sent keys of text only."
+    raise RxBridgeError(msg)
+
+
+def _plain_items(function: Processor, values: Any) -> dict[str, Any]:
+    name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    if not isinstance(values, Mapping):
+        msg = f"The context processor {name} returned {values!r}; return a dict."
+        raise RxBridgeError(msg)
+    try:
+        return {
+            plain_text(key): json_safe(value, str(key))
+            for key, value in values.items()
+            if not issubclass(type(value), _LEFT_OUT)
+        }
+    except RxBridgeError as error:
+        msg = f"The context processor {name}: {error}"
+        raise RxBridgeError(msg) from None
+
+
+def _engine_processors() -> list[Processor]:
+    functions: Sequence[Processor] = Engine.get_default().template_context_processors
+    return [fn for fn in functions if f"{fn.__module__}.{fn.__name__}" != _CSRF_PROCESSOR]
+
+
+def _loaded(processors: Sequence[Processor | str]) -> list[Processor]:
+    return [import_string(each) if isinstance(each, str) else each for each in processors]
+
+
+class EventContext(Mapping[str, Any]):
+    """The context of one event, computed when it is first read.
+
+    In an async handler write ``context = await self.django_context``; in a synchronous one it
+    is a mapping as it is. It is computed once for each event.
+    """
+
+    def __init__(self, request: HttpRequest | None) -> None:
+        self._request = request
+        self._values: Mapping[str, Any] | None = None
+
+    def __await__(self) -> Generator[Any, None, EventContext]:
+        """Compute the context, if it was not computed yet."""
+        return self._load().__await__()
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a value by its key."""
+        return self._known()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the keys."""
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        """Return how many keys there are."""
+        return len(self._known())
+
+    async def _load(self) -> EventContext:
+        if self._values is None:
+            request = self._request
+            self._values = {} if request is None else await collect_context(request)
+        return self
+
+    def _known(self) -> Mapping[str, Any]:
+        if self._values is None:
+            if _loop_runs_here():
+                msg = "In an async handler write: context = await self.django_context."
+                raise RxBridgeError(msg)
+            async_to_sync(self._load)()
+        return self._values or {}
+
+
+def context_of(request: HttpRequest | None) -> EventContext:
+    """Return the context of the request's event, the same object each time."""
+    if request is None:
+        return EventContext(None)
+    context: EventContext = vars(request).setdefault(_CONTEXT, EventContext(request))
+    return context
+
+
+def _loop_runs_here() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def context_mirror(*processors: Processor | str) -> type[Any]:
+    """Return a mixin whose var ``context`` holds what ``processors`` say, for pages to show::
+
+        class SiteContext(context_mirror("shop.context.opening_hours"), rx.State):
+            "What all pages show of the shop."
+
+    Without any, they are those of the template engine.
+    """
+    import reflex as rx
+
+    loaded = list(processors) or None
+
+    async def _rxbridge_mirror(self: Any, request: HttpRequest | None) -> bool:
+        return await mirror_context(self, request, loaded)
+
+    namespace: dict[str, Any] = {
+        "__module__": __name__,
+        "__doc__": "What context processors say, for display only.",
+        "__annotations__": {"context": dict[str, Any], "_context_of": str},
+        "context": {},
+        "_context_of": "",
+        "_rxbridge_mirror": _rxbridge_mirror,
+    }
+    metaclass: Any = type(rx.State)
+    mixin: type[Any] = metaclass("ContextMirror", (rx.State,), namespace, mixin=True)
+    return mixin
+
+
+async def mirror_context(
+    state: Any, request: HttpRequest | None, processors: Sequence[Processor | str] | None
+) -> bool:
+    """Have ``state`` show the context, anew as a page is shown or the visitor is another."""
+    of = "" if request is None else _visitor(request)
+    done = {} if request is None else vars(request).setdefault(_MIRRORED, {})
+    name = state.get_full_name()
+    is_due = getattr(request, "shows_page", False) and done.get(name) != of
+    if state._context_of == of and not is_due:
+        return False
+    state._context_of = done[name] = of
+    context = {} if request is None else await collect_context(request, processors)
+    if state.context == context:
+        return False
+    state.context = context
+    return True
+
+
+def _visitor(request: HttpRequest) -> str:
+    user = getattr(request, "user", None)
+    return f"{None if user is None else user.pk} {language_of(request)}"
+
+
+def __getattr__(name: str) -> Any:
+    # Defining a state registers it with Reflex, so that happens when a user asks for it.
+    if name == "DjangoContextState":
+        from rxbridge.state._context_state import DjangoContextState
+
+        return DjangoContextState
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
