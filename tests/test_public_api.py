@@ -13,6 +13,9 @@ PUBLIC = {
         REFLEX_PREFIXES CacheTickets Connection ConnectionRegistry CookieHandoff LifespanGroup
         MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle reflex_prefixes
     """,
+    "rxbridge.django": "SPAView admin_urlpatterns check_application spa_urlpatterns",
+    "rxbridge.django.management": "",
+    "rxbridge.django.management.commands": "",
     "rxbridge.events": """
         ContextBinder DEFAULT_SKIP EventBridge EventRequest MiddlewareRunner Outcome
         PlanRow RedisBroadcast ReflexEvent Refusal Refused Revalidator SessionRevoker

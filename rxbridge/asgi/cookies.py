@@ -173,7 +173,7 @@ class CookieHandoff:
         self.path = path
         self.lifetime = lifetime
         self._connections = connections
-        self._tickets = tickets if tickets is not None else MemoryTickets()
+        self.tickets = tickets if tickets is not None else MemoryTickets()
         self._reconnect = reconnect
         self._on_settled = on_settled
         self._pending: WeakKeyDictionary[Connection, _Pending] = WeakKeyDictionary()
@@ -212,9 +212,9 @@ class CookieHandoff:
         # Of two offers at once the later one must find the earlier one's ticket to take it back.
         async with pending.lock:
             if previous:
-                await self._tickets.delete(_key(previous))
-            await self._tickets.put(_key(ticket), json.dumps(record), self.lifetime)
-        if self._tickets.shared:
+                await self.tickets.delete(_key(previous))
+            await self.tickets.put(_key(ticket), json.dumps(record), self.lifetime)
+        if self.tickets.shared:
             self._watch(connection, ticket)
         return ticket
 
@@ -268,7 +268,7 @@ class CookieHandoff:
             return None
         cookies: dict[str, str] = record.pop("cookies")
         deleted: dict[str, str] = record.pop("deleted")
-        await self._tickets.put(_receipt_key(ticket), json.dumps(record), self.lifetime)
+        await self.tickets.put(_receipt_key(ticket), json.dumps(record), self.lifetime)
         return [
             cookie
             for name, cookie in cookies.items()
@@ -284,15 +284,15 @@ class CookieHandoff:
         connection = self._connections.get(record["connection"])
         if connection is not None:
             self._settle(connection, ticket, held, browsers)
-        elif self._tickets.shared:
+        elif self.tickets.shared:
             receipt = json.dumps([held, sorted(browsers)])
-            await self._tickets.put(_held_key(ticket), receipt, self.lifetime)
+            await self.tickets.put(_held_key(ticket), receipt, self.lifetime)
         self._tell_other_sockets(browsers, held)
         return []
 
     async def _spend(self, key: str, browsers: set[str]) -> dict[str, Any] | None:
         """Take the record under ``key``, if this browser may and nobody has yet."""
-        stored = await self._tickets.get(key)
+        stored = await self.tickets.get(key)
         if stored is None:
             return None
         record: dict[str, Any] = json.loads(stored)
@@ -304,7 +304,7 @@ class CookieHandoff:
                     "wrap the app of the pages with ConnectionRegistry.introduce()."
                 )
             return None
-        return record if await self._tickets.delete(key) else None
+        return record if await self.tickets.delete(key) else None
 
     def _settle(
         self,
@@ -342,11 +342,11 @@ class CookieHandoff:
             pending = self._pending.get(connection)
             if pending is None or pending.ticket != ticket or connection.closed:
                 return
-            receipt = await self._tickets.get(_held_key(ticket))
+            receipt = await self.tickets.get(_held_key(ticket))
             if receipt is not None:
                 held, browsers = json.loads(receipt)
                 self._settle(connection, ticket, held, browsers)
-                await self._tickets.delete(_held_key(ticket))
+                await self.tickets.delete(_held_key(ticket))
                 return
 
 

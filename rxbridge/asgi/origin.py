@@ -69,7 +69,7 @@ class OriginGuard:
     ) -> None:
         allowed = _listed("allowed", allowed)
         self._app = app
-        self._any_origin = "*" in allowed
+        self.any_origin = "*" in allowed
         patterns = [_configured(entry) for entry in allowed if entry != "*"]
         self._exact = frozenset(origin for origin in patterns if origin.host[0] != ".")
         self._subdomains = tuple(origin for origin in patterns if origin.host[0] == ".")
@@ -122,7 +122,7 @@ class OriginGuard:
             return None if self._allow_missing else "it has no Origin header"
         if len(origins) > 1:
             return "it has several Origin headers"
-        return None if self._any_origin else self._reason_to_refuse_origin(origins[0], own)
+        return None if self.any_origin else self._reason_to_refuse_origin(origins[0], own)
 
     def _reason_to_refuse_origin(self, header: str, own: _Origin) -> str | None:
         origin = _parse_origin(header)

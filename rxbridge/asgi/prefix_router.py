@@ -79,8 +79,8 @@ class PrefixRouter:
             check_app(default, "default")
         if lifespan is not None:
             check_app(lifespan, "lifespan")
-        self._routes = dict(routes)
-        self._default = default
+        self.routes = dict(routes)
+        self.default = default
         self._lifespan = LifespanGroup() if lifespan is None else lifespan
         self._strip_prefix = strip_prefix
         # No request makes dispatch look at more of its path than the routes could match.
@@ -95,17 +95,17 @@ class PrefixRouter:
             await self._pass_on(scope, receive, send)
         elif prefix := self._prefix_of(_local_path(scope)):
             child = _mounted(scope, prefix) if self._strip_prefix else scope
-            await self._routes[prefix](child, receive, send)
+            await self.routes[prefix](child, receive, send)
         elif kind == "websocket":
             await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
-        elif self._default is not None:
-            await self._default(scope, receive, send)
+        elif self.default is not None:
+            await self.default(scope, receive, send)
         else:
             await refuse(scope, receive, send, HTTPStatus.NOT_FOUND)
 
     def _prefix_of(self, path: str) -> str:
         """The longest registered prefix ``path`` lies under, or an empty string."""
-        routes = self._routes
+        routes = self.routes
         path = path[: self._longest + 1]
         found = ""
         end = 0
@@ -118,11 +118,11 @@ class PrefixRouter:
         return found
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._default is None:
+        if self.default is None:
             # ASGI asks applications to reject a protocol they do not know by an exception.
             msg = f"No app for ASGI {scope['type']!r} scopes; pass one as PrefixRouter(default=…)."
             raise ValueError(msg)
-        await self._default(scope, receive, send)
+        await self.default(scope, receive, send)
 
 
 def _root_path(scope: Scope) -> str:

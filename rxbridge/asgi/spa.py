@@ -102,7 +102,7 @@ class SPAStaticApp:
     ) -> None:
         _check_options(directory, is_route, check_interval, max_memory)
         # Absolute, so that a later chdir() does not change what is served.
-        self._directory = os.path.abspath(directory)
+        self.directory = os.path.abspath(directory)
         self._is_route = is_route
         self._same_origin = same_origin
         self._max_memory = max_memory
@@ -114,7 +114,7 @@ class SPAStaticApp:
         self._check_interval = check_interval
         self._next_check = time.monotonic() + check_interval
         if missing:
-            logger.warning("No Reflex bundle in %s. Build it: %s", self._directory, BUILD_COMMAND)
+            logger.warning("No Reflex bundle in %s. Build it: %s", self.directory, BUILD_COMMAND)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -198,7 +198,7 @@ class SPAStaticApp:
 
     def _look(self, known: Bundle) -> Bundle:
         """The bundle as it is on disk now, which is ``known`` when no file has changed."""
-        files = find_files(self._directory)
+        files = find_files(self.directory)
         if files == known.files:
             return known
         return read_bundle(files, same_origin=self._same_origin, max_memory=self._max_memory)

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 from urllib.parse import urlsplit
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import resolve_url
@@ -31,6 +32,7 @@ __all__ = [
     "check_guards",
     "group_required",
     "login_required",
+    "open_to_visitors",
     "permission_required",
     "staff_required",
     "user_passes_test",
@@ -52,6 +54,14 @@ class Refused(RxBridgeError, PermissionDenied):
     def __init__(self, response: HttpResponseBase) -> None:
         super().__init__(f"The handler did not run: {response.status_code}.")
         self.response = response
+
+
+def open_to_visitors(handler: F) -> F:
+    """Let a handler run for who is not signed in, ``LoginRequiredMiddleware`` or not.
+
+    Django's ``login_not_required`` does it too; its type is for views only.
+    """
+    return cast("F", login_not_required(cast("Any", handler)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import reflex as rx
-from django.contrib.auth.decorators import login_not_required
 
+from rxbridge.events.guards import open_to_visitors
 from rxbridge.state import language as languages_of
 from rxbridge.state.mirrors import mirror_language
 
@@ -27,7 +27,7 @@ class DjangoI18nState(rx.State):
     languages: list[dict[str, str]] = []
 
     @rx.event
-    @login_not_required  # type: ignore[type-var] # the stubs know views only
+    @open_to_visitors
     def set_language(self, code: str) -> None:
         """Make ``code`` the visitor's language from now on."""
         languages_of.switch_language(code)

@@ -39,7 +39,7 @@ class PageGuardState(rx.State):
         """Take over who is there, and forget what was answered to another user."""
         user: Any = getattr(request, "user", None)
         known = user is not None and user.is_authenticated
-        key = str(user.pk) if known else ""
+        key = str(getattr(user, "pk", "")) if known else ""
         is_staff = known and getattr(user, "is_staff", False)
         if (key, known, is_staff) == (self._answered_to, self.is_authenticated, self.is_staff):
             return False

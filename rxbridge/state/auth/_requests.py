@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from django.contrib.auth import alogin, alogout, authenticate
-from django.contrib.auth.decorators import login_not_required
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
@@ -19,14 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from django.http import HttpRequest
-
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def open_to_visitors(handler: F) -> F:
-    """Let a handler run for who is not signed in, ``LoginRequiredMiddleware`` or not."""
-    return cast("F", login_not_required(cast("Any", handler)))
 
 
 def running_request() -> HttpRequest:

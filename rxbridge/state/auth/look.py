@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import reflex as rx
 from django.utils.html import strip_tags
@@ -129,11 +129,15 @@ def stacked_form(form: FormView) -> Any:
                 width="100%",
                 margin_top="var(--space-1)",
                 loading=form.pending,
+                # Enter does nothing either until the page listens.
+                disabled=~cast("Any", rx.State.is_hydrated),
             ),
             direction="column",
             spacing="4",
         ),
         on_submit=form.submit,
+        # What a browser sends without the page's JavaScript is to be in no address and no log.
+        method="post",
         width="100%",
     )
 

@@ -14,9 +14,9 @@ from django.utils.http import urlsafe_base64_decode
 from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import set_destination
+from rxbridge.events.guards import open_to_visitors
 from rxbridge.state.auth._forms import Errors, errors_of, focus_first_error, form_input, load_form
 from rxbridge.state.auth._requests import (
-    open_to_visitors,
     page_path,
     running_request,
     sign_in,

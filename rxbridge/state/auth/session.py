@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import current_user, set_destination
+from rxbridge.events.guards import open_to_visitors
 from rxbridge.state.auth._forms import (
     Errors,
     errors_of,
@@ -20,7 +21,6 @@ from rxbridge.state.auth._forms import (
 )
 from rxbridge.state.auth._requests import (
     next_url,
-    open_to_visitors,
     running_request,
     sign_in,
     sign_out,

@@ -57,6 +57,13 @@ def test_pages_can_be_left_out():
     assert routes(pages_of(LoginOnly, omit=["logout"])) == {"login"}
 
 
+def test_a_form_that_nothing_listens_to_yet_puts_no_password_into_the_address():
+    for page in pages_of(Auth, omit=["logout"]).added.values():
+        html = html_of(page["component"])
+        assert html.count('method:"post"') == html.count("onSubmit")
+        assert "is_hydrated" in html
+
+
 def test_links_lead_only_to_pages_there_are():
     titles = {"to_registration": "REGISTER-HERE", "to_password_reset": "RESET-HERE"}
     seen = []

@@ -1,0 +1,125 @@
+"""What ``run_reflex`` does when a file changes: compile, build if that shows, restart."""
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from watchfiles import Change, DefaultFilter, watch
+
+from rxbridge.django._build import BuildFailed, Report, build, compile_pages
+from rxbridge.django._project import Project, Stamp
+from rxbridge.django._server import Site, Target, url
+
+_SUFFIXES = (".py", ".html", ".mo", ".txt", ".jinja", ".jinja2")
+_NOT_OURS = (".states", ".web", "reflex.lock", "site-packages")
+
+
+class ProjectFiles(DefaultFilter):
+    """The files that make a difference to the server or to the pages."""
+
+    ignore_dirs = (*DefaultFilter.ignore_dirs, *_NOT_OURS)
+
+    def __init__(self, project: Project) -> None:
+        # external/ holds links that Reflex makes while it compiles.
+        self.ignore_paths = (*self.ignore_paths, project.web, project.root / "assets/external")
+        super().__init__()
+        self._root = project.root
+
+    def __call__(self, change: Change, path: str) -> bool:
+        """Tell whether a change counts."""
+        if not super().__call__(change, path):
+            return False
+        asset = Path(path).is_relative_to(self._root / "assets")
+        return asset or path.endswith(_SUFFIXES)
+
+
+class Reloader:
+    """Keeps a server running that has the code as it is on disk.
+
+    The old server goes on until the new one is ready to take over, so an error in the code is
+    shown and waited out.
+    """
+
+    def __init__(
+        self, project: Project, target: Target, listener: socket.socket, say: Report
+    ) -> None:
+        self._project = project
+        self._target = target
+        self._listener = listener
+        self._say = say
+        self._site: Site | None = None
+        stamp = Stamp.of(project.bundle)
+        self._ui = stamp.ui if stamp else ""
+
+    def run(self) -> None:
+        """Build what is stale, serve, and follow the changes until interrupted."""
+        try:
+            changes = watch(
+                self._project.root,
+                watch_filter=ProjectFiles(self._project),
+                rust_timeout=200,
+                yield_on_timeout=True,
+            )
+            # It watches from its first step on, so no change is missed while we build and start.
+            next(changes)
+            if not self._project.is_fresh():
+                self._update()
+            else:
+                self._take_over(self._new_site())
+            for changed in filter(None, changes):
+                self._say(f"{_names(path for _, path in changed)} changed.")
+                self._update()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Stop the server, if there is one."""
+        if self._site is not None:
+            self._site.stop()
+            self._site = None
+
+    def _update(self) -> None:
+        # It imports the application while the pages are compiled; mostly that is all there is.
+        candidate = self._new_site()
+        try:
+            compiled = compile_pages(self._project)
+            if compiled.ui == self._ui:
+                # Other code, the same pages: the bundle counts as made from this code.
+                compiled.write(self._project.bundle)
+                self._take_over(candidate)
+                return
+            candidate.stop()
+            self._say("The pages changed; building them.")
+            self._ui = build(self._project, lambda line: self._say(f"  │ {line}")).ui
+        except BuildFailed as error:
+            candidate.stop()
+            self._say(f"{error}\nWaiting for a change; the server goes on as it was.")
+            return
+        except BaseException:
+            candidate.stop()
+            raise
+        # A new one: the application has looked at the bundle when it was imported.
+        self._take_over(self._new_site())
+
+    def _new_site(self) -> Site:
+        return Site(self._target, self._listener, bundle=self._ui)
+
+    def _take_over(self, candidate: Site) -> None:
+        try:
+            ready = candidate.is_ready()
+        except BaseException:
+            candidate.stop()
+            raise
+        if not ready:
+            candidate.stop()
+            self._say("The application cannot be imported, see above. Waiting for a change.")
+            return
+        # The old one first: Reflex saves its states as it stops, and the new one reads them.
+        self.stop()
+        self._site = candidate
+        candidate.serve()
+        self._say(f"Serving at {url(self._listener)}  (Ctrl-C stops it)")
+
+
+def _names(paths: Iterable[str]) -> str:
+    return ", ".join(sorted({Path(path).name for path in paths}))

@@ -1,0 +1,155 @@
+"""The server of ``run_reflex``: the project's application under uvicorn, in a fresh process."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rxbridge.django._page_reload import PageReload
+
+if TYPE_CHECKING:
+    from rxbridge.asgi._types import ASGIApp
+
+# An open page keeps its socket, and would keep the old server for as long.
+_GRACE_SECONDS = 1
+_STOP_SECONDS = 5.0
+
+_READY = "ready"
+_SERVE = "serve"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is served: the dotted path of an ASGI application, and the directory it runs in."""
+
+    application: str
+    root: Path
+
+    def load(self) -> ASGIApp:
+        """Import the application, and put static files before it when ``DEBUG`` is on."""
+        os.chdir(self.root)
+        sys.path[:0] = [str(self.root)] if str(self.root) not in sys.path else []
+        from django.urls import get_resolver
+        from django.utils.module_loading import import_string
+
+        application: ASGIApp = import_string(self.application.replace(":", "."))
+        # Else a mistake in a view would be found by the first request.
+        _ = get_resolver().url_patterns
+        return with_static_files(application)
+
+
+def with_static_files(application: ASGIApp) -> ASGIApp:
+    """Return an application that serves ``STATIC_URL`` too, as ``runserver`` does in DEBUG."""
+    from django.conf import settings
+
+    if not (settings.DEBUG and "django.contrib.staticfiles" in settings.INSTALLED_APPS):
+        return application
+    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+
+    # It takes any ASGI application; the stubs say Django's.
+    wrap: Any = ASGIStaticFilesHandler
+    handler: ASGIApp = wrap(application)
+    return handler
+
+
+def serve(application: ASGIApp, listener: socket.socket) -> None:
+    """Serve until a signal says to stop."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            if isinstance(application, PageReload):
+                application.close()
+            await super().shutdown(sockets)
+
+    config = uvicorn.Config(application, timeout_graceful_shutdown=_GRACE_SECONDS)
+    # Requests are of interest, not that a server starts and stops again.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    Server(config).run(sockets=[listener])
+
+
+class Site:
+    """One server process: it imports the application at once, and serves it when told to.
+
+    All share one listening socket, so a browser that connects between two of them waits.
+    """
+
+    def __init__(self, target: Target, listener: socket.socket, *, bundle: str) -> None:
+        # Spawned, so that it has none of the modules of this process, which may be outdated.
+        context = multiprocessing.get_context("spawn")
+        self._control, control = context.Pipe()
+        self._process = context.Process(target=_run, args=(target, listener, bundle, control))
+        self._process.start()
+        control.close()
+
+    def is_ready(self) -> bool:
+        """Wait until the application is imported; False if that failed, as it has said."""
+        wait([self._control, self._process.sentinel])
+        try:
+            return bool(self._control.poll() and self._control.recv() == _READY)
+        except EOFError:
+            return False
+
+    def serve(self) -> None:
+        """Begin to accept connections."""
+        self._control.send(_SERVE)
+
+    def stop(self) -> None:
+        """End it: politely, so that Reflex can save its states, then by force."""
+        self._process.terminate()
+        self._process.join(_STOP_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._control.close()
+
+
+def _run(target: Target, listener: socket.socket, bundle: str, control: Connection) -> None:
+    # Ctrl-C reaches the whole group; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
+    try:
+        application = PageReload(target.load(), bundle=bundle)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+    control.send(_READY)
+    try:
+        control.recv()
+    except EOFError:
+        return
+    serve(application, listener)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there; ``OSError`` when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def url(listener: socket.socket) -> str:
+    """Return the address a browser reaches the socket at."""
+    address: Any = listener.getsockname()
+    host = f"[{address[0]}]" if listener.family == socket.AF_INET6 else address[0]
+    return f"http://{host}:{address[1]}/"

@@ -1,0 +1,299 @@
+"""System checks for the traps of serving Django and Reflex on one port.
+
+Each message has an id, ``rxbridge.W001`` and on, a remedy in its hint, and a section in
+``docs/checks.md``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from rxbridge.asgi import OriginGuard, SPAStaticApp
+from rxbridge.asgi.cookies import MemoryTickets
+from rxbridge.asgi.prefix_router import REFLEX_PREFIXES
+from rxbridge.django._project import STAGED, NoProject, Project, Stamp
+from rxbridge.django._urlconf import Place, places
+from rxbridge.django._wiring import routes, wrapped
+
+if TYPE_CHECKING:
+    from rxbridge.events.bridge import EventBridge
+
+__all__ = ["check_application", "check_asgi_application", "check_project"]
+
+_BUILD = "Build it: manage.py export_reflex"
+
+# Connections a server of the vendor takes unless it is configured otherwise.
+_CONNECTION_LIMITS = {"postgresql": 100, "mysql": 151}
+_POOL_SIZE = 4  # psycopg_pool's default max_size is its min_size, 4.
+
+# What runs around no event by default, and why it should not.
+_NOT_FOR_EVENTS = {
+    "cache": "would answer an event from the cache, or put its empty answer there",
+    "whitenoise": "would answer an event with a file",
+    "debug_toolbar": "only decorates an HTTP body",
+}
+
+
+def check_project(**kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Check the settings, the URLconf and the bundle: what ``manage.py check`` runs."""
+    urlconf = places()
+    return [
+        *_reserved_urls(urlconf),
+        *_catch_alls(urlconf),
+        *_bundle_of_project(),
+        *_session_cookie(),
+    ]
+
+
+def check_asgi_application(**kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
+    """Check ``settings.ASGI_APPLICATION``: what ``manage.py check --deploy`` runs besides."""
+    path: str | None = getattr(settings, "ASGI_APPLICATION", None)
+    return check_application(import_string(path)) if path else []
+
+
+def check_application(
+    application: Any,
+    *,
+    bridge: EventBridge | None = None,
+    workers: int | None = None,
+    max_connections: Mapping[str, int] | None = None,
+) -> list[checks.CheckMessage]:
+    """Check how an ASGI application is put together; for a test of the project's own.
+
+    - ``bridge``: what was added to the Reflex app. Without it its parts are not checked.
+    - ``workers``: how many processes serve; from ``WEB_CONCURRENCY`` or 1 without it.
+    - ``max_connections``: what each database takes, by alias; its vendor's default without it.
+
+    An empty list means nothing was found::
+
+        def test_application():
+            assert check_application(application, bridge=bridge, workers=4) == []
+    """
+    if workers is None:
+        workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
+    return [
+        *_routing(application),
+        *_origins(application),
+        *_bundles_of(application),
+        *(_event_chain(bridge) if bridge else ()),
+        *(_connections(bridge, workers, max_connections or {}) if bridge else ()),
+        *(_several_workers(bridge) if workers > 1 else ()),
+    ]
+
+
+def _reserved_urls(urlconf: Sequence[Place]) -> Iterator[checks.CheckMessage]:
+    for place in urlconf:
+        for prefix in REFLEX_PREFIXES:
+            if f"/{place.literal}/".startswith(f"{prefix}/"):
+                yield checks.Warning(
+                    f"The URL '/{place.literal}' lies under '{prefix}', which Reflex answers.",
+                    hint="Give it another path, or set backend_path in rxconfig.py.",
+                    obj=place.pattern,
+                    id="rxbridge.W003",
+                )
+
+
+def _catch_alls(urlconf: Sequence[Place]) -> Iterator[checks.CheckMessage]:
+    spa = next((index for index, place in enumerate(urlconf) if place.is_spa), None)
+    if spa is None:
+        return
+    for place in urlconf[:spa]:
+        if place.is_catch_all:
+            yield checks.Warning(
+                f"The pattern '{place.text}' takes every path, so no page of the SPA is reached.",
+                hint="Remove it, or make it match no more than it serves.",
+                obj=place.pattern,
+                id="rxbridge.W004",
+            )
+    if hidden := [place.text for place in urlconf[spa + 1 :]]:
+        yield checks.Warning(
+            f"URL patterns after the SPA's catch-all are never reached: {', '.join(hidden)}.",
+            hint="Put spa_urlpatterns() last.",
+            id="rxbridge.W005",
+        )
+
+
+def _bundle_of_project() -> Iterator[checks.CheckMessage]:
+    try:
+        project = Project.find()
+    except NoProject:
+        return
+    bundles = [project.bundle]
+    if settings.STATIC_ROOT:
+        bundles.append(Path(settings.STATIC_ROOT) / STAGED)
+    present = [bundle for bundle in bundles if bundle.is_dir()]
+    if not present:
+        yield _missing(project.bundle)
+    for bundle in present:
+        yield from _staleness(project, bundle)
+
+
+def _missing(bundle: Path) -> checks.CheckMessage:
+    return checks.Warning(
+        f"There is no bundle of pages in {bundle}.", hint=_BUILD, id="rxbridge.W006"
+    )
+
+
+def _staleness(project: Project, bundle: Path) -> Iterator[checks.CheckMessage]:
+    stamp = Stamp.of(bundle)
+    if stamp is not None and (changes := project.changes_since(stamp)):
+        yield checks.Warning(
+            f"The bundle in {bundle} is older than the code: {changes[0]} changed.",
+            hint=_BUILD + (" --stage" if bundle.name == STAGED else ""),
+            id="rxbridge.W007",
+        )
+
+
+def _session_cookie() -> Iterator[checks.CheckMessage]:
+    # In every environment a script must not read it; over plain HTTP it must work in DEBUG.
+    wanted = ["SESSION_COOKIE_HTTPONLY"] + ([] if settings.DEBUG else ["SESSION_COOKIE_SECURE"])
+    if off := [name for name in wanted if not getattr(settings, name)]:
+        yield checks.Warning(
+            f"The session cookie can be stolen: {' and '.join(off)} is off.",
+            hint=" ".join(f"Set {name} = True." for name in off),
+            id="rxbridge.W011",
+        )
+
+
+def _routing(application: Any) -> Iterator[checks.CheckMessage]:
+    table = routes(application)
+    if not table:
+        return
+    urlconf = places()
+    for prefix, app in table.items():
+        is_django = isinstance(wrapped(app)[-1], ASGIHandler)
+        if is_django and not _is_static(prefix) and not _has_urls(prefix, urlconf):
+            yield checks.Warning(
+                f"The prefix '{prefix}' goes to Django, which has no URL there.",
+                hint="Add the URL to the URLconf, or take the prefix from the PrefixRouter.",
+                id="rxbridge.W001",
+            )
+    backend_path = _reflex_config().backend_path.strip("/")
+    missing = [
+        path
+        for prefix in ("/_event", "/_upload")
+        if (path := f"/{backend_path}{prefix}" if backend_path else prefix) not in table
+        and "" not in table
+        and f"/{backend_path}" not in table
+    ]
+    if missing:
+        yield checks.Warning(
+            f"No route leads to Reflex's {' and '.join(missing)}, so no event arrives.",
+            hint="Add **dict.fromkeys(reflex_prefixes(backend_path), reflex) to the PrefixRouter.",
+            id="rxbridge.W002",
+        )
+
+
+def _is_static(prefix: str) -> bool:
+    bases = filter(None, (settings.STATIC_URL, settings.MEDIA_URL))
+    return any(f"/{base.strip('/')}/".startswith(f"{prefix}/") for base in bases)
+
+
+def _has_urls(prefix: str, urlconf: Sequence[Place]) -> bool:
+    """Tell whether a URL may lie under ``prefix``; a pattern that begins variable may always."""
+    return any(
+        not place.literal
+        or f"/{place.literal}/".startswith(f"{prefix}/")
+        or (place.is_open and f"{prefix}/".startswith(f"/{place.literal}"))
+        for place in urlconf
+        if not place.is_catch_all
+    )
+
+
+def _origins(application: Any) -> Iterator[checks.CheckMessage]:
+    guards: dict[bool, list[str]] = {}
+    for prefix, app in routes(application).items():
+        if prefix.endswith(("/_event", "/_upload")):
+            guards.setdefault(_is_guarded(app), []).append(prefix)
+    if unguarded := guards.get(False):
+        yield checks.Warning(
+            f"Every web site may open a visitor's {' and '.join(unguarded)}: all origins pass.",
+            hint="Wrap the Reflex app: OriginGuard.from_settings(…), without '*' in allowed; "
+            "or set cors_allowed_origins in rxconfig.py.",
+            id="rxbridge.W008",
+        )
+
+
+def _is_guarded(app: Any) -> bool:
+    layers = wrapped(app)
+    if any(isinstance(each, OriginGuard) and not each.any_origin for each in layers):
+        return True
+    return tuple(_reflex_config().cors_allowed_origins) != ("*",)
+
+
+def _bundles_of(application: Any) -> Iterator[checks.CheckMessage]:
+    for app in (wrapped(application)[-1], *routes(application).values()):
+        for each in wrapped(app):
+            if isinstance(each, SPAStaticApp):
+                directory = Path(each.directory)
+                if next(directory.rglob("*.html"), None) is None:
+                    yield _missing(directory)
+
+
+def _event_chain(bridge: EventBridge) -> Iterator[checks.CheckMessage]:
+    for row in bridge.runner.explain():
+        reasons = (why for name, why in _NOT_FOR_EVENTS.items() if name in row.middleware.lower())
+        if row.runs != "skipped" and (reason := next(reasons, None)):
+            yield checks.Warning(
+                f"{row.middleware} runs around events ({row.hook}) and {reason}.",
+                hint="Leave it out: MiddlewareRunner(skip={**DEFAULT_SKIP, "
+                f"'{row.middleware}': 'why'}}).",
+                id="rxbridge.W009",
+            )
+
+
+def _connections(
+    bridge: EventBridge, workers: int, limits: Mapping[str, int]
+) -> Iterator[checks.CheckMessage]:
+    threads = bridge.runner.threads
+    for alias in connections:
+        connection = connections[alias]
+        limit = limits.get(alias, _CONNECTION_LIMITS.get(connection.vendor))
+        held = _held_by_a_process(connection.settings_dict, threads.limit if threads else 1)
+        if limit is not None and held * workers > limit:
+            yield checks.Warning(
+                f"Database '{alias}': {held} connections in each of {workers} workers may be "
+                f"kept open, and it takes {limit}.",
+                hint="Lower MiddlewareRunner(threads=database_threads(limit=…)), use "
+                "CONN_MAX_AGE = 0, a pool (OPTIONS['pool']) or PgBouncer.",
+                id="rxbridge.W010",
+            )
+
+
+def _held_by_a_process(database: Mapping[str, Any], threads: int) -> int:
+    pool = database["OPTIONS"].get("pool")
+    if pool:
+        return int(pool.get("max_size") or _POOL_SIZE) if isinstance(pool, dict) else _POOL_SIZE
+    return threads if database["CONN_MAX_AGE"] != 0 else 0
+
+
+def _several_workers(bridge: EventBridge | None) -> Iterator[checks.CheckMessage]:
+    handoff: Any = bridge.handoff if bridge else None
+    if handoff is not None and isinstance(handoff.tickets, MemoryTickets):
+        yield checks.Warning(
+            "Several workers, and CookieHandoff keeps its tickets in the memory of each: a "
+            "ticket redeemed at another worker is not found.",
+            hint="Pass CookieHandoff(…, tickets=CacheTickets(caches['default'])).",
+            id="rxbridge.W012",
+        )
+    if _reflex_config().state_manager_mode.value != "redis":
+        yield checks.Warning(
+            "Several workers, and Reflex keeps its states where only one finds them.",
+            hint="Set redis_url in rxconfig.py.",
+            id="rxbridge.W013",
+        )
+
+
+def _reflex_config() -> Any:
+    import reflex as rx
+
+    return rx.config.get_config()

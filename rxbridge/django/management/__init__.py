@@ -1,0 +1,3 @@
+"""Where Django looks for the commands of an app."""
+
+__all__: list[str] = []

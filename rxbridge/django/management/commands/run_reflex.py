@@ -1,0 +1,94 @@
+"""``manage.py run_reflex``: build, serve and watch, on one port."""
+
+import os
+import socket
+from argparse import ArgumentParser
+from importlib.util import find_spec
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from rxbridge.django._build import Report, build
+from rxbridge.django._project import Project
+from rxbridge.django._server import Target, listen, serve, url
+from rxbridge.django._signals import terminable
+from rxbridge.errors import RxBridgeError
+
+NO_UVICORN = (
+    "run_reflex serves with uvicorn and its file watcher, which are not installed. "
+    "Install them: pip install 'rxbridge[uvicorn]'"
+)
+
+
+class Command(BaseCommand):
+    """Serve the project's ASGI application for development."""
+
+    help = "Builds the Reflex pages if they changed, serves the project, and follows changes."
+    # A check may find missing what this builds.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Add the address, the application and ``--no-reload``."""
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument(
+            "--asgi",
+            help="The dotted path of the application; settings.ASGI_APPLICATION without it.",
+        )
+        parser.add_argument(
+            "--no-reload", dest="reload", action="store_false", help="Do not follow changes."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        """Serve until Ctrl-C."""
+        if find_spec("uvicorn") is None or find_spec("watchfiles") is None:
+            raise CommandError(NO_UVICORN)
+        try:
+            target = Target(application(options["asgi"]), Project.find().root)
+            with terminable(), listening(options["host"], options["port"]) as listener:
+                run = self._follow if options["reload"] else self._serve_once
+                run(Project(target.root), target, listener)
+        except RxBridgeError as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+
+    def _follow(self, project: Project, target: Target, listener: socket.socket) -> None:
+        from rxbridge.django._reloader import Reloader
+
+        Reloader(project, target, listener, self._report()).run()
+
+    def _serve_once(self, project: Project, target: Target, listener: socket.socket) -> None:
+        if not project.is_fresh():
+            build(project, self._report())
+        served = target.load()
+        self._report()(f"Serving at {url(listener)}  (Ctrl-C stops it)")
+        serve(served, listener)
+
+    def _report(self) -> Report:
+        def report(line: str) -> None:
+            self.stdout.write(line)
+            self.stdout.flush()
+
+        return report
+
+
+def application(named: str | None) -> str:
+    """Return the dotted path of what to serve."""
+    path: str | None = named or getattr(settings, "ASGI_APPLICATION", None)
+    if not path:
+        msg = "Set ASGI_APPLICATION = 'mysite.asgi.application' in settings, or pass --asgi."
+        raise CommandError(msg)
+    return path
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return the listening socket, or say why there is none, before anything is built."""
+    try:
+        return listen(host, port)
+    except OSError as error:
+        # Not strerror, which says the address once more; a name that is not found has no errno.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error
+        msg = f"Cannot listen on {host}:{port}: {reason}."
+        raise CommandError(msg) from None

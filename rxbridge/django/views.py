@@ -1,0 +1,175 @@
+"""SPAView: the pages of the bundle, answered by Django."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponse
+from django.template.loader import render_to_string
+from django.utils.html import escape
+from django.views.generic.base import ContextMixin, View
+
+from rxbridge.django._page import NONCE_MARK, Page, PageParts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    from rxbridge.asgi._types import Message, Scope
+
+__all__ = ["SPAView"]
+
+# A personal page must be whole, as it is changed, and new, as it is somebody's.
+_CONDITIONS = (b"accept-encoding", b"if-", b"range")
+_CACHED = 64
+
+
+class SPAView(ContextMixin, View):
+    """Answer with the pages and files of ``pages``, an ``SPAStaticApp``, from inside Django.
+
+    So a page load passes through ``settings.MIDDLEWARE``, and a page can be made personal:
+
+    - ``head_template_name``: a template rendered into ``<head>``, after all else there.
+    - ``template_name``: a template for the whole page instead, which puts the page's parts in
+      their places: ``spa.html_attributes``, ``spa.head``, ``spa.body_attributes``, ``spa.body``.
+    - ``nonce``: called with the request, returns the nonce that the page's own ``script``,
+      ``style`` and ``link`` tags are given, such as ``operator.attrgetter("csp_nonce")``.
+
+    Both templates are given context processors, ``extra_context`` and ``get_context_data()``.
+    Nothing of the bundle is parsed as a template. A page is cut to pieces once per build; a
+    personal one is answered with ``Cache-Control: private, no-store`` and no ETag. Without any
+    of the three, pages and their headers are those of ``pages``::
+
+        pages = SPAStaticApp(find_bundle(), is_route=app.router)
+        urlpatterns = [..., *spa_urlpatterns(pages, head_template_name="spa/head.html")]
+
+    Raises ``ImproperlyConfigured`` from ``as_view()`` for options that cannot work.
+    """
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "options"]  # type: ignore[misc]
+    pages: Any = None
+    head_template_name: str | None = None
+    template_name: str | None = None
+    nonce: Callable[[HttpRequest], object] | None = None
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Callable[..., HttpResponseBase]:
+        """Return the view; its options are checked now."""
+        pages = initkwargs.get("pages", cls.pages)
+        if not callable(pages):
+            msg = f"SPAView.as_view(pages=SPAStaticApp(find_bundle())): got pages={pages!r}."
+            raise ImproperlyConfigured(msg)
+        whole = initkwargs.get("template_name", cls.template_name)
+        if whole and initkwargs.get("head_template_name", cls.head_template_name):
+            msg = "Pass template_name or head_template_name; a whole page has its own <head>."
+            raise ImproperlyConfigured(msg)
+        return super().as_view(**initkwargs)
+
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
+        """Answer with what the bundle has at the request's path."""
+        if not self._is_personal or not await self._is_page(request):
+            return await self._ask(request)
+        response = await self._ask(request, method="GET", without=_CONDITIONS)
+        text = response.content.decode("utf-8", "surrogateescape")
+        # On the thread of the middleware: a template may well ask the database for the user.
+        text = await sync_to_async(self._personal)(request, text, kwargs)
+        response.content = text.encode("utf-8", "surrogateescape")
+        for name in ("ETag", "Last-Modified", "Accept-Ranges", "Vary"):
+            response.headers.pop(name, None)
+        response.headers["Content-Length"] = str(len(response.content))
+        response.headers["Cache-Control"] = "private, no-store"
+        return response
+
+    @property
+    def _is_personal(self) -> bool:
+        return bool(self.head_template_name or self.template_name or self.nonce)
+
+    async def _is_page(self, request: HttpRequest) -> bool:
+        """Tell a page from a file, which is the same for everybody and may be large."""
+        response = await self._ask(request, method="HEAD", without=_CONDITIONS)
+        return response.headers.get("Content-Type", "").startswith("text/html")
+
+    def _personal(self, request: HttpRequest, text: str, kwargs: dict[str, Any]) -> str:
+        context = self.get_context_data(**kwargs)
+        nonce = escape(self.nonce(request)) if self.nonce else ""
+        if self.template_name:
+            context["spa"] = _marked_parts(text).with_nonce(nonce) if nonce else _parts(text)
+            return render_to_string(self.template_name, context, request)
+        fragment = ""
+        if self.head_template_name:
+            fragment = render_to_string(self.head_template_name, context, request)
+        return _page(text).with_head(fragment, nonce)
+
+    async def _ask(
+        self, request: HttpRequest, *, method: str | None = None, without: tuple[bytes, ...] = ()
+    ) -> HttpResponse:
+        """Ask ``pages`` as a server would."""
+        answer = _Answer()
+        scope = _scope(request, method or request.method or "GET", without)
+        await self.pages(scope, answer.receive, answer.send)
+        return answer.response
+
+
+# By the text itself: a rebuilt page is another, and what a build no longer has falls out.
+@functools.lru_cache(maxsize=_CACHED)
+def _page(text: str) -> Page:
+    return Page.of(text)
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _parts(text: str) -> PageParts:
+    return PageParts.of(text)
+
+
+@functools.lru_cache(maxsize=_CACHED)
+def _marked_parts(text: str) -> PageParts:
+    return PageParts.of(_page(text).with_head("", NONCE_MARK))
+
+
+def _scope(request: HttpRequest, method: str, without: tuple[bytes, ...]) -> Scope:
+    headers = [
+        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+        for name, value in request.headers.items()
+    ]
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "method": method,
+        "path": request.path,
+        "root_path": request.META.get("SCRIPT_NAME", "").rstrip("/"),
+        "query_string": b"",
+        "headers": [pair for pair in headers if not pair[0].startswith(without)],
+    }
+
+
+class _Answer:
+    """The server's side of one request: what the app sends becomes Django's response."""
+
+    def __init__(self) -> None:
+        self.response = HttpResponse()
+        self._body: list[bytes] = []
+        self._received = False
+
+    async def receive(self) -> Message:
+        if self._received:
+            # An app that listens for a disconnect is cancelled once it has answered.
+            await asyncio.Event().wait()
+        self._received = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.response = HttpResponse(status=message["status"])
+            del self.response.headers["Content-Type"]
+            for name, value in message["headers"]:
+                self.response.headers[name.decode("latin-1")] = value.decode("latin-1")
+            return
+        self._body.append(message.get("body", b""))
+        if not message.get("more_body"):
+            self.response.content = b"".join(self._body)

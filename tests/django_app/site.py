@@ -1,0 +1,186 @@
+"""A small Django project with a Reflex app, written to a directory of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.servers import REPOSITORY, free_port
+
+FILES = {
+    "manage.py": """
+import os, sys
+from django.core.management import execute_from_command_line
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+    execute_from_command_line(sys.argv)
+""",
+    "rxconfig.py": """
+import reflex as rx
+config = rx.Config(app_name="mysite", app_module_import="mysite.ui", telemetry_enabled=False,
+                   show_built_with_reflex=False, disable_plugins=[rx.plugins.SitemapPlugin])
+""",
+    "assets/logo.txt": "logo\n",
+    "mysite/__init__.py": "",
+    "mysite/settings.py": """
+from pathlib import Path
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = "only a test"
+DEBUG = True
+ALLOWED_HOSTS = []
+INSTALLED_APPS = [
+    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.staticfiles",
+    "rxbridge.django",
+]
+MIDDLEWARE = []
+ROOT_URLCONF = "mysite.urls"
+ASGI_APPLICATION = "mysite.asgi.application"
+DATABASES = {}
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+""",
+    "static/plain.css": "body { color: teal }\n",
+    "mysite/urls.py": """
+from django.http import HttpResponse
+from django.urls import path
+from mysite.words import GREETING
+urlpatterns = [path("hello/", lambda request: HttpResponse(GREETING))]
+""",
+    "mysite/words.py": 'GREETING = "hello"\n',
+    "mysite/ui.py": """
+import reflex as rx
+from mysite.steps import STEP
+
+class Counter(rx.State):
+    count: int = 0
+
+    @rx.event
+    def add(self):
+        self.count += STEP
+
+def index():
+    return rx.el.main(
+        rx.el.h1("First"),
+        rx.el.button("add", on_click=Counter.add),
+        rx.el.p(Counter.count, id="count"),
+    )
+
+app = rx.App()
+app.add_page(index, route="/", title="Tiny")
+""",
+    "mysite/steps.py": "STEP = 1\n",
+    "mysite/asgi.py": """
+import os
+from django.core.asgi import get_asgi_application
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+django = get_asgi_application()
+from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.events import reflex_asgi
+from mysite.settings import BASE_DIR
+from mysite.ui import app
+reflex = OriginGuard.from_settings(reflex_asgi(app))
+application = PrefixRouter(
+    {**dict.fromkeys(REFLEX_PREFIXES, reflex), "/hello": django},
+    default=SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router),
+    lifespan=reflex,
+)
+""",
+}
+
+
+def write_site(root: Path) -> Path:
+    """Write the project into ``root``."""
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.lstrip("\n"))
+    return root
+
+
+def environment() -> dict[str, str]:
+    """The environment of a user: nothing of this test suite's own settings."""
+    ours = ("DJANGO_SETTINGS_MODULE", "REFLEX_WEB_WORKDIR")
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
+    return {**inherited, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
+
+
+def manage(root: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py`` in the project; what it writes is in ``stdout``."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=root,
+        env=environment() | more,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+class Running:
+    """A command that runs, and the lines it has written so far."""
+
+    def __init__(self, process: subprocess.Popen[str], root: Path, url: str) -> None:
+        self.process = process
+        self.root = root
+        self.url = url
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            self.lines.append(line.rstrip())
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, text: str, *, after: int = 0, timeout: float = 120) -> int:
+        """Wait for a line with ``text``; return how many lines there are up to it."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            for number, line in enumerate(self.lines[after:], after + 1):
+                if text in line:
+                    return number
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"no {text!r} in:\n{self.output}")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C: the signal goes to the whole group, as a terminal sends it."""
+        os.killpg(self.process.pid, signal.SIGINT)
+        self.process.wait(30)
+        self._reader.join(5)
+
+
+@contextmanager
+def run_reflex(root: Path, *arguments: str) -> Iterator[Running]:
+    """Run ``manage.py run_reflex`` on a free port until the block ends."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "run_reflex", f"--port={port}", *arguments],
+        cwd=root,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield Running(process, root, f"http://127.0.0.1:{port}")
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout:
+            process.stdout.close()

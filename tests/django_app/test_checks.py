@@ -1,0 +1,399 @@
+"""Each check in the case that triggers it and in the nearest one that does not."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import reflex as rx
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+from django.core.cache import caches
+from django.http import HttpResponse
+from django.test import override_settings
+from django.urls import include, path, re_path
+
+from rxbridge.asgi import (
+    REFLEX_PREFIXES,
+    CacheTickets,
+    ConnectionRegistry,
+    CookieHandoff,
+    OriginGuard,
+    PrefixRouter,
+    SPAStaticApp,
+    reflex_prefixes,
+)
+from rxbridge.django import SPAView, check_application, spa_urlpatterns
+from rxbridge.django.checks import check_asgi_application, check_project
+from rxbridge.django.urls import admin_urlpatterns
+from rxbridge.events import (
+    ContextBinder,
+    EventBridge,
+    MiddlewareRunner,
+    SyntheticRequestFactory,
+    database_threads,
+)
+from tests.django_app.site import FILES, manage
+
+REPOSITORY = Path(__file__).parent.parent.parent
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 14)]
+
+urlpatterns: list[Any] = []
+
+
+def view(request: object) -> HttpResponse:
+    return HttpResponse()
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Stands for the ASGI app of Reflex."""
+
+
+SPA = spa_urlpatterns(app)
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch, tmp_path: Path):
+    """A project without a fault, in a directory without ``rxconfig.py``."""
+    urlpatterns[:] = [path("api/items/", view)]
+    config = rx.Config(app_name="x", cors_allowed_origins=["*"])
+    monkeypatch.setattr("rxbridge.django.checks._reflex_config", lambda: config)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    faultless = {"ROOT_URLCONF": __name__, "BASE_DIR": tmp_path, "SESSION_COOKIE_SECURE": True}
+    with override_settings(**faultless):
+        yield config
+
+
+def ids(messages: Iterable[Any]) -> list[str]:
+    messages = list(messages)
+    assert all(message.hint for message in messages), "a message without a remedy"
+    return [message.id for message in messages]
+
+
+def router(more: dict[str, Any] | None = None, **options: Any) -> PrefixRouter:
+    """A router without a fault, unless ``more`` brings one."""
+    reflex = OriginGuard(app, allowed=[])
+    return PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex) | (more or {}), **options)
+
+
+def bridge(
+    middleware: Any = (), *, limit: int = 10, handoff: Any = None, **options: Any
+) -> EventBridge:
+    runner = MiddlewareRunner(middleware, threads=database_threads(limit=limit), **options)
+    return EventBridge(SyntheticRequestFactory(), runner, ContextBinder(), handoff=handoff)
+
+
+def test_nothing_is_found_in_a_faultless_project():
+    assert check_project() == []
+    assert check_application(router(), bridge=bridge(), workers=1) == []
+
+
+DJANGO = get_asgi_application()
+WRAPPED = ASGIStaticFilesHandler(DJANGO)
+
+
+class TestW001PrefixWithoutUrl:
+    @pytest.mark.parametrize("django", [DJANGO, WRAPPED, ConnectionRegistry().wrap(DJANGO)])
+    @pytest.mark.parametrize("prefix", ["/shop", "/apis", "/api/items/more"])
+    def test_triggered(self, prefix: str, django: Any):
+        assert ids(check_application(router({prefix: django}))) == ["rxbridge.W001"]
+
+    @pytest.mark.parametrize("prefix", ["/api", "/api/items", "/static"])
+    def test_not_triggered(self, prefix: str):
+        assert check_application(router({prefix: WRAPPED})) == []
+
+    @pytest.mark.parametrize(
+        "pattern",
+        [path("<slug:any>/", view), re_path(r"^sh(op|ip)/", view), path("shop/<x>", view)],
+    )
+    def test_not_triggered_by_variable_patterns(self, pattern: Any):
+        urlpatterns[:] = [pattern]
+        assert check_application(router({"/shop": DJANGO})) == []
+
+    def test_catch_all_is_no_url_behind_a_prefix(self):
+        urlpatterns[:] = SPA
+        assert ids(check_application(router({"/shop": DJANGO}))) == ["rxbridge.W001"]
+
+    def test_prefix_of_another_app_is_not_djangos_matter(self):
+        assert check_application(router({"/shop": app})) == []
+
+
+class TestW002ReflexWithoutRoute:
+    def test_triggered(self):
+        assert ids(check_application(PrefixRouter({"/api": DJANGO}))) == ["rxbridge.W002"]
+
+    def test_triggered_by_a_backend_path(self, quiet: rx.Config):
+        quiet.backend_path = "/back"
+        assert ids(check_application(router())) == ["rxbridge.W002"]
+
+    @pytest.mark.parametrize("prefixes", [reflex_prefixes("back"), ["/back"]])
+    def test_not_triggered_by_a_backend_path_that_is_routed(
+        self, quiet: rx.Config, prefixes: Iterable[str]
+    ):
+        quiet.backend_path = "/back"
+        routed = dict.fromkeys(prefixes, OriginGuard(app, allowed=[]))
+        assert check_application(PrefixRouter(routed)) == []
+
+    def test_not_triggered_where_reflex_is_the_default(self):
+        assert check_application(PrefixRouter({"/api": DJANGO}, default=app)) == []
+
+    def test_not_triggered_without_a_router_to_look_into(self):
+        assert check_application(app) == []
+
+
+class TestW003ReservedUrl:
+    @pytest.mark.parametrize("route", ["ping", "ping/", "_event/x", "_upload/<int:pk>/"])
+    def test_triggered(self, route: str):
+        urlpatterns[:] = [path(route, view)]
+        assert ids(check_project()) == ["rxbridge.W003"]
+
+    def test_triggered_by_an_include(self):
+        urlpatterns[:] = [path("_health/", include([path("db/", view)]))]
+        assert ids(check_project()) == ["rxbridge.W003"]
+
+    @pytest.mark.parametrize("route", ["pingpong/", "api/ping/", "<slug:ping>/"])
+    def test_not_triggered(self, route: str):
+        urlpatterns[:] = [path(route, view)]
+        assert check_project() == []
+
+
+class TestW004ShadowedSpa:
+    @pytest.mark.parametrize(
+        "pattern",
+        [
+            path("<path:any>", view),
+            re_path(r"^.*$", view),
+            re_path(r".*", view),
+            re_path(r"^(?P<rest>.*)$", view),
+        ],
+    )
+    def test_triggered(self, pattern: Any):
+        urlpatterns[:] = [pattern, *SPA]
+        assert ids(check_project()) == ["rxbridge.W004"]
+
+    @pytest.mark.parametrize(
+        "pattern", [path("docs/<path:any>", view), path("<slug:x>/", view), *admin_urlpatterns()]
+    )
+    def test_not_triggered(self, pattern: Any):
+        urlpatterns[:] = [pattern, *SPA]
+        assert check_project() == []
+
+    def test_not_triggered_without_a_spa(self):
+        urlpatterns[:] = [path("<path:any>", view), path("x", view)]
+        assert check_project() == []
+
+
+class TestW005SpaNotLast:
+    def test_triggered(self):
+        urlpatterns[:] = [*SPA, path("late/", view)]
+        (message,) = check_project()
+        assert (message.id, "late/" in message.msg) == ("rxbridge.W005", True)
+
+    def test_not_triggered_by_one_below_a_path(self):
+        pages = SPAView.as_view(pages=app)
+        urlpatterns[:] = [re_path(r"^shop/.*$", pages), path("late/", view), *SPA]
+        assert check_project() == []
+
+
+class TestBundle:
+    @pytest.fixture
+    def project(self, tmp_path: Path) -> Path:
+        (tmp_path / "rxconfig.py").write_text(FILES["rxconfig.py"])
+        return tmp_path
+
+    @staticmethod
+    def build(bundle: Path, **stamp: Any) -> None:
+        bundle.mkdir(parents=True)
+        (bundle / "index.html").write_text("")
+        from importlib.metadata import version
+
+        stamp = {"reflex": version("reflex"), "ui": "", "sources": {}} | stamp
+        (bundle / ".rxbridge.json").write_text(json.dumps(stamp))
+
+    def test_w006_missing(self, project: Path):
+        assert ids(check_project()) == ["rxbridge.W006"]
+
+    def test_not_missing_nor_stale(self, project: Path):
+        self.build(project / ".web/build/client")
+        assert check_project() == []
+
+    def test_not_missing_when_staged(self, project: Path):
+        self.build(project / "static/_reflex")
+        with override_settings(STATIC_ROOT=project / "static"):
+            assert check_project() == []
+
+    @pytest.mark.parametrize("stamp", [{"sources": {"rxconfig.py": "old"}}, {"reflex": "0.9"}])
+    @pytest.mark.parametrize("place", [".web/build/client", "static/_reflex"])
+    def test_w007_stale(self, project: Path, place: str, stamp: dict[str, Any]):
+        self.build(project / place, **stamp)
+        with override_settings(STATIC_ROOT=project / "static"):
+            assert ids(check_project()) == ["rxbridge.W007"]
+
+    def test_bundle_of_unknown_age_is_not_called_stale(self, project: Path):
+        self.build(project / ".web/build/client")
+        (project / ".web/build/client/.rxbridge.json").unlink()
+        assert check_project() == []
+
+    @pytest.mark.parametrize("built", [False, True])
+    def test_w006_of_an_application(self, tmp_path: Path, built: bool):
+        pages = SPAStaticApp(tmp_path / "bundle")
+        if built:
+            self.build(tmp_path / "bundle")
+        expected = [] if built else ["rxbridge.W006"]
+        introduced = ConnectionRegistry().introduce(pages)
+        assert ids(check_application(router(default=introduced))) == expected
+
+
+class TestW008WildcardOrigins:
+    def test_triggered(self):
+        bare = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, ConnectionRegistry().wrap(app)))
+        assert ids(check_application(bare)) == ["rxbridge.W008"]
+
+    def test_triggered_by_a_guard_that_lets_all_pass(self):
+        guard = OriginGuard(app, allowed=["*"])
+        assert ids(check_application(router({"/_event": guard}))) == ["rxbridge.W008"]
+
+    def test_not_triggered_by_origins_that_reflex_checks(self, quiet: rx.Config):
+        quiet.cors_allowed_origins = ("https://example.com",)
+        assert check_application(PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, app))) == []
+
+    def test_guard_is_seen_inside_of_a_registry(self):
+        guarded = ConnectionRegistry().wrap(OriginGuard(app, allowed=[]))
+        assert check_application(PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, guarded))) == []
+
+
+class TestW009EventChain:
+    CACHE = "django.middleware.cache.FetchFromCacheMiddleware"
+
+    def test_triggered(self):
+        assert ids(check_application(app, bridge=bridge([self.CACHE], skip={}))) == [
+            "rxbridge.W009"
+        ]
+
+    def test_not_triggered_where_it_is_skipped(self):
+        assert check_application(app, bridge=bridge([self.CACHE])) == []
+
+
+class TestW010Connections:
+    @staticmethod
+    def check(
+        database: dict[str, Any], *, limit: int = 40, workers: int = 2, most: int = 79
+    ) -> Any:
+        from django.db import connections
+
+        settings = connections["default"].settings_dict
+        before = dict(settings)
+        settings.update(database)
+        try:
+            return check_application(
+                app,
+                bridge=bridge(limit=limit, handoff=None),
+                workers=workers,
+                max_connections={"default": most},
+            )
+        finally:
+            settings.clear()
+            settings.update(before)
+
+    @pytest.fixture(autouse=True)
+    def redis(self, quiet: rx.Config):
+        quiet.state_manager_mode = type(quiet.state_manager_mode)("redis")
+
+    @pytest.mark.parametrize(
+        "database",
+        [{"CONN_MAX_AGE": 60}, {"CONN_MAX_AGE": None}, {"OPTIONS": {"pool": {"max_size": 40}}}],
+    )
+    def test_triggered(self, database: dict[str, Any]):
+        assert ids(self.check(database)) == ["rxbridge.W010"]
+
+    @pytest.mark.parametrize(
+        ("database", "options"),
+        [
+            ({"CONN_MAX_AGE": 60}, {"most": 80}),
+            ({"CONN_MAX_AGE": 60}, {"workers": 1}),
+            ({"CONN_MAX_AGE": 60}, {"limit": 39}),
+            ({"CONN_MAX_AGE": 0}, {}),
+            ({"OPTIONS": {"pool": True}}, {}),
+        ],
+    )
+    def test_not_triggered(self, database: dict[str, Any], options: dict[str, int]):
+        assert self.check(database, **options) == []
+
+
+class TestW011SessionCookie:
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {"SESSION_COOKIE_HTTPONLY": False},
+            {"SESSION_COOKIE_HTTPONLY": False, "DEBUG": True},
+            {"SESSION_COOKIE_SECURE": False},
+        ],
+    )
+    def test_triggered(self, settings: dict[str, bool]):
+        with override_settings(**settings):
+            assert ids(check_project()) == ["rxbridge.W011"]
+
+    def test_insecure_cookie_is_fine_in_development(self):
+        with override_settings(DEBUG=True, SESSION_COOKIE_SECURE=False):
+            assert check_project() == []
+
+
+class TestSeveralWorkers:
+    @pytest.fixture
+    def redis(self, quiet: rx.Config):
+        quiet.state_manager_mode = type(quiet.state_manager_mode)("redis")
+
+    @pytest.mark.parametrize(("workers", "expected"), [(1, []), (2, ["rxbridge.W012"])])
+    def test_w012_tickets_in_memory(self, redis: None, workers: int, expected: list[str]):
+        handoff = CookieHandoff(ConnectionRegistry())
+        found = check_application(app, bridge=bridge(handoff=handoff), workers=workers)
+        assert ids(found) == expected
+
+    def test_w012_not_triggered_by_a_shared_store(self, redis: None):
+        handoff = CookieHandoff(ConnectionRegistry(), tickets=CacheTickets(caches["default"]))
+        assert check_application(app, bridge=bridge(handoff=handoff), workers=2) == []
+
+    @pytest.mark.parametrize("mode", ["memory", "disk"])
+    def test_w013_states_of_one_process(self, quiet: rx.Config, mode: str):
+        quiet.state_manager_mode = type(quiet.state_manager_mode)(mode)
+        assert ids(check_application(app, workers=2)) == ["rxbridge.W013"]
+        assert check_application(app, workers=1) == []
+
+    def test_w013_not_triggered_by_redis(self, redis: None):
+        assert check_application(app, workers=2) == []
+
+    def test_workers_are_those_the_environment_names(self, monkeypatch):
+        monkeypatch.setenv("WEB_CONCURRENCY", "3")
+        assert ids(check_application(app)) == ["rxbridge.W013"]
+
+
+def test_asgi_application_is_that_of_the_settings():
+    with override_settings(ASGI_APPLICATION=f"{__name__}.faulty"):
+        assert ids(check_asgi_application()) == ["rxbridge.W008"]
+    with override_settings(ASGI_APPLICATION=None):
+        assert check_asgi_application() == []
+
+
+faulty = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, app))
+
+
+def test_manage_py_check_says_them(built: Path, tmp_path: Path):
+    assert "no issues" in manage(built, "check").stdout
+    result = manage(built, "check", "--deploy")
+    assert "rxbridge" not in result.stdout, result.stdout
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text.lstrip())
+    result = manage(tmp_path, "check")
+    assert "(rxbridge.W006)" in result.stdout
+    assert "manage.py export_reflex" in result.stdout
+
+
+def test_every_check_has_a_section_in_the_docs_and_a_test():
+    docs = (REPOSITORY / "docs" / "checks.md").read_text()
+    code = (REPOSITORY / "rxbridge" / "django" / "checks.py").read_text()
+    assert sorted(set(re.findall(r'"(rxbridge\.W\d+)"', code))) == ALL
+    assert re.findall(r"^## (rxbridge\.W\d+)", docs, re.MULTILINE) == ALL

@@ -1,0 +1,233 @@
+"""The edit loop, on a real server, with real builds."""
+
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from tests.browser.conftest import CHROMIUM, QUIET
+from tests.django_app.site import Running, manage, run_reflex
+from tests.servers import free_port
+
+pytestmark = pytest.mark.server
+
+SERVING = "Serving at"
+
+
+@pytest.fixture
+def running(site: Path) -> Iterator[Running]:
+    with run_reflex(site) as run:
+        run.wait_for(SERVING)
+        yield run
+
+
+def edit(site: Path, name: str, old: str, new: str) -> None:
+    path = site / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def get(run: Running, path: str) -> str:
+    return httpx.get(run.url + path).raise_for_status().text
+
+
+def test_pages_django_and_static_files_are_served_on_one_port(running: Running):
+    assert "<title>Tiny</title>" in get(running, "/")
+    assert get(running, "/hello/") == "hello"
+    assert "teal" in get(running, "/static/plain.css")
+    assert "building" not in running.output, "the bundle was up to date"
+
+
+def test_change_that_does_not_show_restarts_the_server_only(running: Running, site: Path):
+    seen = len(running.lines)
+    edit(site, "mysite/words.py", "hello", "goodbye")
+    running.wait_for(SERVING, after=seen)
+    assert get(running, "/hello/") == "goodbye"
+    assert "building" not in running.output
+
+
+def test_restart_without_a_build_keeps_the_bundle_up_to_date(running: Running, site: Path):
+    seen = len(running.lines)
+    edit(site, "mysite/steps.py", "1", "2")
+    running.wait_for(SERVING, after=seen)
+    assert manage(site, "export_reflex", "--check").returncode == 0
+
+
+def test_mistake_is_shown_and_waited_out_by_the_old_server(running: Running, site: Path):
+    for name, old, new in [
+        ("mysite/words.py", "= ", "= = "),  # found by the server's process
+        ("mysite/ui.py", "def index", "deff index"),  # found by both
+    ]:
+        seen = len(running.lines)
+        edit(site, name, old, new)
+        seen = running.wait_for("Waiting for a change", after=seen)
+        assert "SyntaxError" in running.output
+        assert get(running, "/hello/") == "hello"
+        edit(site, name, new, old)
+        running.wait_for(SERVING, after=seen)
+        assert get(running, "/hello/") == "hello"
+
+
+def test_old_pages_are_served_while_new_ones_are_built(running: Running, site: Path):
+    seen = len(running.lines)
+    edit(site, "mysite/ui.py", "First", "Second")
+    running.wait_for("building", after=seen)
+    statuses = set()
+    while not any(SERVING in line for line in running.lines[seen:]):
+        page = httpx.get(running.url)
+        statuses.add(page.status_code)
+        for script in re.findall(r'href="(/assets/[^"]+\.js)"', page.text)[:3]:
+            statuses.add(httpx.get(running.url + script).status_code)
+        time.sleep(0.05)
+    assert statuses == {200}
+    assert "Second" in get(running, "/")
+
+
+def test_build_that_fails_leaves_the_old_pages(running: Running, site: Path):
+    seen = len(running.lines)
+    # Python has nothing against it; the bundler cannot find it.
+    component = 'type("Broken", (rx.Component,), {"library": "$/no/such/file", "tag": "No"})'
+    edit(site, "mysite/ui.py", 'rx.el.h1("First")', f'rx.el.h1("First"), {component}.create()')
+    running.wait_for("Waiting for a change", after=seen)
+    assert "First" in get(running, "/")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_leaves_no_process_behind(running: Running, number: int):
+    assert len(processes(running)) > 1
+    if number == signal.SIGINT:
+        running.interrupt()
+    else:
+        running.process.terminate()
+        running.process.wait(20)
+    assert wait_until_gone(running) == []
+    assert "Traceback" not in running.output
+
+
+def test_interrupt_during_a_build_leaves_no_process_behind(running: Running, site: Path):
+    edit(site, "mysite/ui.py", "First", "Third")
+    running.wait_for("building")
+    time.sleep(1.5)
+    running.interrupt()
+    assert wait_until_gone(running) == []
+    assert "Traceback" not in running.output
+
+
+def test_server_ends_when_its_parent_was_killed(running: Running):
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.process.wait()
+    assert wait_until_gone(running) == []
+
+
+def test_no_reload_serves_and_does_not_follow(site: Path):
+    with run_reflex(site, "--no-reload", "--asgi=mysite.asgi:application") as run:
+        run.wait_for(SERVING)
+        wait_for_answer(run)
+        edit(site, "mysite/words.py", "hello", "goodbye")
+        time.sleep(1)
+        assert get(run, "/hello/") == "hello"
+        assert "EventSource" not in get(run, reload_module(run))
+        run.interrupt()
+        assert wait_until_gone(run) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "remedy"),
+    [
+        ([], 'ASGI_APPLICATION = ""\n', "Set ASGI_APPLICATION"),
+        (["--host=256.0.0.1"], "", "Cannot listen on 256.0.0.1"),
+    ],
+)
+def test_what_is_missing_is_said_with_its_remedy(
+    site: Path, arguments: list[str], settings: str, remedy: str
+):
+    with (site / "mysite" / "settings.py").open("a") as file:
+        file.write(settings)
+    result = manage(site, "run_reflex", *arguments)
+    assert result.returncode == 1
+    assert remedy in result.stdout
+    assert "Traceback" not in result.stdout
+
+
+def test_port_in_use_is_said_before_anything_is_built(site: Path):
+    with socket.create_server(("127.0.0.1", free_port())) as taken:
+        port = taken.getsockname()[1]
+        result = manage(site, "run_reflex", f"--port={port}")
+    assert result.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}: Address already in use." in result.stdout
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium")
+def test_edit_loop_in_a_browser(running: Running, site: Path):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        page.goto(running.url)
+        page.click("text=add")
+        expect(page.locator("#count")).to_have_text("1")
+        page.evaluate("window.untouched = true")
+
+        seen = len(running.lines)
+        edit(site, "mysite/steps.py", "1", "10")
+        running.wait_for(SERVING, after=seen)
+        page.click("text=add")
+        expect(page.locator("#count")).to_have_text("11")
+        assert page.evaluate("window.untouched"), "the page was loaded again for a handler"
+
+        seen = len(running.lines)
+        edit(site, "mysite/ui.py", "First", "Second")
+        running.wait_for(SERVING, after=seen)
+        expect(page.locator("h1")).to_have_text("Second")
+        expect(page.locator("#count")).to_have_text("11")
+        assert page.evaluate("window.untouched") is None
+        browser.close()
+
+
+def reload_module(run: Running) -> str:
+    match = re.search(r"/assets/reflex-env-[\w-]+\.js", get(run, "/"))
+    assert match
+    return match[0]
+
+
+def wait_for_answer(run: Running) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(run.url)
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+
+
+def processes(run: Running) -> list[str]:
+    """What runs for the command: its group, and what has a group of its own but its directory."""
+    root = str(run.root)
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            cwd, state = os.readlink(entry / "cwd"), (entry / "stat").read_text()
+            group = os.getpgid(int(entry.name))
+        except OSError:
+            continue
+        if ") Z" not in state and (cwd.startswith(root) or group == run.process.pid):
+            found.append((entry / "cmdline").read_text().replace("\0", " "))
+    return found
+
+
+def wait_until_gone(run: Running) -> list[str]:
+    deadline = time.monotonic() + 15
+    while (left := processes(run)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
