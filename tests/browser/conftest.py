@@ -4,19 +4,22 @@ Chromium is Debian's; where there is none the tests are skipped, except in CI, w
 """
 
 import contextlib
+import functools
 import json
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from tests.servers import KINDS, REPOSITORY, Server, run_server
+from tests.browser import running
+from tests.browser.running import Club, Guest
+from tests.servers import KINDS, REPOSITORY, Kind, Server, run_server
 
 SHOP = REPOSITORY / "examples" / "shop"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -61,6 +64,7 @@ def shop_environment(database: Path, settings: str) -> dict[str, str]:
     """What the shop is to be run with; settings modules beside this file can be named."""
     return {
         "SHOP_DATABASE": str(database),
+        "SHOP_MEDIA": str(database.parent / "media"),
         "DJANGO_SETTINGS_MODULE": settings,
         "PYTHONPATH": os.pathsep.join(map(str, (SHOP, REPOSITORY, Path(__file__).parent))),
     }
@@ -148,3 +152,49 @@ def visitor(chromium: Browser, shop: Shop) -> Iterator[Visitor]:
     context = chromium.new_context()
     yield Visitor(context.new_page(), shop)
     context.close()
+
+
+@pytest.fixture(scope="session")
+def members(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The club's pages built, and a database with its members, to be copied."""
+    running.build()
+    database = tmp_path_factory.mktemp("members") / "club.sqlite3"
+    running.found(database)
+    return database
+
+
+@pytest.fixture(scope="package")
+def clubs(
+    members: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Kind], Club]]:
+    """Return the club on a server of some kind; each is started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def club(kind: Kind) -> Club:
+            served = running.run_club(kind, members, tmp_path_factory.mktemp("club"))
+            return stack.enter_context(served)
+
+        yield club
+
+
+@pytest.fixture
+def club(request: pytest.FixtureRequest, clubs: Callable[[Kind], Club]) -> Club:
+    """The club, which tests share: on uvicorn, or as ``both_servers`` says."""
+    return clubs(getattr(request, "param", "uvicorn"))
+
+
+@pytest.fixture
+def arrive(chromium: Browser) -> Iterator[Callable[[Club], Guest]]:
+    """Open a browser at a club; at the end of the test no console may have complained."""
+    guests: list[Guest] = []
+
+    def arrive(club: Club) -> Guest:
+        guests.append(Guest(chromium.new_context(ignore_https_errors=True), club))
+        return guests[-1]
+
+    yield arrive
+    for guest in guests:
+        guest.context.close()
+    complaints = [complaint for guest in guests for complaint in guest.complaints]
+    assert complaints == [], complaints

@@ -1,27 +1,26 @@
-"""What is open to everybody."""
+"""What a banned user may still do, and what is the shop's own."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.contrib.auth.decorators import login_not_required
-
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def open_to_everybody(view: View) -> View:
-    """Mark a view, or the handler of an event, as one that visitors and banned users may use too.
-
-    Django's `LoginRequiredMiddleware`, where a project adds it, lets it through as well.
-    """
-    view.open_to_everybody = True  # type: ignore[attr-defined]
-    return login_not_required(view)
+def open_to_banned(view: View) -> View:
+    """Mark a view, or the handler of an event, as one that banned users may use."""
+    view.open_to_banned = True  # type: ignore[attr-defined]
+    return view
 
 
 def is_open(view: Callable[..., Any]) -> bool:
-    """Tell whether ``view`` is marked, or is Reflex's own and only shows a page."""
-    return getattr(view, "open_to_everybody", False) or is_reflex_own(view)
+    """Tell whether banned users may use ``view``: it is marked, or open to every visitor.
+
+    The latter is what Django's ``login_not_required`` says; the events by which Reflex shows a
+    page say it as well.
+    """
+    return getattr(view, "open_to_banned", False) or not getattr(view, "login_required", True)
 
 
-def is_reflex_own(handler: Callable[..., Any]) -> bool:
-    """Tell whether ``handler`` came with Reflex, and not with the shop."""
-    return handler.__module__.startswith("reflex.")
+def is_own(handler: Callable[..., Any]) -> bool:
+    """Tell whether ``handler`` is the shop's, and came neither with Reflex nor with rxbridge."""
+    return handler.__module__.partition(".")[0] not in {"reflex", "rxbridge"}

@@ -1,15 +1,25 @@
 """Users with their bans, and what users do, in the admin."""
 
+from asgiref.sync import async_to_sync
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 
-from accounts.models import Ban, EventCount
+from accounts.models import Ban, EventCount, Profile
+from shop.sockets import revoker
 
 User = get_user_model()
 admin.site.unregister(User)
+
+
+class ProfileInline(admin.StackedInline):
+    """See, and take down, the picture of a user."""
+
+    model = Profile
+    extra = 0
+    verbose_name_plural = "profile"
 
 
 class BanInline(admin.StackedInline):
@@ -24,7 +34,8 @@ class BanInline(admin.StackedInline):
 class ShopUserAdmin(UserAdmin):
     """Django's own, plus the ban and the number of events."""
 
-    inlines = [BanInline]
+    inlines = [ProfileInline, BanInline]
+    actions = ["sign_out_everywhere"]
     list_display = ["username", "email", "is_staff", "welcome", "events"]
     list_filter = [*UserAdmin.list_filter, ("ban", admin.EmptyFieldListFilter)]
 
@@ -32,6 +43,12 @@ class ShopUserAdmin(UserAdmin):
         """Read the ban and add up the events in the same query."""
         users = super().get_queryset(request).select_related("ban")
         return users.annotate(events_fired=Sum("event_counts__count", default=0))
+
+    @admin.action(description="Sign out everywhere", permissions=["change"])
+    def sign_out_everywhere(self, request: HttpRequest, users: QuerySet) -> None:
+        """End the users' sessions; their open pages notice within a second."""
+        closed = sum(async_to_sync(revoker.disconnect)(user=user) for user in users)
+        self.message_user(request, f"{len(users)} signed out; {closed} open tabs were told.")
 
     @admin.display(description="welcome", boolean=True)
     def welcome(self, user: User) -> bool:

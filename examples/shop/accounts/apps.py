@@ -4,6 +4,6 @@ from django.apps import AppConfig
 
 
 class AccountsConfig(AppConfig):
-    """Bans, and a count of what users do."""
+    """Profiles, bans, and a count of what users do."""
 
     name = "accounts"

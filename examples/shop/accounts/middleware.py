@@ -9,14 +9,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from accounts.access import is_open, is_reflex_own
+from accounts.access import is_open, is_own
 from accounts.models import Ban, EventCount
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class BannedUserMiddleware:
-    """Answer 403 to a banned user, except for what is open to everybody.
+    """Answer 403 to a banned user, except for what is open to them.
 
     A handler is to its event what a view is to its request, so one ``process_view`` does for both.
     """
@@ -38,7 +38,7 @@ class BannedUserMiddleware:
 
 
 class EventCountMiddleware:
-    """Count the Reflex events of each signed-in user, by handler; Reflex's own do not count."""
+    """Count the Reflex events of each signed-in user, by handler; only the shop's own count."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -54,7 +54,7 @@ class EventCountMiddleware:
 def shop_handler(request: HttpRequest) -> str | None:
     """Return the name of the handler ``request`` runs, if it is one of the shop's."""
     event = getattr(request, "reflex_event", None)
-    if event is None or is_reflex_own(event.handler):
+    if event is None or not is_own(event.handler):
         return None
     return event.handler.__qualname__
 

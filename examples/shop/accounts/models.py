@@ -4,6 +4,23 @@ from django.conf import settings
 from django.db import models
 
 
+class Profile(models.Model):
+    """What a user shows of themselves."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="profile"
+    )
+    picture = models.FileField(upload_to="pictures/", blank=True)
+
+    def __str__(self) -> str:
+        return f"profile of {self.user}"
+
+    @property
+    def picture_url(self) -> str:
+        """The address of the picture; empty without one."""
+        return self.picture.url if self.picture else ""
+
+
 class Ban(models.Model):
     """A user who may look around the shop, and no more."""
 

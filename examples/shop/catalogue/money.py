@@ -2,7 +2,10 @@
 
 from decimal import Decimal
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
 
 def euros(amount: Decimal) -> str:
-    """Return ``amount`` as customers read it: ``€1,240.50``."""
-    return f"€{amount:,.2f}"
+    """Return ``amount`` as customers read it: ``€1,240.50``, in German ``1.240,50 €``."""
+    return _("€{amount}").format(amount=number_format(amount, 2, force_grouping=True))

@@ -3,6 +3,8 @@
 from decimal import Decimal
 from typing import NamedTuple
 
+from django.utils.translation import gettext_noop as _
+
 
 class Shelf(NamedTuple):
     """A category."""
@@ -26,10 +28,10 @@ class Article(NamedTuple):
 
 
 SHELVES = [
-    Shelf("brew", "Brew"),
-    Shelf("table", "Table"),
-    Shelf("light", "Light"),
-    Shelf("desk", "Desk"),
+    Shelf("brew", _("Brew")),
+    Shelf("table", _("Table")),
+    Shelf("light", _("Light")),
+    Shelf("desk", _("Desk")),
 ]
 
 ARTICLES = [
@@ -39,10 +41,13 @@ ARTICLES = [
         "Morrow Kettle",
         Decimal("84.00"),
         18,
-        "A slow pour, and a quick boil",
-        "The long neck gives a thread of water you can place to the millimetre. The walnut handle "
-        "stays cool, and the weight sits low, so the last cup pours as steadily as the first.",
-        "Enamelled steel, oiled walnut",
+        _("A slow pour, and a quick boil"),
+        _(
+            "The long neck gives a thread of water you can place to the millimetre. The walnut "
+            "handle stays cool, and the weight sits low, so the last cup pours as steadily as the"
+            " first."
+        ),
+        _("Enamelled steel, oiled walnut"),
         "0.9 l · 27 × 19 cm",
     ),
     Article(
@@ -51,10 +56,12 @@ ARTICLES = [
         "Tidal Mug",
         Decimal("24.00"),
         42,
-        "Dipped by hand, so no two tides agree",
-        "Thrown in a small pottery by the sea and dipped once in a blue ash glaze. The line where "
-        "it stops is different on every mug. Holds a generous morning coffee.",
-        "Stoneware, ash glaze",
+        _("Dipped by hand, so no two tides agree"),
+        _(
+            "Thrown in a small pottery by the sea and dipped once in a blue ash glaze. The line "
+            "where it stops is different on every mug. Holds a generous morning coffee."
+        ),
+        _("Stoneware, ash glaze"),
         "0.35 l · 9 × 10 cm",
     ),
     Article(
@@ -63,10 +70,12 @@ ARTICLES = [
         "Ember Dripper",
         Decimal("58.50"),
         2,
-        "Copper that remembers every morning",
-        "A cone of spun copper over a glass server. It warms in seconds and keeps the heat in the "
-        "coffee bed. Left unpolished, it darkens to the colour of embers.",
-        "Copper, borosilicate glass",
+        _("Copper that remembers every morning"),
+        _(
+            "A cone of spun copper over a glass server. It warms in seconds and keeps the heat in"
+            " the coffee bed. Left unpolished, it darkens to the colour of embers."
+        ),
+        _("Copper, borosilicate glass"),
         "0.6 l · 15 × 22 cm",
     ),
     Article(
@@ -75,11 +84,13 @@ ARTICLES = [
         "Dune Bowl",
         Decimal("46.00"),
         15,
-        "Wide, low, and never empty for long",
-        "A serving bowl with the slope of a dune and a rim of bare clay. Big enough for a salad "
-        "for six; good-looking enough to live on the table with three pears in it.",
-        "Speckled stoneware",
-        "Ø 32 cm · 11 cm high",
+        _("Wide, low, and never empty for long"),
+        _(
+            "A serving bowl with the slope of a dune and a rim of bare clay. Big enough for a "
+            "salad for six; good-looking enough to live on the table with three pears in it."
+        ),
+        _("Speckled stoneware"),
+        _("Ø 32 cm · 11 cm high"),
     ),
     Article(
         "table",
@@ -87,10 +98,12 @@ ARTICLES = [
         "Harvest Board",
         Decimal("38.00"),
         24,
-        "One plank of oak, from crust to crumb",
-        "Cut from a single plank and finished with nothing but linseed oil. Turn it over for "
-        "cheese. Wash it by hand, oil it twice a year, and leave it to your children.",
-        "Solid oak, linseed oil",
+        _("One plank of oak, from crust to crumb"),
+        _(
+            "Cut from a single plank and finished with nothing but linseed oil. Turn it over for "
+            "cheese. Wash it by hand, oil it twice a year, and leave it to your children."
+        ),
+        _("Solid oak, linseed oil"),
         "42 × 20 × 2.5 cm",
     ),
     Article(
@@ -99,11 +112,13 @@ ARTICLES = [
         "Linen Napkins",
         Decimal("32.00"),
         30,
-        "Four colours of one long summer",
-        "Washed linen that is soft from the first day and softer every year. A set of four, in "
-        "rose, chalk, sage and cream, with a hand-stitched hem.",
-        "Washed linen",
-        "Set of 4 · 45 × 45 cm",
+        _("Four colours of one long summer"),
+        _(
+            "Washed linen that is soft from the first day and softer every year. A set of four, "
+            "in rose, chalk, sage and cream, with a hand-stitched hem."
+        ),
+        _("Washed linen"),
+        _("Set of 4 · 45 × 45 cm"),
     ),
     Article(
         "light",
@@ -111,11 +126,13 @@ ARTICLES = [
         "Moon Lamp",
         Decimal("129.00"),
         9,
-        "A full moon, on any night you like",
-        "A globe of mouth-blown opal glass on a brass foot. The light is warm and even, and dims "
-        "from reading to dreaming with a touch on the base.",
-        "Opal glass, brushed brass",
-        "Ø 24 cm · 41 cm high",
+        _("A full moon, on any night you like"),
+        _(
+            "A globe of mouth-blown opal glass on a brass foot. The light is warm and even, and "
+            "dims from reading to dreaming with a touch on the base."
+        ),
+        _("Opal glass, brushed brass"),
+        _("Ø 24 cm · 41 cm high"),
     ),
     Article(
         "light",
@@ -123,10 +140,12 @@ ARTICLES = [
         "Beacon Candle",
         Decimal("22.00"),
         60,
-        "Cedar, smoke, and fifty quiet evenings",
-        "Poured in small batches from rapeseed wax, with a cotton wick and a scent of cedar and "
-        "wood smoke. When it is gone, the glass goes on as a tumbler.",
-        "Rapeseed wax, recycled glass",
+        _("Cedar, smoke, and fifty quiet evenings"),
+        _(
+            "Poured in small batches from rapeseed wax, with a cotton wick and a scent of cedar "
+            "and wood smoke. When it is gone, the glass goes on as a tumbler."
+        ),
+        _("Rapeseed wax, recycled glass"),
         "50 h · 8 × 9 cm",
     ),
     Article(
@@ -135,11 +154,13 @@ ARTICLES = [
         "Arc Floor Lamp",
         Decimal("1240.00"),
         0,
-        "It leans in when you read",
-        "A single bow of blackened steel carries a copper shade over your favourite chair. Made to "
-        "order by one metalworker, who takes the summer off.",
-        "Blackened steel, spun copper",
-        "198 cm high · 110 cm reach",
+        _("It leans in when you read"),
+        _(
+            "A single bow of blackened steel carries a copper shade over your favourite chair. "
+            "Made to order by one metalworker, who takes the summer off."
+        ),
+        _("Blackened steel, spun copper"),
+        _("198 cm high · 110 cm reach"),
     ),
     Article(
         "desk",
@@ -147,11 +168,13 @@ ARTICLES = [
         "Field Notebook",
         Decimal("16.50"),
         80,
-        "Opens flat, closes on anything",
-        "A hundred and sixty pages of thick cream paper, thread-sewn so that it lies flat on the "
-        "first page and the last. The cloth takes rain, coffee and being sat on.",
-        "Cloth boards, 100 g paper",
-        "160 pages · 14 × 20 cm",
+        _("Opens flat, closes on anything"),
+        _(
+            "A hundred and sixty pages of thick cream paper, thread-sewn so that it lies flat on "
+            "the first page and the last. The cloth takes rain, coffee and being sat on."
+        ),
+        _("Cloth boards, 100 g paper"),
+        _("160 pages · 14 × 20 cm"),
     ),
     Article(
         "desk",
@@ -159,11 +182,13 @@ ARTICLES = [
         "Slate Clock",
         Decimal("68.00"),
         11,
-        "Tells the time, and says nothing else",
-        "No alarm, no display, no opinion. A silent sweep movement in a case the colour of wet "
-        "slate, on two feet of ash. One battery lasts two years.",
-        "Aluminium, ash, mineral glass",
-        "Ø 18 cm · 6 cm deep",
+        _("Tells the time, and says nothing else"),
+        _(
+            "No alarm, no display, no opinion. A silent sweep movement in a case the colour of "
+            "wet slate, on two feet of ash. One battery lasts two years."
+        ),
+        _("Aluminium, ash, mineral glass"),
+        _("Ø 18 cm · 6 cm deep"),
     ),
     Article(
         "desk",
@@ -171,10 +196,12 @@ ARTICLES = [
         "Terra Planter",
         Decimal("34.00"),
         20,
-        "A good home for something green",
-        "Terracotta from a family kiln, left bare so that the roots can breathe. It comes with its "
-        "saucer, and with a rubber plant that has outgrown ours.",
-        "Unglazed terracotta",
-        "Ø 19 cm · 17 cm high",
+        _("A good home for something green"),
+        _(
+            "Terracotta from a family kiln, left bare so that the roots can breathe. It comes "
+            "with its saucer, and with a rubber plant that has outgrown ours."
+        ),
+        _("Unglazed terracotta"),
+        _("Ø 19 cm · 17 cm high"),
     ),
 ]

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Sum
+from django.utils.translation import gettext_lazy as _
 
 from catalogue.models import Product
 
@@ -64,9 +65,9 @@ class Order(models.Model):
     class Status(models.TextChoices):
         """Where an order is."""
 
-        PLACED = "placed", "Placed"
-        SHIPPED = "shipped", "Shipped"
-        DELIVERED = "delivered", "Delivered"
+        PLACED = "placed", _("Placed")
+        SHIPPED = "shipped", _("Shipped")
+        DELIVERED = "delivered", _("Delivered")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders"

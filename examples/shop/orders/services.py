@@ -5,6 +5,7 @@ from decimal import Decimal
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils.translation import gettext as _
 
 from catalogue.models import Product
 from orders.models import Cart, CartItem, Order, OrderLine
@@ -34,14 +35,15 @@ def items_of(user: AbstractBaseUser) -> QuerySet[CartItem]:
 def add_to_cart(user: AbstractBaseUser, product: Product, quantity: int = 1) -> CartItem:
     """Put ``quantity`` more of ``product`` into the user's cart, as far as there is stock."""
     if not product.is_listed or product.stock < 1:
-        msg = f"{product.name} is sold out."
+        msg = _("{product} is sold out.").format(product=product)
         raise OutOfStock(msg)
-    cart, _ = Cart.objects.get_or_create(user_id=user.pk)
+    cart, _created = Cart.objects.get_or_create(user_id=user.pk)
     item = cart.items.select_for_update().filter(product=product).first()
     item = item or CartItem(cart=cart, product=product, quantity=0)
     room = min(product.stock, MAX_QUANTITY) - item.quantity
     if room < 1:
-        msg = f"All {product.stock} we have of {product.name} are in your cart already."
+        msg = _("All {stock} we have of {product} are in your cart already.")
+        msg = msg.format(stock=product.stock, product=product)
         raise OutOfStock(msg)
     item.quantity += min(max(quantity, 1), room)
     item.save()
@@ -65,7 +67,7 @@ def place_order(user: AbstractBaseUser) -> Order:
     """
     items = list(items_of(user).select_for_update(of=["self"]))
     if not items:
-        msg = "Your cart is empty."
+        msg = _("Your cart is empty.")
         raise EmptyCart(msg)
     order = Order.objects.create(user_id=user.pk)
     for item in items:
@@ -94,5 +96,7 @@ def take_from_stock(product: Product, quantity: int) -> None:
 
 def _shortage(product: Product, quantity: int) -> str:
     if product.stock == 0 or not product.is_listed:
-        return f"{product.name} has just sold out. Take it out of your cart to order the rest."
-    return f"You asked for {quantity} × {product.name}, and we have {product.stock} left."
+        sold_out = _("{product} has just sold out. Take it out of your cart to order the rest.")
+        return sold_out.format(product=product)
+    short = _("You asked for {quantity} × {product}, and we have {stock} left.")
+    return short.format(quantity=quantity, product=product, stock=product.stock)

@@ -6,20 +6,25 @@ from dataclasses import dataclass, field
 
 import reflex as rx
 from asgiref.sync import sync_to_async
+from django.contrib.auth.decorators import login_not_required
 from django.db.models import Prefetch
 from django.utils.formats import date_format
-from rxbridge.state import AppState
+from django.utils.translation import gettext as _
+from rxbridge.events.guards import login_required
 
-from accounts.access import open_to_everybody
+from accounts.access import open_to_banned
 from accounts.models import EventCount
+from accounts.state import PersonalState
 from catalogue.models import Product
 from catalogue.money import euros
 from orders import services
 from orders.models import Order, OrderLine
-from shop.navigation import sign_in
 
 # Long enough for the eye to follow the steps of a checkout.
 STEP_SECONDS = 0.6
+
+# What loads a page is nothing the user did.
+LOADING = r"\.(load|follow_user)$"
 
 
 @dataclass
@@ -54,6 +59,7 @@ class OrderCard:
     number: str
     placed: str
     status: str
+    status_name: str
     total: str
     rows: list[OrderRow] = field(default_factory=list)
 
@@ -66,7 +72,7 @@ class Activity:
     count: int
 
 
-class CartState(AppState, rx.State):
+class CartState(PersonalState):
     """The signed-in user's cart; every query starts from that user."""
 
     rows: list[CartRow] = []
@@ -77,45 +83,40 @@ class CartState(AppState, rx.State):
     problem: str = ""
 
     @rx.event
-    @open_to_everybody
+    @login_not_required
     def load(self) -> None:
         """Show the cart of whoever is signed in; a visitor has none."""
         self.problem = self.step = ""
         self._show()
 
     @rx.event
-    def add(self, product_id: int, quantity: int = 1):
+    @login_required
+    def add(self, product_id: int, quantity: int = 1) -> rx.event.EventSpec:
         """Put a product into the cart."""
-        if not self.user.is_authenticated:
-            return sign_in(self.request)
         product = Product.objects.on_sale().filter(pk=product_id).first()
         if product is None:
-            return rx.toast.error("That product is not sold any more.")
+            return rx.toast.error(_("That product is not sold any more."))
         try:
             services.add_to_cart(self.user, product, quantity)
         except services.OutOfStock as error:
             return rx.toast.warning(str(error))
         self._show()
-        return rx.toast.success(f"{product.name} is in your cart.")
+        return rx.toast.success(_("{product} is in your cart.").format(product=product))
 
     @rx.event
-    def set_quantity(self, item_id: int, quantity: int):
+    @login_required
+    def set_quantity(self, item_id: int, quantity: int) -> None:
         """Change how many of an item there are; none takes it out."""
-        if not self.user.is_authenticated:
-            return sign_in(self.request)
         services.set_quantity(self.user, item_id, quantity)
         self.problem = ""
         self._show()
-        return None
 
     @rx.event
+    @login_required
     async def checkout(self) -> AsyncIterator[rx.event.EventSpec | None]:
         """Order what is in the cart, and say how far it is."""
-        if not self.user.is_authenticated:
-            yield sign_in(self.request)
-            return
         self.problem = ""
-        self.step = "Looking on the shelf"
+        self.step = _("Looking on the shelf")
         yield
         await asyncio.sleep(STEP_SECONDS)
         try:
@@ -123,11 +124,12 @@ class CartState(AppState, rx.State):
         except services.CheckoutError as error:
             self.problem = str(error)
         else:
-            self.step = "Wrapping it up"
+            self.step = _("Wrapping it up")
             yield
             await asyncio.sleep(STEP_SECONDS)
             yield rx.redirect("/orders")
-            yield rx.toast.success(f"Thank you! Order {order.number} is on its way.")
+            thanks = _("Thank you! Order {number} is on its way.").format(number=order.number)
+            yield rx.toast.success(thanks)
         self.step = ""
         await sync_to_async(self._show)()
 
@@ -151,7 +153,7 @@ class CartState(AppState, rx.State):
         self.loaded = True
 
 
-class OrdersState(AppState, rx.State):
+class OrdersState(PersonalState):
     """The signed-in user's orders, and what the shop's middleware counted."""
 
     orders: list[OrderCard] = []
@@ -159,14 +161,14 @@ class OrdersState(AppState, rx.State):
     loaded: bool = False
 
     @rx.event
-    @open_to_everybody
+    @open_to_banned
+    @login_required
     async def load(self) -> None:
         """Read the orders with Django's asynchronous ORM."""
         mine = Order.objects.filter(user_id=self.user.pk).with_totals()
         lines = Prefetch("lines", OrderLine.objects.select_related("product"))
         self.orders = [order_card(order) async for order in mine.prefetch_related(lines)]
-        # What loads a page is nothing the user did.
-        counts = EventCount.objects.filter(user_id=self.user.pk).exclude(handler__endswith=".load")
+        counts = EventCount.objects.filter(user_id=self.user.pk).exclude(handler__regex=LOADING)
         self.activity = [Activity(row.handler, row.count) async for row in counts]
         self.loaded = True
 
@@ -175,8 +177,9 @@ def order_card(order: Order) -> OrderCard:
     """Return ``order``, read with its lines and total, as the page shows it."""
     return OrderCard(
         number=order.number,
-        placed=date_format(order.placed, "j F Y"),
-        status=order.get_status_display(),
+        placed=date_format(order.placed, "DATE_FORMAT"),
+        status=order.status,
+        status_name=order.get_status_display(),
         total=euros(order.amount or services.NOTHING),
         rows=[
             OrderRow(

@@ -8,16 +8,18 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 django = ASGIStaticFilesHandler(get_asgi_application())
 
-from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, OriginGuard, PrefixRouter, SPAStaticApp
 from rxbridge.events import reflex_asgi
 
-from shop.settings import BASE_DIR
-from shop.ui import app, connections
+from shop.settings import BUNDLE
+from shop.sockets import connections, handoff, revoker
+from shop.ui import app
 
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
-    | dict.fromkeys(["/accounts", "/admin", "/api", "/static"], django),
-    default=SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router),
-    lifespan=reflex,
+    | dict.fromkeys(["/accounts", "/admin", "/api", "/media", "/static"], django)
+    | {handoff.path: handoff},
+    default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
+    lifespan=LifespanGroup(revoker.lifespan, reflex),
 )

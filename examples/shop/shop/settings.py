@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+BUNDLE = BASE_DIR / ".web" / "build" / "client"  # the pages, as `reflex export` builds them
 
 DEBUG = os.environ.get("DJANGO_DEBUG", "1") == "1"
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "for-the-demo-only" if DEBUG else "")
@@ -43,7 +44,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "shop.urls"
 ASGI_APPLICATION = "shop.asgi.application"
-LOGIN_URL = "/admin/login/"
+LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
@@ -88,8 +89,20 @@ AUTH_PASSWORD_VALIDATORS = [
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 60 * 60
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+MEDIA_URL = "/media/"
+MEDIA_ROOT = os.environ.get("SHOP_MEDIA", BASE_DIR / "media")
+
+# Without a folder for them, e-mails are printed where the shop runs.
+EMAIL_FILE_PATH = os.environ.get("SHOP_MAIL")
+EMAIL_BACKEND = (
+    f"django.core.mail.backends.{'filebased' if EMAIL_FILE_PATH else 'console'}.EmailBackend"
+)
+DEFAULT_FROM_EMAIL = "Kiln & Oak <hello@kiln-and-oak.example>"

@@ -8,37 +8,50 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 django.setup()  # `reflex export` imports this module on its own; states need the models.
 
 import reflex as rx
-from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import ContextBinder, EventBridge, MiddlewareRunner, SyntheticRequestFactory
+from rxbridge.state.auth import add_auth_pages
 
+from accounts.state import AccountState, PersonalState
 from catalogue.state import CatalogueState, ProductState
 from orders.state import CartState, OrdersState
-from shop.account import AccountState
+from shop.pages import auth
 from shop.pages.cart import cart
 from shop.pages.catalogue import catalogue
 from shop.pages.missing import missing
 from shop.pages.orders import orders
 from shop.pages.product import product
+from shop.pages.profile import profile
+from shop.pages.staff import staff
+from shop.sockets import connections, handoff, revoker
+from shop.staff import StaffState
+from shop.texts import text as _
 
-connections = ConnectionRegistry()
 app = rx.App(
     stylesheets=["/shop.css"],
     head_components=[rx.el.link(rel="icon", href="/favicon.svg", type="image/svg+xml")],
 )
 app.add_middleware(
-    EventBridge(SyntheticRequestFactory(connections), MiddlewareRunner(), ContextBinder())
+    EventBridge(
+        SyntheticRequestFactory(connections),
+        MiddlewareRunner(),
+        ContextBinder(),
+        handoff=handoff,
+        revoker=revoker,
+    )
 )
 
-EVERYWHERE = [AccountState.load, CartState.load]
-app.add_page(catalogue, "/", title="Kiln & Oak", on_load=[CatalogueState.load, *EVERYWHERE])
-app.add_page(
-    product,
-    "/product/[slug]",
-    title="Kiln & Oak",
-    on_load=[ProductState.load, *EVERYWHERE],
-)
-app.add_page(cart, "/cart", title="Your cart · Kiln & Oak", on_load=EVERYWHERE)
-app.add_page(
-    orders, "/orders", title="Your orders · Kiln & Oak", on_load=[OrdersState.load, *EVERYWHERE]
-)
-app.add_page(missing, "/404", title="Not found · Kiln & Oak")
+
+def add_page(page: rx.Component, route: str, title: rx.Var[str], *load: rx.event.EventType) -> None:
+    """Add a page, which loads what it shows and then what its header does."""
+    events = [PersonalState.follow_user, *load, AccountState.load, CartState.load]
+    app.add_page(page, route, title=title, on_load=events)
+
+
+add_page(catalogue, "/", "Kiln & Oak", CatalogueState.load)
+add_page(product, "/product/[slug]", "Kiln & Oak", ProductState.load)
+add_page(cart, "/cart", _("Your cart · Kiln & Oak"))
+add_page(orders, "/orders", _("Your orders · Kiln & Oak"), OrdersState.load)
+add_page(profile, "/profile", _("Your profile · Kiln & Oak"))
+add_page(staff, "/staff", _("Staff room · Kiln & Oak"), StaffState.load)
+app.add_page(missing, "/404", title=_("Not found · Kiln & Oak"))
+add_auth_pages(app, auth.PAGES)

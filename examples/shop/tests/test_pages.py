@@ -42,7 +42,7 @@ class PageTests(TransactionTestCase):
         async with EventClient(app) as tab:
             await tab.load("/product/tidal-mug")
             fired = await tab.fire(CartState.add(self.mug.pk, 1))
-        self.assertEqual(fired.redirect, "/admin/login/?next=%2Fproduct%2Ftidal-mug")
+        self.assertEqual(fired.redirect, "/login?next=/product/tidal-mug")
         self.assertFalse(await CartItem.objects.aexists())
 
     async def test_adding_writes_a_row_of_the_user(self) -> None:
@@ -58,6 +58,8 @@ class PageTests(TransactionTestCase):
         async with EventClient(app, user=self.banned) as tab:
             await tab.load("/")
             self.assertTrue((await tab.state(CatalogueState)).products)
+            await tab.navigate("/orders")
+            self.assertTrue((await tab.state(OrdersState)).loaded)
             fired = await tab.fire(CartState.add(self.mug.pk, 1))
         self.assertEqual(len(fired.toasts), 1)
         self.assertFalse(await CartItem.objects.aexists())

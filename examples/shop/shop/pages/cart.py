@@ -6,20 +6,21 @@ from rxbridge.state import DjangoUserState
 from orders.state import CartRow, CartState
 from shop.pages.layout import ask_to_sign_in, loading, notice, page, placeholder, title, to_shop
 from shop.pages.product import step_button
+from shop.texts import text as _
 
 
 def cart() -> rx.Component:
     """Show what is in the cart, and the way to order it."""
     return page(
-        title("Your cart"),
+        title(_("Your cart")),
         rx.cond(
             CartState.loaded,
             rx.cond(
                 DjangoUserState.is_authenticated,
                 rx.cond(CartState.count > 0, filled(), empty()),
-                ask_to_sign_in("Your cart is kept with your account. Sign in, and it is here."),
+                ask_to_sign_in(_("Your cart is kept with your account. Sign in, and it is here.")),
             ),
-            loading(*[placeholder("104px") for _ in range(3)]),
+            loading(*[placeholder("104px") for _row in range(3)]),
         ),
     )
 
@@ -44,16 +45,18 @@ def item(row: rx.Var[CartRow]) -> rx.Component:
             rx.text(row.price, size="2", color_scheme="gray"),
             rx.cond(
                 row.quantity > row.stock,
-                rx.badge(f"{row.stock} in stock", color_scheme="orange", margin_top="6px"),
+                rx.badge(
+                    _("{stock} in stock", stock=row.stock), color_scheme="orange", margin_top="6px"
+                ),
             ),
             class_name="row-about",
         ),
         rx.hstack(
-            step_button("minus", "One fewer", CartState.set_quantity(row.id, row.quantity - 1)),
+            step_button("minus", _("One fewer"), CartState.set_quantity(row.id, row.quantity - 1)),
             rx.text(row.quantity, class_name="stepper-value"),
             step_button(
                 "plus",
-                "One more",
+                _("One more"),
                 CartState.set_quantity(row.id, row.quantity + 1),
                 disabled=row.quantity >= row.stock,
             ),
@@ -65,7 +68,7 @@ def item(row: rx.Var[CartRow]) -> rx.Component:
             on_click=CartState.set_quantity(row.id, 0),
             variant="ghost",
             color_scheme="gray",
-            aria_label="Take " + row.name + " out",
+            aria_label=_("Take {name} out", name=row.name),
             class_name="row-remove",
         ),
         class_name="row",
@@ -77,12 +80,17 @@ def summary() -> rx.Component:
     """The total and the button."""
     return rx.box(
         rx.heading(
-            "Summary", as_="h2", size="5", weight="medium", class_name="serif", margin_bottom="10px"
+            _("Summary"),
+            as_="h2",
+            size="5",
+            weight="medium",
+            class_name="serif",
+            margin_bottom="10px",
         ),
-        amount("Items", CartState.count.to_string()),
-        amount("Delivery", "Free"),
+        amount(_("Items"), CartState.count.to_string()),
+        amount(_("Delivery"), _("Free")),
         rx.separator(size="4", margin_y="12px"),
-        amount("Total", CartState.total, class_name="amount amount-total"),
+        amount(_("Total"), CartState.total, class_name="amount amount-total"),
         rx.cond(
             CartState.problem != "",
             rx.callout(
@@ -98,7 +106,7 @@ def summary() -> rx.Component:
             rx.cond(
                 CartState.step != "",
                 rx.fragment(rx.spinner(size="2"), CartState.step + "…"),
-                "Place the order",
+                _("Place the order"),
             ),
             on_click=CartState.checkout,
             disabled=CartState.step != "",
@@ -108,7 +116,7 @@ def summary() -> rx.Component:
             custom_attrs={"data-testid": "checkout", "aria-live": "polite"},
         ),
         rx.text(
-            "This is a demo: nothing is charged, nothing is sent.",
+            _("This is a demo: nothing is charged, nothing is sent."),
             size="1",
             color_scheme="gray",
             text_align="center",
@@ -118,7 +126,9 @@ def summary() -> rx.Component:
     )
 
 
-def amount(label: str, value: str | rx.Var[str], class_name: str = "amount") -> rx.Component:
+def amount(
+    label: rx.Var[str], value: str | rx.Var[str], class_name: str = "amount"
+) -> rx.Component:
     """A line of the summary."""
     return rx.hstack(rx.text(label), rx.spacer(), rx.text(value), class_name=class_name)
 
@@ -127,7 +137,7 @@ def empty() -> rx.Component:
     """The cart with nothing in it."""
     return notice(
         "shopping-bag",
-        "Nothing here yet",
-        "What you put into your cart waits here for you, on every device you sign in on.",
-        to_shop("Find something good"),
+        _("Nothing here yet"),
+        _("What you put into your cart waits here for you, on every device you sign in on."),
+        to_shop(_("Find something good")),
     )

@@ -5,6 +5,7 @@ import reflex as rx
 from catalogue.state import CatalogueState, ProductCard, Shelf
 from orders.state import CartState
 from shop.pages.layout import loading, notice, page, placeholder
+from shop.texts import text as _
 
 
 def catalogue() -> rx.Component:
@@ -15,7 +16,7 @@ def catalogue() -> rx.Component:
         rx.cond(
             CatalogueState.loaded,
             rx.cond(CatalogueState.products.length() > 0, found(), nothing_found()),
-            loading(rx.el.div(*[card_placeholder() for _ in range(8)], class_name="products")),
+            loading(rx.el.div(*[card_placeholder() for _card in range(8)], class_name="products")),
         ),
     )
 
@@ -24,13 +25,13 @@ def hero() -> rx.Component:
     """A few words of welcome."""
     return rx.box(
         rx.heading(
-            "Good things for slow mornings.",
+            _("Good things for slow mornings."),
             as_="h1",
             class_name="serif hero-title",
             weight="medium",
         ),
         rx.text(
-            "Pottery, light and paper from small workshops, made to be used every day.",
+            _("Pottery, light and paper from small workshops, made to be used every day."),
             size="4",
             color_scheme="gray",
             margin_top="10px",
@@ -43,10 +44,10 @@ def hero() -> rx.Component:
 def filters() -> rx.Component:
     """One link for each shelf; the address says which is open."""
     return rx.el.nav(
-        shelf_link("All", "/", CatalogueState.category == ""),
+        shelf_link(_("All"), "/", CatalogueState.category == ""),
         rx.foreach(CatalogueState.shelves, shelf_filter),
         class_name="filters",
-        aria_label="Shelves",
+        aria_label=_("Shelves"),
     )
 
 
@@ -55,9 +56,7 @@ def shelf_filter(shelf: rx.Var[Shelf]) -> rx.Component:
     return shelf_link(shelf.name, "/?category=" + shelf.slug, CatalogueState.category == shelf.slug)
 
 
-def shelf_link(
-    name: str | rx.Var[str], href: str | rx.Var[str], is_open: rx.Var[bool]
-) -> rx.Component:
+def shelf_link(name: rx.Var[str], href: str | rx.Var[str], is_open: rx.Var[bool]) -> rx.Component:
     """A pill, filled when it is the one that is open."""
     return rx.link(
         name,
@@ -74,12 +73,12 @@ def search() -> rx.Component:
         value=CatalogueState.text,
         on_change=CatalogueState.search,
         debounce_timeout=200,
-        placeholder="Search the shop",
+        placeholder=_("Search the shop"),
         type="search",
         size="3",
         radius="full",
         class_name="toolbar-search",
-        custom_attrs={"aria-label": "Search the shop"},
+        custom_attrs={"aria-label": _("Search the shop")},
     )
 
 
@@ -92,13 +91,13 @@ def nothing_found() -> rx.Component:
     """What to do when no product has these words."""
     return notice(
         "search-x",
-        "Nothing on the shelves",
+        _("Nothing on the shelves"),
         rx.cond(
             CatalogueState.text != "",
-            "No product matches “" + CatalogueState.text + "”. Try another word.",
-            "There is nothing here at the moment.",
+            _("No product matches “{text}”. Try another word.", text=CatalogueState.text),
+            _("There is nothing here at the moment."),
         ),
-        rx.button("Show everything", size="3", on_click=CatalogueState.clear),
+        rx.button(_("Show everything"), size="3", on_click=CatalogueState.clear),
     )
 
 
@@ -128,7 +127,7 @@ def product_card(product: rx.Var[ProductCard]) -> rx.Component:
                 variant="soft",
                 radius="full",
                 size="2",
-                aria_label="Add " + product.name + " to the cart",
+                aria_label=_("Add {name} to the cart", name=product.name),
             ),
             align="center",
             margin_top="auto",

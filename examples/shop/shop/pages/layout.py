@@ -3,19 +3,21 @@
 from collections.abc import Callable
 
 import reflex as rx
-from rxbridge.state import DjangoUserState
+from django.conf import settings
+from rxbridge.state import DjangoI18nState, DjangoUserState
 
+from accounts.state import AccountState, PersonalState
 from orders.state import CartState
-from shop.account import AccountState
+from shop.texts import text as _
 
 PAGE_WIDTH = "1180px"
 GUTTER = ["16px", "24px", "32px"]
 
 
-def page(*children: rx.Component) -> rx.Component:
+def page(*children: rx.Component, **props: object) -> rx.Component:
     """Put ``children`` between the header and the footer."""
     return rx.el.div(
-        rx.el.a("Skip to content", href="#content", class_name="skip-link"),
+        rx.el.a(_("Skip to content"), href="#content", class_name="skip-link"),
         header(),
         rx.el.main(
             contained(*children, padding_y=["24px", "32px", "40px"]),
@@ -24,6 +26,8 @@ def page(*children: rx.Component) -> rx.Component:
         ),
         footer(),
         class_name="page",
+        lang=DjangoI18nState.language,
+        **props,
     )
 
 
@@ -39,21 +43,22 @@ def header() -> rx.Component:
     return rx.el.header(
         contained(
             rx.hstack(
-                rx.link(logo(), href="/", underline="none", aria_label="Kiln & Oak, home"),
+                rx.link(logo(), href="/", underline="none", aria_label=_("Kiln & Oak, home")),
                 rx.spacer(),
                 rx.el.nav(
-                    rx.link("Shop", href="/", class_name="nav-link hide-small"),
-                    rx.link("Orders", href="/orders", class_name="nav-link hide-small"),
+                    rx.link(_("Shop"), href="/", class_name="nav-link hide-small"),
+                    rx.link(_("Orders"), href="/orders", class_name="nav-link hide-small"),
                     cart_link(),
+                    language(),
                     rx.color_mode.button(
                         variant="ghost",
                         color_scheme="gray",
                         size="2",
-                        aria_label="Switch between light and dark",
+                        aria_label=_("Switch between light and dark"),
                     ),
                     account(),
                     class_name="nav",
-                    aria_label="Main",
+                    aria_label=_("Main"),
                 ),
                 align="center",
                 height="68px",
@@ -83,8 +88,20 @@ def cart_link() -> rx.Component:
         ),
         href="/cart",
         class_name="nav-icon",
-        aria_label=f"Cart, {CartState.count} items",
+        aria_label=_("Cart, {count} items", count=CartState.count),
         custom_attrs={"data-testid": "cart-count"},
+    )
+
+
+def language() -> rx.Component:
+    """The languages there are; the choice is kept in the cookie Django reads."""
+    return rx.el.select(
+        *[rx.el.option(code.upper(), value=code, title=name) for code, name in settings.LANGUAGES],
+        value=DjangoI18nState.language,
+        on_change=PersonalState.speak,
+        class_name="language",
+        aria_label=_("Language"),
+        custom_attrs={"data-testid": "language"},
     )
 
 
@@ -92,29 +109,48 @@ def account() -> rx.Component:
     """Who is signed in, or the way to do so."""
     return rx.cond(
         DjangoUserState.is_authenticated,
-        rx.popover.root(
-            rx.popover.trigger(
-                rx.el.button(
-                    rx.avatar(
-                        fallback=DjangoUserState.username[0].upper(), size="2", radius="full"
-                    ),
-                    rx.el.span(
-                        DjangoUserState.username,
-                        class_name="hide-small",
-                        custom_attrs={"data-testid": "username"},
-                    ),
-                    rx.icon("chevron-down", size=14, class_name="hide-small"),
-                    class_name="account",
-                    aria_label="Your account",
-                )
+        rx.fragment(
+            rx.popover.root(
+                rx.popover.trigger(
+                    rx.el.button(
+                        avatar("2"),
+                        rx.el.span(
+                            DjangoUserState.username,
+                            class_name="hide-small",
+                            custom_attrs={"data-testid": "username"},
+                        ),
+                        rx.icon("chevron-down", size=14, class_name="hide-small"),
+                        class_name="account",
+                        aria_label=_("Your account"),
+                    )
+                ),
+                rx.popover.content(account_menu(), width="260px", align="end"),
             ),
-            rx.popover.content(account_menu(), width="260px", align="end"),
+            rx.el.button(
+                rx.icon("log-out", size=18, aria_hidden="true"),
+                on_click=PersonalState.sign_out,
+                class_name="nav-icon nav-button hide-small",
+                title=_("Sign out"),
+                aria_label=_("Sign out"),
+                custom_attrs={"data-testid": "sign-out"},
+            ),
         ),
-        django_link(
-            rx.button("Sign in", size="2", tab_index=-1),
+        rx.link(
+            rx.button(_("Sign in"), size="2", tab_index=-1),
             href=sign_in_url(),
             custom_attrs={"data-testid": "sign-in"},
         ),
+    )
+
+
+def avatar(size: str) -> rx.Component:
+    """The user's picture, or the first letter of the name."""
+    return rx.avatar(
+        src=AccountState.picture,
+        fallback=DjangoUserState.username[0].upper(),
+        size=size,
+        radius="full",
+        alt="",
     )
 
 
@@ -122,47 +158,36 @@ def account_menu() -> rx.Component:
     """The user's own menu."""
     return rx.vstack(
         rx.box(
-            rx.text("Signed in as ", rx.text.strong(DjangoUserState.username), size="2"),
+            rx.text(_("Signed in as {name}", name=DjangoUserState.username), size="2"),
             rx.text(DjangoUserState.email, size="1", color_scheme="gray"),
         ),
         rx.separator(size="4"),
-        rx.popover.close(menu_link("package", "Your orders", rx.link, href="/orders")),
+        rx.popover.close(menu_link("user-round", _("Your profile"), "/profile")),
+        rx.popover.close(menu_link("package", _("Your orders"), "/orders")),
         rx.cond(
             DjangoUserState.is_staff,
-            menu_link("store", "Behind the counter", django_link, href="/admin/"),
+            rx.fragment(
+                rx.popover.close(menu_link("clipboard-list", _("Staff room"), "/staff")),
+                menu_link("store", _("Behind the counter"), "/admin/", link=django_link),
+            ),
         ),
-        sign_out(),
+        rx.el.button(
+            rx.icon("log-out", size=16),
+            _("Sign out"),
+            on_click=PersonalState.sign_out,
+            class_name="menu-item show-small",
+        ),
         spacing="2",
         width="100%",
         align="stretch",
     )
 
 
-def menu_link(icon: str, label: str, link: Callable[..., rx.Component], href: str) -> rx.Component:
+def menu_link(
+    icon: str, label: rx.Var[str], href: str, link: Callable[..., rx.Component] = rx.link
+) -> rx.Component:
     """A line of the menu."""
     return link(rx.icon(icon, size=16), label, href=href, class_name="menu-item")
-
-
-def sign_out() -> rx.Component:
-    """A plain form for Django's own view, whose CSRF check it passes.
-
-    The button sends the form itself: Reflex keeps a form's submission for its own handlers.
-    """
-    return rx.el.form(
-        rx.el.input(
-            type="hidden", name="csrfmiddlewaretoken", value=AccountState.csrf, read_only=True
-        ),
-        rx.el.button(
-            rx.icon("log-out", size=16),
-            "Sign out",
-            type="button",
-            on_click=rx.call_script("document.getElementById('sign-out').submit()"),
-            class_name="menu-item",
-        ),
-        id="sign-out",
-        action="/accounts/sign-out/",
-        method="post",
-    )
 
 
 def django_link(*children: rx.Component | str, **props: object) -> rx.Component:
@@ -171,8 +196,8 @@ def django_link(*children: rx.Component | str, **props: object) -> rx.Component:
 
 
 def sign_in_url() -> rx.Var[str]:
-    """Django's sign-in page, and from there back to this page."""
-    return "/admin/login/?next=" + rx.State.router.url.path
+    """The sign-in page, and from there back to this page."""
+    return "/login?next=" + rx.State.router.url.path
 
 
 def footer() -> rx.Component:
@@ -181,8 +206,10 @@ def footer() -> rx.Component:
         contained(
             rx.flex(
                 rx.text(
-                    "The pages are Reflex, the counter and the API are Django: "
-                    "one process, one port, one login.",
+                    _(
+                        "The pages are Reflex, the counter and the API are Django: "
+                        "one process, one port, one login."
+                    ),
                     size="2",
                     color_scheme="gray",
                 ),
@@ -190,7 +217,7 @@ def footer() -> rx.Component:
                 rx.hstack(
                     django_link("Admin", href="/admin/", class_name="nav-link"),
                     django_link("API", href="/api/products/", class_name="nav-link"),
-                    rx.link("Orders", href="/orders", class_name="nav-link"),
+                    rx.link(_("Orders"), href="/orders", class_name="nav-link"),
                     spacing="5",
                 ),
                 direction=rx.breakpoints(initial="column", sm="row"),
@@ -202,17 +229,17 @@ def footer() -> rx.Component:
     )
 
 
-def title(text: str | rx.Var[str], note: str | rx.Var[str] = "") -> rx.Component:
+def title(text: rx.Var[str], note: rx.Var[str] | None = None) -> rx.Component:
     """The heading of a page, and a line below it."""
     return rx.box(
         rx.heading(text, as_="h1", size="8", weight="medium", class_name="serif"),
-        rx.text(note, color_scheme="gray", size="3", margin_top="6px") if note else rx.fragment(),
+        None if note is None else rx.text(note, color_scheme="gray", size="3", margin_top="6px"),
         margin_bottom="28px",
     )
 
 
 def notice(
-    icon: str, heading: str, text: str | rx.Var[str], *actions: rx.Component
+    icon: str, heading: rx.Var[str], text: rx.Var[str], *actions: rx.Component
 ) -> rx.Component:
     """What a page says when it has nothing else to show."""
     return rx.vstack(
@@ -227,18 +254,18 @@ def notice(
     )
 
 
-def ask_to_sign_in(text: str) -> rx.Component:
+def ask_to_sign_in(text: rx.Var[str]) -> rx.Component:
     """What a visitor sees where a user's own things would be."""
     return notice(
         "user-round",
-        "Nice to meet you",
+        _("Nice to meet you"),
         text,
-        django_link(rx.button("Sign in", size="3", tab_index=-1), href=sign_in_url()),
-        to_shop("Look around first", variant="soft"),
+        rx.link(rx.button(_("Sign in"), size="3", tab_index=-1), href=sign_in_url()),
+        to_shop(_("Look around first"), variant="soft"),
     )
 
 
-def to_shop(label: str, variant: str = "solid") -> rx.Component:
+def to_shop(label: rx.Var[str], variant: str = "solid") -> rx.Component:
     """A button that leads to the catalogue."""
     return rx.link(rx.button(label, size="3", variant=variant, tab_index=-1), href="/")
 
@@ -248,11 +275,9 @@ def loading(*placeholders: rx.Component) -> rx.Component:
     return rx.box(
         *placeholders,
         rx.text(
-            "This takes longer than it should. You can ",
-            django_link("try again", href="", class_name="plain-link"),
-            " or ",
-            django_link("sign in", href=sign_in_url(), class_name="plain-link"),
-            " with another account.",
+            _("This takes longer than it should."),
+            " ",
+            django_link(_("Try again"), href="", class_name="plain-link"),
             class_name="late",
             size="2",
             color_scheme="gray",

@@ -3,6 +3,7 @@
 import reflex as rx
 
 from shop.pages.layout import notice, page, to_shop
+from shop.texts import text as _
 
 
 def missing() -> rx.Component:
@@ -10,8 +11,8 @@ def missing() -> rx.Component:
     return page(
         notice(
             "map",
-            "There is no such page",
-            "The address may be mistyped, or the page may have moved.",
-            to_shop("Back to the shop"),
+            _("There is no such page"),
+            _("The address may be mistyped, or the page may have moved."),
+            to_shop(_("Back to the shop")),
         )
     )

@@ -1,35 +1,43 @@
 """What the user who is signed in has bought: ``/orders``."""
 
 import reflex as rx
-from rxbridge.state import DjangoUserState
+from rxbridge.state import login_required_page
 
 from orders.state import Activity, OrderCard, OrderRow, OrdersState
-from shop.pages.layout import ask_to_sign_in, loading, notice, page, placeholder, title, to_shop
+from shop.pages.layout import loading, notice, page, placeholder, title, to_shop
+from shop.texts import text as _
+
+
+def waiting() -> rx.Component:
+    """Placeholders for two orders."""
+    return loading(*[placeholder("190px") for _order in range(2)])
 
 
 def orders() -> rx.Component:
-    """Show the orders, and what the middleware counted."""
-    return page(
-        title("Your orders"),
-        rx.cond(
-            OrdersState.loaded,
+    """Show the page to who is signed in; a visitor is asked to sign in, and comes back."""
+    return page(title(_("Your orders")), history())
+
+
+@login_required_page(pending=waiting())
+def history() -> rx.Component:
+    """The orders, and what the middleware counted."""
+    return rx.cond(
+        OrdersState.loaded,
+        rx.el.div(
             rx.cond(
-                DjangoUserState.is_authenticated,
-                rx.el.div(
-                    rx.cond(
-                        OrdersState.orders.length() > 0,
-                        rx.vstack(
-                            rx.foreach(OrdersState.orders, order), spacing="5", align="stretch"
-                        ),
-                        no_orders(),
-                    ),
-                    activity(),
-                    class_name="cart-columns",
+                OrdersState.orders.length() > 0,
+                rx.vstack(
+                    rx.foreach(OrdersState.orders, order),
+                    spacing="5",
+                    align="stretch",
+                    custom_attrs={"data-testid": "orders-list"},
                 ),
-                ask_to_sign_in("Sign in to see what you have ordered."),
+                no_orders(),
             ),
-            loading(*[placeholder("190px") for _ in range(2)]),
+            activity(),
+            class_name="cart-columns",
         ),
+        waiting(),
     )
 
 
@@ -42,14 +50,7 @@ def order(card: rx.Var[OrderCard]) -> rx.Component:
                 rx.text(card.placed, size="2", color_scheme="gray"),
             ),
             rx.spacer(),
-            rx.badge(
-                card.status,
-                color_scheme=rx.match(
-                    card.status, ("Placed", "orange"), ("Shipped", "blue"), "grass"
-                ),
-                size="2",
-                radius="full",
-            ),
+            status(card.status, card.status_name),
             rx.text(card.total, size="4", weight="medium", class_name="price"),
             align="center",
             spacing="4",
@@ -59,6 +60,12 @@ def order(card: rx.Var[OrderCard]) -> rx.Component:
         class_name="panel",
         custom_attrs={"data-order": card.number},
     )
+
+
+def status(code: rx.Var[str], name: rx.Var[str]) -> rx.Component:
+    """Where an order is, with its colour."""
+    colour = rx.match(code, ("placed", "orange"), ("shipped", "blue"), "grass")
+    return rx.badge(name, color_scheme=colour, size="2", radius="full")
 
 
 def line(row: rx.Var[OrderRow]) -> rx.Component:
@@ -76,9 +83,9 @@ def line(row: rx.Var[OrderRow]) -> rx.Component:
 def activity() -> rx.Component:
     """What ``EventCountMiddleware`` wrote about this user."""
     return rx.box(
-        rx.heading("What you did", as_="h2", size="5", weight="medium", class_name="serif"),
+        rx.heading(_("What you did"), as_="h2", size="5", weight="medium", class_name="serif"),
         rx.text(
-            "Counted by a Django middleware that runs around every event.",
+            _("Counted by a Django middleware that runs around every event."),
             size="2",
             color_scheme="gray",
             margin_y="8px",
@@ -86,7 +93,7 @@ def activity() -> rx.Component:
         rx.cond(
             OrdersState.activity.length() > 0,
             rx.foreach(OrdersState.activity, activity_row),
-            rx.text("Nothing yet.", size="2"),
+            rx.text(_("Nothing yet."), size="2"),
         ),
         class_name="panel summary",
     )
@@ -106,7 +113,7 @@ def no_orders() -> rx.Component:
     """The page of somebody who has not bought anything."""
     return notice(
         "package-open",
-        "No orders yet",
-        "When you order something, you can follow it here.",
-        to_shop("Start with a mug"),
+        _("No orders yet"),
+        _("When you order something, you can follow it here."),
+        to_shop(_("Start with a mug")),
     )

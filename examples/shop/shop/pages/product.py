@@ -6,6 +6,7 @@ from catalogue.state import ProductState
 from orders.state import CartState
 from shop.pages.catalogue import product_card
 from shop.pages.layout import loading, notice, page, placeholder, to_shop
+from shop.texts import text as _
 
 PRODUCT = ProductState.product
 
@@ -40,7 +41,7 @@ def found() -> rx.Component:
 def breadcrumb() -> rx.Component:
     """The way back to the shelf."""
     return rx.hstack(
-        rx.link("Shop", href="/", class_name="nav-link"),
+        rx.link(_("Shop"), href="/", class_name="nav-link"),
         rx.icon("chevron-right", size=14, color="var(--gray-9)"),
         rx.link(
             PRODUCT.category, href="/?category=" + PRODUCT.category_slug, class_name="nav-link"
@@ -60,16 +61,16 @@ def about() -> rx.Component:
         rx.text(PRODUCT.price, size="6", weight="medium", class_name="price", margin_y="4px"),
         rx.text(PRODUCT.description, size="3", line_height="1.7", max_width="56ch"),
         rx.el.dl(
-            fact("Material", PRODUCT.material),
-            fact("Size", PRODUCT.dimensions),
-            fact("Stock", stock()),
+            fact(_("Material"), PRODUCT.material),
+            fact(_("Size"), PRODUCT.dimensions),
+            fact(_("Stock"), stock()),
             class_name="facts",
         ),
         rx.flex(
             quantity(),
             rx.button(
                 rx.icon("shopping-bag", size=18),
-                rx.cond(PRODUCT.in_stock, "Add to cart", "Sold out"),
+                rx.cond(PRODUCT.in_stock, _("Add to cart"), _("Sold out")),
                 on_click=CartState.add(PRODUCT.id, ProductState.quantity),
                 disabled=~PRODUCT.in_stock,
                 size="4",
@@ -86,7 +87,7 @@ def about() -> rx.Component:
     )
 
 
-def fact(term: str, description: str | rx.Var[str] | rx.Component) -> rx.Component:
+def fact(term: rx.Var[str], description: rx.Var[str] | rx.Component) -> rx.Component:
     """One line of the details."""
     return rx.el.div(rx.el.dt(term), rx.el.dd(description))
 
@@ -98,23 +99,25 @@ def stock() -> rx.Component:
         rx.cond(
             PRODUCT.note != "",
             rx.badge(PRODUCT.note, color_scheme="orange"),
-            rx.badge("In stock", color_scheme="grass"),
+            rx.badge(_("In stock"), color_scheme="grass"),
         ),
-        rx.badge("Sold out", color_scheme="gray"),
+        rx.badge(_("Sold out"), color_scheme="gray"),
     )
 
 
 def quantity() -> rx.Component:
     """How many to add."""
     return rx.hstack(
-        step_button("minus", "One fewer", ProductState.change_quantity(-1)),
+        step_button("minus", _("One fewer"), ProductState.change_quantity(-1)),
         rx.text(ProductState.quantity, class_name="stepper-value", aria_live="polite"),
-        step_button("plus", "One more", ProductState.change_quantity(1)),
+        step_button("plus", _("One more"), ProductState.change_quantity(1)),
         class_name="stepper",
     )
 
 
-def step_button(icon: str, label: str, event: rx.event.EventSpec, **props: object) -> rx.Component:
+def step_button(
+    icon: str, label: rx.Var[str], event: rx.event.EventSpec, **props: object
+) -> rx.Component:
     """Plus or minus."""
     return rx.el.button(
         rx.icon(icon, size=16), on_click=event, class_name="step", aria_label=label, **props
@@ -125,7 +128,7 @@ def related() -> rx.Component:
     """What stands on the same shelf."""
     return rx.box(
         rx.heading(
-            "From the same shelf",
+            _("From the same shelf"),
             as_="h2",
             size="6",
             weight="medium",
@@ -141,9 +144,9 @@ def unknown() -> rx.Component:
     """The page of a product that does not exist."""
     return notice(
         "package-x",
-        "We do not have that",
-        "There is no product at this address. It may have had another name, or never been made.",
-        to_shop("See what we have"),
+        _("We do not have that"),
+        _("There is no product at this address. It may have had another name, or never been made."),
+        to_shop(_("See what we have")),
     )
 
 
