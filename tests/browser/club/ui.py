@@ -1,0 +1,141 @@
+"""The club's Reflex app: the ready pages, and a page that tells who its events are run as."""
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.club.settings")
+django.setup()  # `reflex export` imports this module on its own.
+
+import reflex as rx  # noqa: E402 - Django comes first
+from django.core.cache import cache  # noqa: E402
+
+from rxbridge.asgi import CacheTickets, ConnectionRegistry, CookieHandoff  # noqa: E402
+from rxbridge.events import (  # noqa: E402
+    ContextBinder,
+    EventBridge,
+    MiddlewareRunner,
+    SyntheticRequestFactory,
+)
+from rxbridge.events.broadcast import RedisBroadcast  # noqa: E402
+from rxbridge.events.revoker import SessionRevoker  # noqa: E402
+from rxbridge.state import AppState, DjangoUserState  # noqa: E402
+from rxbridge.state.auth import (  # noqa: E402
+    AuthPages,
+    RegistrationConfig,
+    add_auth_pages,
+    password_change_mixin,
+    password_reset_mixin,
+    registration_mixin,
+    session_auth_mixin,
+)
+
+NOBODY = "nobody"
+
+
+class Auth(
+    session_auth_mixin(),
+    registration_mixin(RegistrationConfig(fields=["email"])),
+    password_change_mixin(),
+    password_reset_mixin(),
+    rx.State,
+):
+    """Everything that there are ready pages for."""
+
+
+class Member(AppState, rx.State):
+    """Handlers that tell who they ran as."""
+
+    events: int = 0
+    seen: str = ""
+    kept: str = ""
+    uploaded: str = ""
+
+    def _name(self) -> str:
+        return self.user.get_username() or NOBODY
+
+    @rx.event
+    def who(self):
+        """Tell who the event is run as, and the how manieth of this tab it is."""
+        self.events += 1
+        self.seen = f"{self._name()} {self.events}"
+
+    @rx.event
+    def keep(self):
+        """Give the visitor a session, with something in it."""
+        self.session["kept"] = "a cart"
+
+    @rx.event
+    def recall(self):
+        """Tell what is in the session."""
+        self.kept = self.session.get("kept", "nothing")
+
+    @rx.event
+    async def upload(self, files: list[rx.UploadFile]):
+        """Take whole files."""
+        size = sum([len(await file.read()) for file in files])
+        self.uploaded = f"{size} bytes by {self._name()}"
+
+    @rx.event(background=True)
+    async def stream(self, chunks: rx.UploadChunkIterator):
+        """Take a file in chunks, and keep none of them."""
+        size = 0
+        async for chunk in chunks:
+            size += len(chunk.data)
+        async with self:
+            self.uploaded = f"{size} bytes by {self._name()}"
+
+
+def button(name: str, handler) -> rx.Component:
+    return rx.button(name, on_click=handler, custom_attrs={"data-testid": name})
+
+
+def shown(name: str, value) -> rx.Component:
+    return rx.text(value, custom_attrs={"data-testid": name})
+
+
+def home() -> rx.Component:
+    signed_in = DjangoUserState.is_authenticated
+    return rx.vstack(
+        shown("username", rx.cond(signed_in, DjangoUserState.username, NOBODY)),
+        button("who", Member.who),
+        shown("seen", Member.seen),
+        button("keep", Member.keep),
+        button("recall", Member.recall),
+        shown("kept", Member.kept),
+        button("sign-out", Auth.logout),
+        rx.link("Sign in", href="/login"),
+    )
+
+
+def upload() -> rx.Component:
+    return rx.vstack(
+        shown("username", DjangoUserState.username),
+        rx.upload(rx.text("Files"), id="files"),
+        button("send", Member.upload(rx.upload_files(upload_id="files"))),
+        button("stream", Member.stream(rx.upload_files_chunk(upload_id="files"))),
+        shown("uploaded", Member.uploaded),
+    )
+
+
+redis_url = os.environ.get("CLUB_REDIS")
+connections = ConnectionRegistry()
+revoker = SessionRevoker(connections, broadcast=RedisBroadcast(redis_url) if redis_url else None)
+handoff = CookieHandoff(
+    connections,
+    tickets=CacheTickets(cache) if redis_url else None,
+    on_settled=revoker.settled,
+)
+app = rx.App(head_components=[rx.el.link(rel="icon", href="data:,")])
+app.add_middleware(
+    EventBridge(
+        SyntheticRequestFactory(connections),
+        MiddlewareRunner(),
+        ContextBinder(),
+        handoff=handoff,
+        revoker=revoker,
+    )
+)
+app.add_page(home, route="/", title="Club")
+app.add_page(upload, route="/upload", title="Upload")
+add_auth_pages(app, AuthPages(Auth))

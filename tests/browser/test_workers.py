@@ -1,0 +1,136 @@
+"""Two workers behind one address, with Redis: it is seen in the other worker's tabs too."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.balancer import SOCKET, Balancer
+from tests.browser.running import NOBODY, Club, Guest, Tab, run_workers
+from tests.browser.test_tabs import change_password, check_that_it_follows
+
+Arrive = Callable[[Club], Guest]
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("redis-server") is None, reason="redis-server is not installed"
+)
+
+
+class Workers:
+    """The club on two workers, and the balancer before them."""
+
+    def __init__(self, club: Club, balancer: Balancer) -> None:
+        self.club = club
+        self.balancer = balancer
+
+    def route(self, *, sockets: int, fetches: int) -> None:
+        """Have one worker take new sockets, and another what redeems a ticket."""
+
+        def choose(method: str, path: str) -> int:
+            if method == SOCKET:
+                return sockets
+            return fetches if path == "/_cookies" else self.balancer.take_turns(method, path)
+
+        self.balancer.choose = choose
+
+    def open(self, guest: Guest, path: str, *, worker: int) -> Tab:
+        """Open a tab with its socket on a worker."""
+        self.route(sockets=worker, fetches=1 - worker)
+        tab = guest.open(path)
+        tab.page.get_by_role("button").first.wait_for()
+        return tab
+
+    def served(self, method: str, path: str) -> list[int]:
+        """Return who served such requests."""
+        seen = self.balancer.served
+        return [each.worker for each in seen if each.method == method and each.path == path]
+
+
+@pytest.fixture(scope="module")
+def running(members: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
+    with run_workers(members, tmp_path_factory.mktemp("workers")) as (club, balancer):
+        yield Workers(club, balancer)
+
+
+@pytest.fixture
+def workers(running: Workers) -> Workers:
+    running.balancer.served.clear()
+    running.balancer.choose = running.balancer.take_turns
+    return running
+
+
+def test_ticket_of_one_worker_is_redeemed_at_the_other(workers: Workers, arrive: Arrive) -> None:
+    guest = arrive(workers.club)
+    tab = workers.open(guest, "/login", worker=0)
+    workers.route(sockets=0, fetches=1)
+    tab.sign_in("ada")
+    tab.shows("ada")
+    tab.acts_as("ada")
+    assert set(workers.served(SOCKET, "/_event/")) == {0}
+    assert set(workers.served("POST", "/_cookies")) == {1}
+    assert set(workers.served("PUT", "/_cookies")) == {1}
+    cookie = guest.cookie()
+    assert cookie is not None
+    assert cookie["httpOnly"]
+    for worker in (0, 1):
+        second = workers.open(guest, "/", worker=worker)
+        second.shows("ada")
+        second.acts_as("ada")
+
+
+def test_login_is_seen_in_a_tab_of_the_other_worker(workers: Workers, arrive: Arrive) -> None:
+    guest = arrive(workers.club)
+    other = workers.open(guest, "/", worker=1)
+    other.shows(NOBODY)
+    other.acts_as(NOBODY)
+    one = workers.open(guest, "/login", worker=0)
+    one.sign_in("ada")
+    check_that_it_follows(other, "ada", time.monotonic())
+    one.shows("ada")
+    one.acts_as("ada")
+
+
+@pytest.mark.parametrize("end", ["event", "admin", "password", "disconnect"])
+def test_end_of_a_session_is_seen_in_a_tab_of_the_other_worker(
+    workers: Workers, arrive: Arrive, end: str
+) -> None:
+    club, guest = workers.club, arrive(workers.club)
+    name = "carol" if end == "password" else "bob"
+    one = workers.open(guest, "/login", worker=0)
+    one.sign_in(name)
+    one.shows(name)
+    other = workers.open(guest, "/", worker=1)
+    other.shows(name)
+    other.acts_as(name)
+    if end == "event":
+        one.leave()
+    elif end == "admin":
+        one.go("/admin/")
+        workers.balancer.choose = lambda method, path: 1 if method == SOCKET else 0
+        one.page.click("#logout-form button", no_wait_after=True)
+    elif end == "password":
+        elsewhere = workers.open(arrive(club), "/login?next=/password-change", worker=0)
+        elsewhere.sign_in(name)
+        change_password(elsewhere, "carol-pass", "another-pass-1")
+    else:
+        workers.balancer.choose = lambda method, path: 1 if method == SOCKET else 0
+        guest.context.request.get(f"{club.url}/disconnect?user={club.id_of(name)}")
+    check_that_it_follows(other, NOBODY, time.monotonic())
+    assert not club.has_session(guest.session)
+
+
+def test_workers_that_take_turns_serve_a_visit(workers: Workers, arrive: Arrive) -> None:
+    guest = arrive(workers.club)
+    for _ in range(2):
+        one = guest.open("/login")
+        one.sign_in("ada")
+        one.shows("ada")
+        two = guest.open("/")
+        two.shows("ada")
+        two.acts_as("ada")
+        two.leave()
+        check_that_it_follows(one, NOBODY, time.monotonic())
+        two.shows(NOBODY)
+    assert {each.worker for each in workers.balancer.served} == {0, 1}
