@@ -6,8 +6,10 @@ from asgiref.sync import sync_to_async
 from axes.models import AccessAttempt
 from django.contrib.auth import authenticate, login
 from django.contrib.auth.models import User
+from django.test import Client
 
 from rxbridge.state import AppState
+from rxbridge.state.auth import SessionAuthConfig, session_auth_mixin
 from rxbridge.testing import EventClient
 from tests.ecosystem.site import bridged_app
 
@@ -29,6 +31,10 @@ class Door(AppState, rx.State):
         # Not aauthenticate(): of axes 8.3, that function knows nothing.
         user = await sync_to_async(authenticate)(self.request, username="ada", password=password)
         self.name = "" if user is None else user.get_username()
+
+
+class Auth(session_auth_mixin(SessionAuthConfig()), rx.State):
+    """The ready login form."""
 
 
 app = bridged_app()
@@ -58,3 +64,16 @@ async def test_another_address_is_not_locked_out():
             await tab.fire(Door.sign_in, password="wrong")
     async with EventClient(app, client="203.0.113.8") as tab:
         assert (await tab.fire(Door.sign_in, password="secret")).vars["name"] == "ada"
+
+
+async def test_ready_login_form_locks_out_as_the_admin_does():
+    async with EventClient(app) as tab:
+        for _ in range(2):
+            await tab.fire(Auth.login, form_data={"username": "ada", "password": "wrong"})
+        fired = await tab.fire(Auth.login, form_data={"username": "ada", "password": "secret"})
+        assert fired.redirect is None
+        assert "sessionid" not in tab.cookies
+    admin = await sync_to_async(Client().post)(
+        "/admin/login/", {"username": "ada", "password": "secret"}
+    )
+    assert admin.status_code == 429
