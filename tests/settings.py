@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import django
+
 BASE_DIR = Path(__file__).parent
 SECRET_KEY = "test-suite-only"
 DEBUG = False
@@ -49,6 +51,8 @@ DATABASES = {
         "TEST": {"NAME": f"{_DB}.test.sqlite3"},
     }
 }
+if django.VERSION >= (6, 1):  # which has deprecated EMAIL_BACKEND and its like
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ar", "العربية")]

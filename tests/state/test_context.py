@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.db import models
+from django.utils import translation
 from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy
@@ -88,9 +89,10 @@ class TestCollect:
 
     async def test_dotted_paths_are_imported(self):
         paths = ["rxbridge.state.context.user_context", "rxbridge.state.i18n_context"]
-        context = await collect_context(await request_of(user=User(username="ada")), paths)
+        with translation.override("de"):
+            context = await collect_context(await request_of(user=User(username="ada")), paths)
         assert context["user"]["username"] == "ada"
-        assert context["language"] == "en-us"
+        assert context["language"] == "de"
 
     async def test_without_any_they_are_those_of_the_template_engine(self):
         request = await request_of(user=AnonymousUser())

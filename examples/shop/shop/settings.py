@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import django
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 BUNDLE = BASE_DIR / ".web" / "build" / "client"  # the pages, as `reflex export` builds them
 
@@ -101,8 +103,15 @@ MEDIA_URL = "/media/"
 MEDIA_ROOT = os.environ.get("SHOP_MEDIA", BASE_DIR / "media")
 
 # Without a folder for them, e-mails are printed where the shop runs.
-EMAIL_FILE_PATH = os.environ.get("SHOP_MAIL")
-EMAIL_BACKEND = (
-    f"django.core.mail.backends.{'filebased' if EMAIL_FILE_PATH else 'console'}.EmailBackend"
-)
+MAIL_FOLDER = os.environ.get("SHOP_MAIL")
+MAIL_BACKEND = f"django.core.mail.backends.{'filebased' if MAIL_FOLDER else 'console'}.EmailBackend"
+if django.VERSION >= (6, 1):  # which has deprecated EMAIL_BACKEND and its like
+    MAILERS = {
+        "default": {
+            "BACKEND": MAIL_BACKEND,
+            "OPTIONS": {"file_path": MAIL_FOLDER} if MAIL_FOLDER else {},
+        }
+    }
+else:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = MAIL_BACKEND, MAIL_FOLDER
 DEFAULT_FROM_EMAIL = "Kiln & Oak <hello@kiln-and-oak.example>"

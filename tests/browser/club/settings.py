@@ -2,6 +2,8 @@
 
 import os
 
+import django
+
 from tests.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.browser.club.urls"
@@ -11,8 +13,12 @@ STATIC_ROOT = None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = "CLUB_HTTPS" in os.environ
 SESSION_COOKIE_SAMESITE = os.environ.get("CLUB_SAMESITE", "Lax")
 
-EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
-EMAIL_FILE_PATH = os.environ.get("CLUB_MAIL")
+_MAIL = "django.core.mail.backends.filebased.EmailBackend"
+_MAIL_FOLDER = os.environ.get("CLUB_MAIL", ".")
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _MAIL, "OPTIONS": {"file_path": _MAIL_FOLDER}}}
+else:
+    EMAIL_BACKEND, EMAIL_FILE_PATH = _MAIL, _MAIL_FOLDER
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
