@@ -212,11 +212,24 @@ class CookieHandoff:
         # Of two offers at once the later one must find the earlier one's ticket to take it back.
         async with pending.lock:
             if previous:
-                await self.tickets.delete(_key(previous))
+                await self._empty(previous, pending, record)
             await self.tickets.put(_key(ticket), json.dumps(record), self.lifetime)
         if self.tickets.shared:
             self._watch(connection, ticket)
         return ticket
+
+    async def _empty(self, ticket: str, pending: "_Pending", record: dict[str, Any]) -> None:
+        """Leave nothing under a ticket that a newer one replaces.
+
+        Its page may be about to redeem it, and a refusal would be an error in its console.
+        """
+        key, before = _key(ticket), pending.emptied
+        if await self.tickets.delete(key):
+            pending.emptied = key
+            emptied = json.dumps({**record, "cookies": {}, "deleted": {}})
+            await self.tickets.put(key, emptied, self.lifetime)
+            if before:
+                await self.tickets.delete(before)
 
     def is_due(self, connection: Connection) -> bool:
         """Tell whether cookies are to be offered again: their ticket was not redeemed."""
@@ -353,7 +366,7 @@ class CookieHandoff:
 class _Pending:
     """The cookies of one connection that its browser has not confirmed, and their ticket."""
 
-    __slots__ = ("cookies", "deleted", "lock", "offered", "ticket")
+    __slots__ = ("cookies", "deleted", "emptied", "lock", "offered", "ticket")
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
@@ -361,6 +374,7 @@ class _Pending:
         self.lock = asyncio.Lock()
         self.offered = time.monotonic()
         self.ticket = ""
+        self.emptied = ""
 
     def add(self, cookies: Mapping[str, str], deleted: Mapping[str, str]) -> None:
         merged = {**self.cookies, **cookies}

@@ -17,7 +17,6 @@ from rxbridge.events.binder import set_destination
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.state.auth._forms import Errors, errors_of, focus_first_error, form_input, load_form
 from rxbridge.state.auth._requests import (
-    page_path,
     running_request,
     sign_in,
     user_by_password,
@@ -30,6 +29,10 @@ if TYPE_CHECKING:
 
 LINK = "_rxbridge_password_reset"
 """The session's key for the link a visitor came by, until it is used."""
+
+# A redirect would have Reflex load the page anew, and for that cancel the event that is to save
+# the session.
+_WITHOUT_QUERY = "window.history.replaceState(window.history.state, '', window.location.pathname)"
 
 
 class PasswordReset(rx.State, mixin=True):
@@ -79,7 +82,7 @@ class PasswordReset(rx.State, mixin=True):
         user = await sync_to_async(_take_link)(config, request)
         self.reset_link = "invalid" if user is None else "valid"
         if "token" in request.GET:
-            return rx.redirect(page_path(config.confirm_url), replace=True)
+            return rx.call_script(_WITHOUT_QUERY)
         return None
 
     @rx.event
