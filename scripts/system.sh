@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Install what tests need and PyPI does not have: Chromium and Redis, from Debian.
+# Install what tests need and PyPI does not have: Chromium, Redis and openssl, from Debian.
 # Where that is not possible the tests that need them are skipped; with CI=true it is an error.
 set -euo pipefail
 
 missing=()
 [[ -n ${CHROMIUM:-} ]] || command -v chromium >/dev/null || missing+=(chromium)
+command -v openssl >/dev/null || missing+=(openssl)
 command -v redis-server >/dev/null || missing+=(redis-server)
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 

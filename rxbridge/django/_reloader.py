@@ -106,16 +106,15 @@ class Reloader:
 
     def _take_over(self, candidate: Site) -> None:
         try:
-            ready = candidate.is_ready()
+            if not candidate.is_ready():
+                candidate.stop()
+                self._say("The application cannot be imported, see above. Waiting for a change.")
+                return
+            # The old one first: Reflex saves its states as it stops, and the new one reads them.
+            self.stop()
         except BaseException:
             candidate.stop()
             raise
-        if not ready:
-            candidate.stop()
-            self._say("The application cannot be imported, see above. Waiting for a change.")
-            return
-        # The old one first: Reflex saves its states as it stops, and the new one reads them.
-        self.stop()
         self._site = candidate
         candidate.serve()
         self._say(f"Serving at {url(self._listener)}  (Ctrl-C stops it)")

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from tests.servers import REPOSITORY, free_port
+
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers
 
 FILES = {
     "manage.py": """
@@ -163,19 +166,33 @@ class Running:
 
 
 @contextmanager
-def run_reflex(root: Path, *arguments: str) -> Iterator[Running]:
+def sigint(handler: Handler) -> Iterator[None]:
+    """Have this handler; what is started in the block ignores SIGINT only if it is SIG_IGN."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def run_reflex(
+    root: Path, *arguments: str, on_sigint: Handler = signal.default_int_handler
+) -> Iterator[Running]:
     """Run ``manage.py run_reflex`` on a free port until the block ends."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "run_reflex", f"--port={port}", *arguments],
-        cwd=root,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    # A test run in the background of a script ignores SIGINT, and the command would inherit it.
+    with sigint(on_sigint):
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "run_reflex", f"--port={port}", *arguments],
+            cwd=root,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
     try:
         yield Running(process, root, f"http://127.0.0.1:{port}")
     finally:

@@ -121,6 +121,17 @@ def test_interrupt_during_a_build_leaves_no_process_behind(running: Running, sit
     assert "Traceback" not in running.output
 
 
+def test_command_in_the_background_of_a_script_keeps_ignoring_interrupts(site: Path):
+    with run_reflex(site, on_sigint=signal.SIG_IGN) as run:
+        run.wait_for(SERVING)
+        os.killpg(run.process.pid, signal.SIGINT)
+        time.sleep(1)
+        assert get(run, "/hello/") == "hello"
+        run.process.terminate()
+        run.process.wait(20)
+        assert wait_until_gone(run) == []
+
+
 def test_server_ends_when_its_parent_was_killed(running: Running):
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait()

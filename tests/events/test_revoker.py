@@ -17,6 +17,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db import connections as databases
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.test import Client
@@ -118,6 +119,18 @@ async def closes(*connections: Connection, within: float = 1.0) -> bool:
     return False
 
 
+async def on_another_thread(call, *args, **kwargs):
+    """Run what another request would do, and close the database connections it made there."""
+
+    def run():
+        try:
+            return call(*args, **kwargs)
+        finally:
+            databases.close_all()
+
+    return await sync_to_async(run, thread_sensitive=False)()
+
+
 async def stays_open(*connections: Connection, seconds: float = 0.9) -> bool:
     await asyncio.sleep(seconds)
     return not any(connection.closed for connection in connections)
@@ -193,7 +206,7 @@ async def test_every_tab_is_closed_within_a_second_however_its_session_ends(
     first, second = await site.tab(browser), await site.tab(browser)
     elsewhere = await site.tab(browser, browser=OTHER_BROWSER)
     stranger = await site.tab(browser=None)
-    await sync_to_async(end, thread_sensitive=False)(user, browser)
+    await on_another_thread(end, user, browser)
     assert await closes(first, second, elsewhere)
     assert not stranger.closed
 
@@ -201,7 +214,7 @@ async def test_every_tab_is_closed_within_a_second_however_its_session_ends(
 @pytest.mark.parametrize("end", ENDINGS)
 async def test_what_comes_back_is_anonymous(site, user, browser, end):
     await site.tab(browser)
-    await sync_to_async(end, thread_sensitive=False)(user, browser)
+    await on_another_thread(end, user, browser)
     again = site.open(browser)
     request = await site.event(again)
     assert not request.user.is_authenticated
@@ -227,7 +240,7 @@ async def test_a_running_handler_and_a_background_task_are_stopped_at_once(
 
     tasks = [asyncio.create_task(site.event(connection, slow)), asyncio.create_task(background())]
     await started.wait()
-    await sync_to_async(end, thread_sensitive=False)(user, browser)
+    await on_another_thread(end, user, browser)
     done, pending = await asyncio.wait(tasks, timeout=0.25)
     assert not pending
     assert all(task.cancelled() for task in done)
@@ -248,7 +261,7 @@ async def test_a_running_handler_and_a_background_task_are_stopped_at_once(
 )
 async def test_what_ends_no_session_of_a_tab_leaves_it_open(site, user, browser, harmless):
     connection = await site.tab(browser, browser=OTHER_BROWSER)
-    await sync_to_async(harmless, thread_sensitive=False)(user, browser)
+    await on_another_thread(harmless, user, browser)
     assert await stays_open(connection)
 
 
@@ -261,7 +274,7 @@ async def test_a_change_that_is_rolled_back_closes_nothing(site, user, browser):
             Session.objects.all().delete()
             raise ZeroDivisionError
 
-    await sync_to_async(change, thread_sensitive=False)()
+    await on_another_thread(change)
     assert await stays_open(connection)
 
 
@@ -275,7 +288,7 @@ async def test_tabs_are_closed_after_the_commit_not_before(site, user, browser):
             time.sleep(0.5)
             seen.append(connection.closed)
 
-    await sync_to_async(change, thread_sensitive=False)()
+    await on_another_thread(change)
     assert seen == [False]
     assert await closes(connection)
 
@@ -287,7 +300,7 @@ async def test_a_save_of_a_user_without_the_password_loaded_asks_the_database_no
         again.save(update_fields=["first_name"])
         return "password" in again.get_deferred_fields()
 
-    assert await sync_to_async(save, thread_sensitive=False)()
+    assert await on_another_thread(save)
 
 
 # In events.
@@ -388,7 +401,7 @@ async def test_a_login_through_a_view_takes_the_other_tabs_along_after_its_respo
         assert response.status_code == 302
         return tab.closed
 
-    assert not await sync_to_async(sign_in, thread_sensitive=False)()
+    assert not await on_another_thread(sign_in)
     assert await closes(tab)
     assert not stranger.closed
 
@@ -451,7 +464,7 @@ async def test_an_event_under_way_with_the_old_password_is_not_missed(site, user
 
     first = asyncio.create_task(site.event(connection, slow))
     await admitted.wait()
-    await sync_to_async(change_the_password, thread_sensitive=False)(user, browser)
+    await on_another_thread(change_the_password, user, browser)
     await asyncio.sleep(0)
     changed.set()
     await asyncio.wait([first])
@@ -557,7 +570,7 @@ async def test_refreshing_closes_sockets_and_signs_nobody_out(site, user, browse
 async def test_an_administrator_s_view_may_disconnect_from_its_thread(site, user, browser):
     connection = await site.tab(browser)
     disconnect = async_to_sync(site.revoker.disconnect)
-    assert await sync_to_async(disconnect, thread_sensitive=False)(user=user) == 1
+    assert await on_another_thread(disconnect, user=user) == 1
     assert connection.closed
 
 
@@ -588,7 +601,7 @@ async def test_closing_listens_no_more(user, browser):
     assert receivers() > before
     await site.aclose()
     assert receivers() == before
-    await sync_to_async(change_the_password, thread_sensitive=False)(user, browser)
+    await on_another_thread(change_the_password, user, browser)
     again = site.open(browser)
     assert await stays_open(again, seconds=0.4)
     assert connection.closed
@@ -607,7 +620,7 @@ async def test_several_revokers_each_serve_their_own_registry(site, user, browse
     another = Site()
     one, two = await site.tab(browser), await another.tab(browser)
     another.revoker.close()
-    await sync_to_async(change_the_password, thread_sensitive=False)(user, browser)
+    await on_another_thread(change_the_password, user, browser)
     assert await closes(one)
     assert not two.closed
     await another.aclose()

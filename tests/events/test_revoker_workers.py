@@ -235,7 +235,7 @@ async def test_an_end_in_a_process_without_sockets_reaches_the_workers(
     try:
         async with connect(workers[0].ws_url, cookies=cookies) as tab:
             ada.set_password("second")
-            await sync_to_async(ada.save, thread_sensitive=False)()
+            await ada.asave()
             assert await seconds_until_closed(tab) < 1
     finally:
         revoker.close()
