@@ -18,7 +18,8 @@ from urllib.parse import quote
 from asgiref.sync import sync_to_async
 from django.test import Client
 
-from rxbridge.asgi.connections import CONNECTION_HEADER
+from rxbridge.asgi.connections import CONNECTION_HEADER, current_connection
+from rxbridge.errors import RxBridgeError
 from rxbridge.events.request_factory import ReflexEvent, SyntheticRequestFactory
 from rxbridge.events.runner import MiddlewareRunner
 
@@ -186,7 +187,7 @@ class EventClient:
         self._host = host
         self._secure = secure
         self._client = client
-        self._headers = dict(headers or {})
+        self._given = dict(headers or {})
         self._cookies = dict(cookies or {})
         self._raise_exceptions = raise_exceptions
         self._beside = beside
@@ -227,6 +228,29 @@ class EventClient:
         """
         return await self._send(self.server.event(handler, payload))
 
+    async def upload(
+        self, handler: Any, *files: tuple[str, bytes], cookies: Mapping[str, str] | None = None
+    ) -> Fired:
+        """Send files, each a name and its content, to a handler that takes ``list[rx.UploadFile]``.
+
+        An upload is a request of its own: it is whoever its cookies say, whatever the tab. They
+        are this browser's unless ``cookies`` are given. The app's bridge needs a registry.
+        """
+        registry = self.server.connections
+        if registry is None:
+            msg = "upload() needs a bridge whose SyntheticRequestFactory has a ConnectionRegistry."
+            raise RxBridgeError(msg)
+        sent = self.cookies if cookies is None else cookies
+        with registry.open(
+            headers=self._pairs(), cookies=sent, client=(self._client, 0)
+        ) as request:
+            token = current_connection.set(request)
+            try:
+                event = self.server.upload_event(handler, files)
+                return self._fired(await self.server.fire(self.token, event))
+            finally:
+                current_connection.reset(token)
+
     async def background(self, *, timeout: float | None = 10.0) -> Fired:
         """Wait for the background tasks this tab has started, and what they chained.
 
@@ -251,9 +275,7 @@ class EventClient:
 
     def _connect(self) -> dict[str, str]:
         """Make the handshake; return the headers that Reflex would keep of it."""
-        scheme = "https" if self._secure else "http"
-        headers = {"host": self._host, "origin": f"{scheme}://{self._host}"}
-        headers |= {name.lower(): value for name, value in self._headers.items()}
+        headers = self._origin()
         registry = self.server.connections
         if registry is None:
             pairs = "; ".join(f"{name}={value}" for name, value in self._cookies.items())
@@ -261,7 +283,7 @@ class EventClient:
             return {**headers, **cookie, "asgi-scope-client": self._client}
         connection: Connection = self._stack.enter_context(
             registry.open(
-                headers=[(name.encode(), value.encode()) for name, value in headers.items()],
+                headers=self._pairs(),
                 cookies=self._cookies,
                 scheme="wss" if self._secure else "ws",
                 client=(self._client, 0),
@@ -269,6 +291,15 @@ class EventClient:
         )
         self.connection = connection
         return {**headers, CONNECTION_HEADER.decode(): connection.id}
+
+    def _origin(self) -> dict[str, str]:
+        """Return what every request of this browser says of itself."""
+        scheme = "https" if self._secure else "http"
+        headers = {"host": self._host, "origin": f"{scheme}://{self._host}"}
+        return headers | {name.lower(): value for name, value in self._given.items()}
+
+    def _pairs(self) -> list[tuple[bytes, bytes]]:
+        return [(name.encode(), value.encode()) for name, value in self._origin().items()]
 
     async def _send(self, event: Any) -> Fired:
         router_data = {

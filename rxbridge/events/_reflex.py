@@ -12,9 +12,11 @@ import dataclasses
 import functools
 import inspect
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextvars import Context
 from enum import Enum
+from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl
 from weakref import WeakKeyDictionary
@@ -32,7 +34,7 @@ from reflex.state import (
 )
 from reflex_base.config import get_config
 from reflex_base.environment import environment
-from reflex_base.event import Event, EventHandler
+from reflex_base.event import Event, EventHandler, resolve_upload_handler_param
 from reflex_base.event.context import EventContext
 from reflex_base.event.processor.base_state_processor import (
     BaseStateEventProcessor,
@@ -458,6 +460,17 @@ class LocalServer:
         """Return the event of a handler given by reference."""
         (event,) = Event.from_event_type(handler)
         return dataclasses.replace(event, payload={**event.payload, **payload})
+
+    def upload_event(self, handler: Any, files: Iterable[tuple[str, bytes]]) -> Event:
+        """Return the event of an upload: it carries its files, and no word of a page."""
+        (event,) = Event.from_event_type(handler)
+        registered = RegistrationContext.get().event_handlers[event.name].handler
+        parameter, _ = resolve_upload_handler_param(registered)
+        sent = [
+            rx.UploadFile(file=BytesIO(content), path=Path(name), size=len(content))
+            for name, content in files
+        ]
+        return dataclasses.replace(event, payload={parameter: sent})
 
     def router_data(self, path: str, query: str) -> dict[str, Any]:
         """Return what a browser on that page says of it, and the server of its route."""

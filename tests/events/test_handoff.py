@@ -5,7 +5,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
 from rxbridge.testing import EventClient
-from tests.events.app import app, bridged
+from tests.events.app import Counter, app, bridged
 from tests.events.sign_in import Account, handoff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,6 +70,20 @@ async def test_logout_empties_the_jar_and_the_next_event_is_anonymous(ada):
         assert "sessionid" not in tab.cookies
         assert not await Session.objects.filter(pk=session).aexists()
         assert (await tab.fire(Account.who)).vars["name"] == ""
+
+
+@pytest.mark.parametrize(
+    ("of_the_tab", "of_the_upload", "expected"),
+    [("ada", None, "ada"), (None, None, "nobody"), ("ada", {}, "nobody"), ("bob", "ada", "ada")],
+    ids=["own", "anonymous", "without cookies", "another's cookies"],
+)
+async def test_upload_is_whoever_its_own_cookies_say(ada, of_the_tab, of_the_upload, expected):
+    users = {"ada": ada, "bob": await User.objects.acreate_user("bob"), None: None}
+    async with EventClient(app, user=ada) as other:
+        cookies = other.cookies if of_the_upload == "ada" else of_the_upload
+        async with EventClient(app, user=users[of_the_tab]) as tab:
+            fired = await tab.upload(Counter.upload, ("a.txt", b"abc"), cookies=cookies)
+    assert (fired.vars["name"], fired.vars["count"]) == (expected, 3)
 
 
 async def test_deleted_session_makes_the_next_event_anonymous(ada):
