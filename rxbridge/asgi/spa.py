@@ -42,6 +42,9 @@ _BUILD_OUTPUTS = (".web/build/client", ".web/_static")
 # does not end when it appears, as it may be half written then.
 _MISSING_INTERVAL = 1.0
 
+# Seconds between the two renames that put one directory in place of another.
+_REPLACED_WITHIN = 0.05
+
 _MISSING = f"The Reflex frontend is not built yet. Build it with: {BUILD_COMMAND}"
 
 # What RFC 9110, section 14.1.2 allows; anything else in a Range header is ignored, as it must
@@ -199,6 +202,10 @@ class SPAStaticApp:
     def _look(self, known: Bundle) -> Bundle:
         """The bundle as it is on disk now, which is ``known`` when no file has changed."""
         files = find_files(self.directory)
+        if known.files and not files:
+            # A directory that another takes the place of is gone for a moment.
+            time.sleep(_REPLACED_WITHIN)
+            files = find_files(self.directory)
         if files == known.files:
             return known
         return read_bundle(files, same_origin=self._same_origin, max_memory=self._max_memory)

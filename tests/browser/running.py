@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from email import message_from_string
+from email.policy import default
 from pathlib import Path
 
 import django
@@ -108,7 +110,9 @@ class Club:
             # Of a file that is still being written the end is not there.
             if f"To: {address}" in text and text.rstrip().endswith("-" * 79):
                 file.unlink()
-                return text
+                # Long lines come encoded, and which lines are long Django's versions see apart.
+                message = message_from_string(text.rstrip().rstrip("-"), policy=default)
+                return str(message.get_content())
         return ""
 
 
