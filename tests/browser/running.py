@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from email import message_from_string
 from email.policy import default
+from importlib.metadata import version
 from pathlib import Path
 
 import django
@@ -47,7 +48,7 @@ for name in {MEMBERS!r}:
 def build() -> None:
     """Build the club's pages unless they are built from these very sources."""
     sources = [*CLUB.glob("*.py"), *(REPOSITORY / "rxbridge" / "state").rglob("*.py")]
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(version("reflex").encode())
     for source in sorted(sources):
         digest.update(source.read_bytes())
     if STAMP.is_file() and STAMP.read_text() == digest.hexdigest():
