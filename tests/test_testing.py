@@ -1,15 +1,17 @@
 """rxbridge.testing: handlers and middleware under test, without a browser."""
 
 import asyncio
+import re
 
 import pytest
 import reflex as rx
 from django.contrib.auth.models import User
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
+from django.test import AsyncClient
 from django.utils.deprecation import MiddlewareMixin
 
 from rxbridge.events import SyntheticRequestFactory
-from rxbridge.testing import EventClient, Fired, make_event, run_middleware
+from rxbridge.testing import EventClient, Fired, assert_refused, make_event, run_middleware
 from tests.events.app import Counter, app, bridged, connections, journal, unbridged
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +86,7 @@ class TestEventClient:
             assert (await other.state(Counter)).count == 5
 
     async def test_tabs_are_who_they_are(self, ada):
-        async with EventClient(app, user=ada) as tab, tab.tab() as other:
+        async with EventClient(app, user=ada) as tab, tab.tab(cookies={}) as other:
             both = await asyncio.gather(tab.fire(Counter.who), other.fire(Counter.who))
         assert both[0].vars["name"] == "ada"
         assert both[1].vars.get("name", "") == ""
@@ -95,6 +97,41 @@ class TestEventClient:
             tab.tab(cookies=dict(tab.cookies)) as other,
         ):
             assert (await other.fire(Counter.who)).vars["name"] == "ada"
+
+    async def test_tabs_of_a_browser_share_its_cookies(self, ada):
+        async with EventClient(app, user=ada, language="de") as tab:
+            await tab.fire(Counter.set_cookie("theme", "dark"))
+            async with tab.tab() as other:
+                assert (await other.fire(Counter.who)).vars["name"] == "ada"
+                assert (await other.fire(Counter.look)).vars["seen"][2] == "de"
+                assert other.cookies["theme"] == "dark"
+                assert other.connection.browser == tab.connection.browser
+
+    async def test_login_of_a_tab_is_another_tabs_when_it_loads_a_page(self, ada):
+        async with EventClient(app) as tab, tab.tab() as other:
+            await tab.fire(Counter.sign_in("ada"))
+            assert (await other.fire(Counter.who)).vars.get("name", "") == ""
+            await other.load()
+            assert (await other.fire(Counter.who)).vars["name"] == "ada"
+
+    async def test_logout_of_a_tab_is_another_tabs_too(self, ada):
+        async with EventClient(app, user=ada) as tab, tab.tab() as other:
+            await tab.fire(Counter.sign_out)
+            await other.load()
+            assert "sessionid" not in other.cookies
+
+    async def test_cookies_that_an_event_changes_are_in_what_was_fired(self):
+        async with EventClient(app, cookies={"old": "1"}) as tab:
+            assert (await tab.fire(Counter.set_cookie("new", "2"))).cookies == {"new": "2"}
+            assert (await tab.fire(Counter.delete_cookie("old"))).cookies == {"old": None}
+            assert (await tab.fire(Counter.add(1))).cookies == {}
+            assert tab.cookies == {"new": "2"}
+
+    async def test_messages_are_those_that_are_new(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            assert (await tab.fire(Counter.add_message("one"))).messages == ["one"]
+            assert (await tab.fire(Counter.add_message("two"))).messages == ["two"]
+            assert (await tab.fire(Counter.add(1))).messages == []
 
     @pytest.mark.parametrize("registry", [connections, None])
     async def test_works_with_and_without_a_registry(self, ada, registry):
@@ -121,6 +158,22 @@ class TestEventClient:
         assert request.META["REMOTE_ADDR"] == "203.0.113.7"
         assert request.COOKIES["theme"] == "dark"
         assert request.user.get_username() == "ada"
+
+    async def test_cookies_may_be_those_of_djangos_test_client(self, ada):
+        client = AsyncClient()
+        await client.aforce_login(ada)
+        client.cookies["note"] = "a b"
+        async with EventClient(app, cookies=client.cookies) as tab:
+            assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+            assert tab.cookies["note"] == '"a b"'
+
+    async def test_tab_comes_back_when_the_server_closes_its_socket(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            first = tab.connection
+            await tab.fire(Counter.set_cookie("theme", "dark"))
+            assert connections.close(lambda connection: connection is first) == 1
+            assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+            assert (tab.connection is first, tab.cookies["theme"]) == (False, "dark")
 
     async def test_app_without_a_bridge(self):
         with unbridged():
@@ -161,6 +214,94 @@ class TestEventClient:
         async with EventClient(app) as tab, tab.tab():
             assert len(connections) == before + 2
         assert len(connections) == before
+
+
+class Gate(MiddlewareMixin):
+    """Refuses by the page it is asked for."""
+
+    def process_view(self, request, view, args, kwargs):
+        if request.path == "/closed":
+            return HttpResponse(status=503)
+        return HttpResponseRedirect("/members?next=/") if request.path == "/moved" else None
+
+
+class TestAssertRefused:
+    @pytest.fixture(autouse=True)
+    def gate(self):
+        with bridged(Gate):
+            yield
+
+    @pytest.mark.parametrize(
+        ("path", "expected"),
+        [
+            ("/closed", {}),
+            ("/closed", {"status": 503}),
+            ("/moved", {"status": 302}),
+            ("/moved", {"redirect_to": "/members?next=/"}),
+        ],
+    )
+    async def test_refusal_is_returned(self, path, expected):
+        async with EventClient(app, path=path) as tab:
+            refusal = assert_refused(await tab.fire(Counter.add(1)), **expected)
+        assert refusal.event.handler_name == "tests.events.app.Counter.add"
+
+    @pytest.mark.parametrize(
+        ("path", "handler", "expected", "message"),
+        [
+            ("/", Counter.add(1), {}, "No event was refused; vars: {'count': 1"),
+            ("/", Talk.toast, {}, "toasts: ['It\\'s"),
+            ("/", Talk.go("/upload"), {}, "taken to: /upload"),
+            ("/", Counter.fail, {}, "raised: [\"LookupError('the secret"),
+            (
+                "/closed",
+                Counter.add(1),
+                {"status": 403},
+                (
+                    "No event was refused with 403 before the handler ran; "
+                    "refused: ['tests.events.app.Counter.add with 503']"
+                ),
+            ),
+            (
+                "/moved",
+                Counter.add(1),
+                {"redirect_to": "/"},
+                (
+                    "No event was refused to / before the handler ran; "
+                    "refused: ['tests.events.app.Counter.add with 302 to /members?next=/']"
+                ),
+            ),
+            (
+                "/",
+                Counter.deny,
+                {"status": 403},
+                "refused: ['tests.events.app.Counter.deny with 403, after the handler ran']",
+            ),
+        ],
+    )
+    async def test_failure_tells_what_happened_instead(self, path, handler, expected, message):
+        async with EventClient(app, path=path, raise_exceptions=False) as tab:
+            await tab.fire(Counter.add(0))
+            fired = await tab.fire(handler)
+            with pytest.raises(AssertionError, match=re.escape(message)):
+                assert_refused(fired, **expected)
+
+    async def test_handler_that_refused_itself_has_run(self):
+        async with EventClient(app) as tab:
+            assert_refused(await tab.fire(Counter.deny), status=403, handler_ran=True)
+
+    async def test_refusals_are_each_tabs_own(self):
+        async with EventClient(app, path="/closed") as tab, tab.tab(path="/") as other:
+            fired, others = await asyncio.gather(
+                tab.fire(Counter.add(1)), other.fire(Counter.add(1))
+            )
+        assert (len(fired.refusals), others.refusals) == (1, [])
+
+    async def test_upload_and_background_task_are_refused(self):
+        async with EventClient(app, path="/closed") as tab:
+            await tab.fire(Counter.add(1))
+            assert_refused(await tab.upload(Counter.upload, ("a.txt", b"1")), status=503)
+            await tab.fire(Counter.background)
+            assert_refused(await tab.background(), status=503)
 
 
 class TestRunMiddleware:

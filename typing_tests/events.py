@@ -23,6 +23,7 @@ from rxbridge.events import (
     Outcome,
     PlanRow,
     ReflexEvent,
+    Refusal,
     SyntheticRequestFactory,
     ThreadPool,
     current_language,
@@ -34,7 +35,14 @@ from rxbridge.events import (
     reflex_asgi,
 )
 from rxbridge.state import AppState
-from rxbridge.testing import EventClient, Fired, MiddlewareRun, make_event, run_middleware
+from rxbridge.testing import (
+    EventClient,
+    Fired,
+    MiddlewareRun,
+    assert_refused,
+    make_event,
+    run_middleware,
+)
 
 assert_type(DEFAULT_SKIP, Mapping[str, str])
 assert_type(database_threads(core=2, limit=8, wait=1), ThreadPool)
@@ -86,8 +94,11 @@ def inside_an_event(state: AppState) -> None:
 
 async def under_test(app: rx.App) -> None:
     assert_type(await run_middleware("a.Middleware", event=make_event(path="/x")), MiddlewareRun)
+    with EventClient(app) as sync:
+        assert_type(sync.load("/"), Fired)
     async with EventClient(app, path="/x") as tab:
         assert_type(await tab.load("/"), Fired)
         fired = await tab.fire(None, slug="mug")
         assert_type(fired.redirect, str | None)
         assert_type(fired.toasts, list[str])
+        assert_type(assert_refused(fired), Refusal)

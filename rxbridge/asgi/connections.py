@@ -54,8 +54,8 @@ visitor's. A context captured while the event was *enqueued* has the right one.
 class Connection:
     """One socket, or one HTTP request while it is served: its handshake and its cookie jar.
 
-    - ``id``: unguessable; whoever knows it can be taken for this connection, so it is not to be
-      logged or sent to a client.
+    - ``id``: unguessable; the server's parts find this connection by it, so it is not to be
+      logged. Of no use to a client: what one sends under that name is dropped.
     - ``kind``: ``"websocket"`` or ``"http"``.
     - ``headers``: as received, names in lower case, without ``cookie``.
     - ``client``, ``server``: as in the ASGI scope.

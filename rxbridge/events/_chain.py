@@ -51,10 +51,18 @@ class Run:
 
     view: View
     kwargs: Mapping[str, Any]
+    patience: float | None
     clock: asyncio.Timeout | None = None
     reached: bool = False
     over: bool = False
     exception: Exception | None = None
+
+    def start_clock(self) -> None:
+        """Begin to count the seconds to the view; a chain that never waits needs no timer."""
+        if self.patience is None or self.clock is None or self.reached:
+            return
+        if self.clock.when() is None:
+            self.clock.reschedule(asyncio.get_running_loop().time() + self.patience)
 
     def enter(self) -> None:
         """Let the view run, once; raise when it ran or its event is over."""
@@ -64,7 +72,7 @@ class Run:
                 "a handler runs once."
             )
             raise RxBridgeError(msg)
-        if self.clock is not None:
+        if self.clock is not None and self.clock.when() is not None:
             self.clock.reschedule(None)
         self.reached = True
 
@@ -172,6 +180,8 @@ class ViewLayer:
 
     async def _respond(self, request: HttpRequest) -> HttpResponseBase:
         run = current_run.get()
+        if self._late:
+            run.start_clock()
         for hook in self._late:
             response = await _awaited(hook, request, run.view, (), run.kwargs)
             if response:
@@ -228,6 +238,7 @@ class HookLayer:
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
         at, response, out = self._inward(request, 0, stay=True)
         if response is None and at < len(self._steps):
+            current_run.get().start_clock()
             try:
                 at, response, out = await self._inward_on_thread(request, at, stay=False)
             except Exception as error:  # of the thread itself, as when there is none to be had
@@ -304,6 +315,7 @@ class CallLayer:
         self._call_on_thread = sync_to_async(self.call)
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        current_run.get().start_clock()
         try:
             if not self._is_async:
                 return await self._call_on_thread(request)

@@ -65,23 +65,29 @@ class ContextBinder:
         """Bind ``request`` for the block, with the language its middleware chose active."""
         binding = Binding(request, HttpResponse())
         token = _binding.set(binding)
+        before = translation.get_language()
+        _speak(getattr(request, "LANGUAGE_CODE", None) or before, instead_of=before)
         try:
-            with translation.override(_language_of(request)):
-                yield binding
+            yield binding
         finally:
+            _speak(before, instead_of=translation.get_language())
             _binding.reset(token)
 
     def bind(self, binding: Binding | None) -> None:
         """Bind for the rest of the running task, which is a background task's whole life."""
         _binding.set(binding)
-        if binding is not None and (language := _language_of(binding.request)) is not None:
-            translation.activate(language)
+        if binding is not None and (code := getattr(binding.request, "LANGUAGE_CODE", None)):
+            translation.activate(code)
 
 
-def _language_of(request: HttpRequest) -> str | None:
-    """Return the language a middleware chose for ``request``, else the one that is active."""
-    language: str | None = getattr(request, "LANGUAGE_CODE", None)
-    return language or translation.get_language()
+def _speak(language: str | None, *, instead_of: str | None) -> None:
+    """Make ``language`` the active one, which it mostly is: a middleware activated it."""
+    if language == instead_of:
+        return
+    if language is None:
+        translation.deactivate_all()
+    else:
+        translation.activate(language)
 
 
 def binding_in(context: Context) -> Binding | None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import reflex as rx
-from django.core.exceptions import DisallowedHost
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.utils.http import parse_http_date_safe
 
 from rxbridge.errors import InvalidEvent, PoolExhausted
 from rxbridge.events._background import own_thread_for_task
-from rxbridge.events._reflex import EventInProcess, Kind
+from rxbridge.events._reflex import EventInProcess, Kind, frontend_path
+from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
 from rxbridge.events.guards import Refused, check_guards
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ __all__ = ["EventBridge", "Handoff", "Refusal", "default_refusal"]
 
 logger = logging.getLogger("rxbridge")
 
+T = TypeVar("T")
 EventSpec: TypeAlias = Any
 Predicate: TypeAlias = "Callable[[ReflexEvent], bool]"
 
@@ -139,6 +142,13 @@ class EventBridge(rx.Middleware):
             if not callable(getattr(argument, method, None)):
                 msg = f"{name} must have a method {method}(); got {argument!r}."
                 raise ValueError(msg)
+        prefix = frontend_path()
+        if getattr(requests, "frontend_path", prefix) != prefix:
+            msg = (
+                f"Reflex's frontend_path is {prefix!r}; write "
+                f"SyntheticRequestFactory(frontend_path={prefix!r}), or request.path lacks it."
+            )
+            raise ValueError(msg)
         self.requests = requests
         self.runner = runner
         self.binder = binder
@@ -168,8 +178,10 @@ class _Passage:
         self._bridge = bridge
         self._process = process
         self._binding: Binding | None = None
+        self._handler_ran = False
         self._handler_raised = False
         self._guard_refused = False
+        self._page_refuses = False
 
     async def go(self) -> StateUpdate | None:
         process, bridge = self._process, self._bridge
@@ -186,11 +198,35 @@ class _Passage:
         except InvalidEvent as error:
             await self._keep_page_alive()
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
+        if process.is_chained and not event.background:
+            return await self._to_its_end(self._pass(request))
+        return await self._pass(request)
+
+    async def _pass(self, request: EventRequest) -> StateUpdate | None:
+        """Take the event through the chain, and tell what came of it."""
+        bridge, event = self._bridge, self._process.description
         view = self._admit if event.background else self._handle
         revoker, connection = bridge.revoker, request.reflex_event.connection
         with revoker.running(connection) if revoker is not None else nullcontext():
             outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
             return await self._conclude(request, outcome)
+
+    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await ``work``; once its handler has run, a cancellation no longer ends it.
+
+        Reflex cancels what a page still loads when the browser goes to another, which the
+        handler itself may have sent it to. Its session has yet to be saved then.
+        """
+        task = asyncio.create_task(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not self._handler_ran:
+                task.cancel()
+            await asyncio.wait([task])
+            if task.cancelled():
+                raise
+            return task.result()
 
     async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
         """Tell the page what came of the event, and Reflex whether it is done."""
@@ -204,9 +240,14 @@ class _Passage:
             ran = outcome.reached and not background and not self._guard_refused
             refusal = self._refusal(request, outcome.response, ran)
             told = self._refuse(refusal, outcome.exception)
+            turned_away = not outcome.reached and refusal.redirect is not None
+            if self._page_refuses or (turned_away and process.page_guards):
+                told = []
             specs, then = (told, []) if refusal.redirect is None else ([], told)
         elif self._binding is not None and (url := self._binding.destination) is not None:
             then = [process.navigation(url)]
+        else:
+            then = process.redirects
         specs += await self._hand_off(request, outcome.response, then)
         if self._bridge.revoker is not None:
             self._bridge.revoker.note(request.reflex_event.connection, request)
@@ -242,7 +283,7 @@ class _Passage:
         except PoolExhausted:
             raise
         except Exception:
-            self._handler_raised = True
+            self._handler_ran = self._handler_raised = True
             raise
 
     async def _run(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase | None:
@@ -253,7 +294,11 @@ class _Passage:
             await process.rehydrate()
         try:
             await process.run(payload, threaded=self._bridge.threaded)
-        except Refused as refused:
+            self._handler_ran = True
+        except PermissionDenied as refused:
+            self._page_refuses = await process.page_refuses(request)
+            if not isinstance(refused, Refused):
+                raise
             self._guard_refused = True
             if await process.mirror(request) or changed:
                 await process.send_delta()
@@ -274,7 +319,10 @@ class _Passage:
                 await process.send_delta()
             try:
                 await check_guards(process.description.handler, request)
-            except Refused as refused:
+            except PermissionDenied as refused:
+                self._page_refuses = await process.page_refuses(request)
+                if not isinstance(refused, Refused):
+                    raise
                 self._guard_refused = True
                 return refused.response
         return self._binding.response
@@ -283,7 +331,7 @@ class _Passage:
         self._bridge.binder.bind(self._binding)
         if self._bridge.revoker is not None:
             self._bridge.revoker.track(request.reflex_event.connection)
-        if self._bridge.runner.threads is not None:
+        if self._bridge.runner.threads is not None and not in_test_transaction():
             await own_thread_for_task()
 
     async def _keep_page_alive(self) -> None:
@@ -337,6 +385,8 @@ class _Passage:
 
     def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
         _log(refusal, cause)
+        if (rehearsal := current_rehearsal.get()) is not None:
+            rehearsal.refusals.append(refusal)
         return list(self._bridge.refuse(refusal) or ())
 
 

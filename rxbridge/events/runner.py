@@ -22,6 +22,7 @@ from django.urls import set_urlconf
 from rxbridge.errors import PoolExhausted
 from rxbridge.events._chain import Identity, Run, View, convert, current_run, load_chain
 from rxbridge.events._plan import Factory, PlanRow
+from rxbridge.events._rehearsal import in_test_transaction
 from rxbridge.events.threads import ThreadPool
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class MiddlewareRunner:
         The event runs in a copy of the caller's context: the language, URLconf and
         ``ContextVar`` values its middleware sets are gone with it.
         """
-        run = Run(view, dict(kwargs or {}))
+        run = Run(view, dict(kwargs or {}), self.admission_timeout)
         response = await in_context(copy_context(), self._lease_and_run(request, run))
         return Outcome(response=response, reached=run.reached, exception=run.exception)
 
@@ -177,7 +178,7 @@ class MiddlewareRunner:
         return list(self._plan)
 
     async def _lease_and_run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
-        if self.threads is None:
+        if self.threads is None or in_test_transaction():
             return await self._run(request, run)
         with self.threads.lease() as lease:
             async with ThreadSensitiveContext(executor=lease):
@@ -193,7 +194,7 @@ class MiddlewareRunner:
 
     async def _admit(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         try:
-            async with asyncio.timeout(self.admission_timeout) as run.clock:
+            async with asyncio.timeout(None) as run.clock:
                 return await self._chain.acall(request)
         except TimeoutError as error:
             run.exception = run.exception or error

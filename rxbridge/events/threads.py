@@ -8,14 +8,13 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from rxbridge.errors import PoolExhausted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
 __all__ = ["Lease", "ThreadPool"]
 
@@ -94,14 +93,9 @@ class ThreadPool:
         """The number of threads that could be leased at once."""
         return len(self._free)
 
-    @contextmanager
-    def lease(self) -> Generator[Lease]:
-        """Lease a thread for as long as the block lasts; it is taken at the first call."""
-        lease = Lease(self)
-        try:
-            yield lease
-        finally:
-            lease.shutdown()
+    def lease(self) -> Lease:
+        """Return a lease for a ``with`` block; it takes its thread at the first call in it."""
+        return Lease(self)
 
     def take(self) -> ThreadPoolExecutor | None:
         """Return a thread for exclusive use if one is to be had without waiting."""

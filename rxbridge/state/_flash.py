@@ -57,8 +57,8 @@ class _Inbox:
         return self.entries[start:]
 
 
-async def delivered(state: Any, request: HttpRequest | None) -> list[dict[str, str]]:
-    """Return the messages ``state`` is to show: those it shows already, and those that came.
+async def delivered(state: Any, request: HttpRequest | None) -> list[dict[str, str]] | None:
+    """Return the messages ``state`` is to show; ``None`` where it shows them already.
 
     What an event adds is taken by that event. What Django's views have left is taken as a page
     is shown, so that no event of another tab takes it away.
@@ -69,14 +69,25 @@ async def delivered(state: Any, request: HttpRequest | None) -> list[dict[str, s
     name = state.get_full_name()
     # A page that loads begins without those of its last load.
     begins = getattr(request, "loads_page", False) and name not in inbox.had
+    await _fill(inbox, request)
+    new = inbox.new_for(name)
+    if not new and not begins:
+        return None
     shown = [] if begins else [dict(each) for each in state.messages]
+    return (shown + new)[-_KEPT:]
+
+
+async def _fill(inbox: _Inbox, request: HttpRequest) -> None:
     storage: Any = get_messages(request)
-    if storage is not None and not isinstance(storage, list) and not _goes_elsewhere():
-        take = inbox.take if type(storage) in _LOADED else sync_to_async(inbox.take)
-        taken = take(storage, stored=getattr(request, "shows_page", False))
-        if taken is not None:
-            await taken
-    return (shown + inbox.new_for(name))[-_KEPT:]
+    stored = getattr(request, "shows_page", False)
+    if not (stored or getattr(storage, "_queued_messages", None)):
+        return
+    if isinstance(storage, list) or _goes_elsewhere():
+        return
+    if type(storage) in _LOADED:
+        inbox.take(storage, stored=stored)
+    else:
+        await sync_to_async(inbox.take)(storage, stored=stored)
 
 
 def _goes_elsewhere() -> bool:

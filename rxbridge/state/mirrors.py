@@ -15,6 +15,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 
 from rxbridge.errors import RxBridgeError
+from rxbridge.events._tabs import innermost
 from rxbridge.state._flash import delivered
 from rxbridge.state.context import NOBODY, json_safe, user_snapshot
 from rxbridge.state.language import (
@@ -119,6 +120,8 @@ async def mirror_into(
 ) -> bool:
     """Have ``state`` show what the request says; tell whether anything changed."""
     user: Any = getattr(request, "user", None)
+    if (known := innermost(user)) is not None:
+        user = known  # each attribute read through a lazy object costs three of these
     shown = await _computed(partial(_of_user, user, own or {}))
     shown["language"] = language_of(request)
     shown["language_bidi"] = is_bidi(shown["language"])
@@ -126,10 +129,12 @@ async def mirror_into(
         shown |= await _permissions(state, request, user, names)
     if "csrf_token" in names:
         shown["csrf_token"] = _csrf_token(state, request)
-    if "messages" in names:
-        shown["messages"] = await delivered(state, request)
-    wanted = {*names, *(own or {})}
-    return take_over(state, {name: shown[name] for name in shown if name in wanted})
+    if "messages" in names and (messages := await delivered(state, request)) is not None:
+        shown["messages"] = messages
+    if names is not ALL:
+        wanted = {*names, *(own or {})}
+        shown = {name: value for name, value in shown.items() if name in wanted}
+    return take_over(state, shown)
 
 
 def take_over(state: Any, shown: Mapping[str, Any]) -> bool:
@@ -137,7 +142,13 @@ def take_over(state: Any, shown: Mapping[str, Any]) -> bool:
 
     An assignment of what is there already would be sent to the page.
     """
-    changed = {name: value for name, value in shown.items() if getattr(state, name) != value}
+    # Read where Reflex keeps them: through the state each list would come in a proxy of its own.
+    held = vars(state)
+    changed = {
+        name: value
+        for name, value in shown.items()
+        if (held[name] if name in held else getattr(state, name)) != value
+    }
     for name, value in changed.items():
         setattr(state, name, value)
     return bool(changed)

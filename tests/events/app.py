@@ -111,6 +111,29 @@ class Counter(AppState, rx.State):
         journal.append("on_load")
         self.name = f"loaded by {self.user.get_username()}"
 
+    @rx.event
+    async def sign_in_and_go(self, username: str):
+        await alogin(self.request, await User.objects.aget(username=username))
+        return [rx.toast("Welcome"), rx.redirect("/members")]
+
+    @rx.event
+    def go(self):
+        return rx.redirect("/members")
+
+    @rx.event
+    async def go_async(self):
+        return rx.redirect("/members")
+
+    @rx.event
+    def leave(self):
+        self.session["left"] = "a trace"
+        yield rx.redirect("/members")
+
+    @rx.event
+    async def leave_slowly(self):
+        await asyncio.sleep(0.1)
+        self.session["left"] = "a trace"
+
     @rx.event(background=True)
     async def background(self):
         journal.append("background")
@@ -352,5 +375,7 @@ app.add_page(
 )
 app.add_page(lambda: rx.upload(on_drop=Counter.upload(rx.upload_files("u"))), route="/upload")
 app.add_page(lambda: rx.text("members"), route="/members", on_load=Counter.on_load)
+app.add_page(lambda: rx.text("gone"), route="/leaving", on_load=Counter.leave)
+app.add_page(lambda: rx.text("going"), route="/leaving-slowly", on_load=Counter.leave_slowly)
 app.add_page(lambda: rx.text("a product"), route="/product/[slug]", on_load=Counter.look)
 app.add_middleware(bridge())

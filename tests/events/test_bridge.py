@@ -6,6 +6,7 @@ import threading
 
 import pytest
 import reflex as rx
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -53,6 +54,29 @@ def ada():
 @pytest.fixture
 def bob():
     return User.objects.create_user("bob")
+
+
+def dawdling(way_out):
+    """A middleware that takes its time after the view, and says so."""
+
+    def factory(get_response):
+        async def middleware(request):
+            response = await get_response(request)
+            if request.reflex_event.handler_name.endswith("Counter.leave"):
+                way_out.set()
+                await asyncio.sleep(0.2)
+            return response
+
+        return middleware
+
+    factory.async_capable, factory.sync_capable = True, False
+    return factory
+
+
+def session_of(user):
+    """Return what the database has of the session a user is signed in with."""
+    found = [each.get_decoded() for each in Session.objects.all()]
+    return next(each for each in found if each["_auth_user_id"] == str(user.pk))
 
 
 def answering(response):
@@ -175,12 +199,46 @@ class TestHandlers:
             await tab.load("/")
             assert (await tab.navigate("/members")).vars["name"] == "loaded by ada"
 
+    async def test_on_load_that_sends_the_browser_elsewhere_keeps_its_session(self, ada):
+        way_out = asyncio.Event()
+        with bridged(dawdling(way_out)):
+            async with EventClient(app, user=ada) as tab:
+                first = asyncio.create_task(tab.load("/leaving"))
+                await way_out.wait()
+                await tab.navigate("/members")
+                await asyncio.wait([first])
+                assert (await sync_to_async(session_of)(ada)).get("left") == "a trace"
+
+    async def test_on_load_is_cancelled_while_its_handler_runs(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            first = asyncio.create_task(tab.load("/leaving-slowly"))
+            await asyncio.sleep(0.05)
+            await tab.navigate("/members")
+            await asyncio.wait([first])
+            await asyncio.sleep(0.1)
+            assert "left" not in await sync_to_async(session_of)(ada)
+
     async def test_request_is_that_of_the_page_address_not_of_its_route(self):
         async with EventClient(app, headers={"accept-language": "de"}) as tab:
             fired = await tab.load("/product/blue-mug", query="q=1&q=2")
         path, query, language, view = fired.vars["seen"]
         assert (path, query, language) == ("/product/blue-mug", "2", "de")
         assert view == "tests.events.app.Counter.look"
+
+    @pytest.mark.parametrize("handler", [Counter.go, Counter.go_async])
+    @pytest.mark.parametrize("threaded", [True, False])
+    async def test_returned_redirect_waits_for_the_way_out(self, handler, threaded):
+        class Refusing(MiddlewareMixin):
+            def process_response(self, request, response):
+                return HttpResponse(status=403) if handler is None else response
+
+        with bridged(Refusing, threaded=threaded):
+            async with EventClient(app) as tab:
+                assert (await tab.fire(handler)).redirect == "/members"
+                handler_that_went, handler = handler, None
+                refused = await tab.fire(handler_that_went)
+        assert refused.redirect is None
+        assert refused.toasts
 
     async def test_stop_iteration_in_a_sync_handler_is_an_error_not_a_hang(self):
         async with EventClient(app, raise_exceptions=False) as tab:

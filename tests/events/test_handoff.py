@@ -46,6 +46,15 @@ async def test_redirect_after_login_follows_the_hand_off(ada):
         assert "/admin/" in script.payload["callback"]
 
 
+async def test_redirect_a_handler_returns_after_login_follows_the_hand_off(ada):
+    async with EventClient(app) as tab:
+        fired = await tab.fire(Counter.sign_in_and_go, username="ada")
+        assert fired.redirect == "/members"
+        assert fired.toasts == ["Welcome"]
+        (script,) = [e for e in fired.events if e.payload.get("callback")]
+        assert "/members" in script.payload["callback"]
+
+
 async def test_redirect_without_cookies_is_a_plain_one():
     async with EventClient(app) as tab:
         fired = await tab.fire(Account.go, url="/members/x")

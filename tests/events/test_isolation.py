@@ -127,7 +127,7 @@ async def test_context_is_as_before_after_each_event(users):
 
 
 async def test_language_of_one_event_is_not_the_next_ones():
-    async with EventClient(app, headers={"accept-language": "ar"}) as arab, arab.tab() as other:
+    async with EventClient(app, language="ar") as arab, arab.tab(language="en") as other:
         for _ in range(3):
             assert (await arab.fire(Counter.look)).vars["seen"][2] == "ar"
             await other.load("/")

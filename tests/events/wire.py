@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import websockets
 from reflex_base.utils.format import format_event_handler
@@ -14,8 +15,9 @@ from reflex_base.utils.format import format_event_handler
 class Socket:
     """An open socket; ``received`` is every update the page was sent."""
 
-    def __init__(self, websocket: Any, token: str) -> None:
+    def __init__(self, websocket: Any, token: str, namespace: str = "/_event") -> None:
         self.token = token
+        self.namespace = namespace
         self.received: list[dict[str, Any]] = []
         self.raw: list[str] = []
         self._websocket = websocket
@@ -25,7 +27,7 @@ class Socket:
         await self.send({"name": name, "payload": payload, "router_data": page(path)})
 
     async def send(self, event: Any) -> None:
-        await self._websocket.send(f"42/_event,{json.dumps(['event', event])}")
+        await self._websocket.send(f"42{self.namespace},{json.dumps(['event', event])}")
 
     async def var(self, name: str, value: Any, timeout: float = 10) -> None:
         """Wait until the page was last sent ``value`` for a var."""
@@ -45,7 +47,7 @@ class Socket:
             await self._websocket.send("3")
             return
         self.raw.append(message)
-        if message.startswith("42/_event,"):
+        if message.startswith(f"42{self.namespace},"):
             name, *arguments = json.loads(message.partition(",")[2])
             if name == "event":
                 self.received.extend(
@@ -68,20 +70,25 @@ def page(path: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def connect(
-    ws_url: str, *, cookies: Mapping[str, str] | None = None, token: str | None = None
+    ws_url: str,
+    *,
+    cookies: Mapping[str, str] | None = None,
+    token: str | None = None,
+    origin: str | None = None,
 ) -> AsyncIterator[Socket]:
     """Open a tab's socket and load the page ``/``, as Reflex's client does in its connect."""
     token = token or str(uuid.uuid4())
     headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())} if cookies else {}
     url = f"{ws_url}/_event/?EIO=4&transport=websocket&token={token}"
-    async with websockets.connect(url, additional_headers=headers) as websocket:
-        socket = Socket(websocket, token)
+    async with websockets.connect(url, additional_headers=headers, origin=origin) as websocket:
+        # Below a `backend_path` the namespace is the path there, as it is for Reflex's client.
+        socket = Socket(websocket, token, f"{urlsplit(ws_url).path}/_event")
         await socket.read()
         boot = {
             "name": "reflex___state____state.hydrate_and_load",
             "payload": {},
             "router_data": page("/"),
         }
-        await websocket.send(f"40/_event,{json.dumps({'event': boot})}")
+        await websocket.send(f"40{socket.namespace},{json.dumps({'event': boot})}")
         await socket.var("is_hydrated", True)
         yield socket

@@ -1,30 +1,21 @@
-"""The adapter: all that rxbridge takes from Reflex beyond its documentation is in this file.
-
-Read against Reflex 0.10; a Reflex upgrade is a change here.
-"""
+"""One event as Reflex processes it, and what the bridge does to it."""
 
 # pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import dataclasses
 import functools
 import inspect
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextvars import Context
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextvars import Context, ContextVar
 from enum import Enum
-from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import parse_qsl
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any
 
 import reflex as rx
 from asgiref.sync import sync_to_async
-from reflex.istate.manager.memory import StateManagerMemory
-from reflex.istate.manager.token import BaseStateToken
+from django.core.exceptions import PermissionDenied
 from reflex.state import (
     FrontendEventExceptionState,
     OnLoadInternalState,
@@ -32,9 +23,7 @@ from reflex.state import (
     StateUpdate,
     UpdateVarsInternalState,
 )
-from reflex_base.config import get_config
-from reflex_base.environment import environment
-from reflex_base.event import Event, EventHandler, resolve_upload_handler_param
+from reflex_base.event import Event, EventHandler, EventSpec
 from reflex_base.event.context import EventContext
 from reflex_base.event.processor.base_state_processor import (
     BaseStateEventProcessor,
@@ -44,15 +33,14 @@ from reflex_base.event.processor.base_state_processor import (
 from reflex_base.registry import RegistrationContext
 
 from rxbridge.asgi.connections import Connection, current_connection
+from rxbridge.events._reflex.serving import frontend_path
 from rxbridge.events.binder import Binding, binding_in
+from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.request_factory import ReflexEvent
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
-    from reflex_base.event.processor.future import EventFuture
     from reflex_base.registry import RegisteredEventHandler
-
-    from rxbridge.asgi._types import ASGIApp
 
 LOAD = "window.location.assign"
 """The browser's function that loads an address the app's own router does not answer."""
@@ -95,27 +83,6 @@ def _names(states: tuple[type[BaseState], ...], *handlers: str) -> frozenset[str
     return frozenset(f"{state.get_full_name()}.{name}" for state in states for name in handlers)
 
 
-def reflex_asgi(app: rx.App) -> ASGIApp:
-    """Return the ASGI app of a Reflex app without compiling it, so without Node.
-
-    The bundle is compiled beforehand, by ``reflex export --frontend-only --no-zip``; serve it
-    with ``SPAStaticApp``. Reflex decides by an environment variable whether calling the app
-    compiles; it is set for the length of that call and then as it was.
-    """
-    variable = environment.REFLEX_SKIP_COMPILE
-    before = variable.getenv()
-    variable.set(True)
-    try:
-        return app()
-    finally:
-        variable.set(before)
-
-
-def frontend_path() -> str:
-    """Return the prefix of the app's pages as Reflex is configured, without a slash at its end."""
-    return get_config().frontend_path.rstrip("/")
-
-
 class EventInProcess:
     """One event as Reflex hands it to a middleware, with the operations the bridge needs."""
 
@@ -124,6 +91,9 @@ class EventInProcess:
         self._state = state._get_root_state()
         self._event = event
         self._context = EventContext.get()
+        self.redirects: list[Any] = []
+        self._request: Any = None
+        self._user: Any = None
         self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
             event.name
         ]
@@ -164,6 +134,24 @@ class EventInProcess:
         )
 
     @property
+    def page_guards(self) -> tuple[Guard, ...]:
+        """The guards of the page this event is chained from; each says itself that it refuses."""
+        if not self.is_chained:
+            return ()
+        route = self.description.router_data.get("pathname", "").removeprefix("/") or "index"
+        page: Any = self._app._unevaluated_pages.get(route)
+        return () if page is None else guards_of(page.component)
+
+    async def page_refuses(self, request: Any) -> bool:
+        """Tell whether the page does not show itself to the user of ``request``."""
+        for guard in self.page_guards:
+            try:
+                await guard.acheck(request)
+            except PermissionDenied:
+                return True
+        return False
+
+    @property
     def enqueuing_binding(self) -> Binding | None:
         """What was bound where this event was enqueued: that of the event it is chained from."""
         context = self._enqueuing_context()
@@ -191,16 +179,18 @@ class EventInProcess:
         """Run the handler as Reflex does, deltas streaming as it yields.
 
         With ``threaded`` a synchronous handler runs on the event's thread, where Django's ORM
-        may be used, instead of on the event loop.
+        may be used, instead of on the event loop. A redirect that the handler returns is in
+        ``redirects`` afterwards: the browser is to go once it has the event's cookies. When the
+        handler signs somebody in or out, the next delta has the mirrors of that.
         """
-        handler = self._registered.handler
-        async with _closing_generator(_threaded(handler) if threaded else handler) as handler:
-            await process_event(
-                handler=handler,
-                payload=dict(payload),
-                state=await self._state.get_state(self._registered.states[0]),
-                root_state=self._state,
-            )
+        handler = _prepared(self._registered.handler, threaded)
+        _running.set(self)
+        state = await self._state.get_state(self._registered.states[0])
+        if not inspect.isasyncgenfunction(handler.fn):
+            await process_event(handler, dict(payload), state, self._state)
+            return
+        async with _closing_generator(handler) as handler:
+            await process_event(handler, dict(payload), state, self._state)
 
     async def mirror(self, request: Any) -> bool:
         """Let the mirrors take over what they show of the request; tell whether one changed."""
@@ -208,12 +198,18 @@ class EventInProcess:
             name = self._event.name
             request.loads_page = name in _hydrating_handlers()
             request.shows_page = request.loads_page or name.endswith(".on_load_internal")
+        self._request, self._user = request, getattr(request, "user", None)
         changed = False
         states = RegistrationContext.get().base_states
         for cls in _mirrors(tuple(states.values())):
             answer = getattr(await self._state.get_state(cls), MIRROR_METHOD)(request)
             changed |= bool(await answer if inspect.isawaitable(answer) else answer)
         return changed
+
+    async def keep_up(self) -> None:
+        """Let the mirrors take over another user than the one they show."""
+        if getattr(self._request, "user", None) is not self._user:
+            await self.mirror(self._request)
 
     async def send_delta(self) -> None:
         """Send the page what changed since the last delta."""
@@ -298,15 +294,25 @@ def _function(handler: EventHandler) -> Callable[..., Any]:
     return fn.func if isinstance(fn, functools.partial) else fn
 
 
+_running: ContextVar[EventInProcess] = ContextVar("rxbridge.event")
+
+
 @functools.cache
-def _threaded(handler: EventHandler) -> EventHandler:
-    """Return the handler with a synchronous function moved to the event's thread."""
+def _prepared(handler: EventHandler, threaded: bool) -> EventHandler:
+    """Return the handler as it runs: on the event's thread if it is synchronous, say.
+
+    What it returns is looked through for redirects; what it yields is sent as it is yielded.
+    """
     function = _function(handler)
-    is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-    if is_async or function.__module__.startswith(("reflex.", "reflex_base.")):
+    if function.__module__.startswith(("reflex.", "reflex_base.")):
         return handler
-    wrapper = _steps_on_thread if inspect.isgeneratorfunction(function) else _on_thread
-    return _replaced(handler, wrapper(handler.fn))
+    if inspect.isasyncgenfunction(function):
+        return handler
+    if inspect.isgeneratorfunction(function):
+        return _replaced(handler, _steps_on_thread(handler.fn)) if threaded else handler
+    if inspect.iscoroutinefunction(function):
+        return _replaced(handler, _awaited(handler.fn))
+    return _replaced(handler, (_on_thread if threaded else _on_loop)(handler.fn))
 
 
 @contextlib.asynccontextmanager
@@ -316,14 +322,11 @@ async def _closing_generator(handler: EventHandler) -> AsyncGenerator[EventHandl
     One that Reflex stops iterating, such as for yielding what is no event, would be left to
     the garbage collector, and its ``finally`` would run when the event's thread is another's.
     """
-    if not inspect.isasyncgenfunction(handler.fn):
-        yield handler
-        return
     running: list[AsyncGenerator[Any]] = []
 
     @functools.wraps(handler.fn)
     def start(state: BaseState, /, **payload: Any) -> AsyncGenerator[Any]:
-        running.append(handler.fn(state, **payload))
+        running.append(_keeping_up(handler.fn(state, **payload)))
         return running[0]
 
     try:
@@ -333,17 +336,61 @@ async def _closing_generator(handler: EventHandler) -> AsyncGenerator[EventHandl
             await generator.aclose()
 
 
+async def _keeping_up(steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+    """Yield as ``steps`` does, each time with the mirrors of who the user is by then."""
+    async with contextlib.aclosing(steps):
+        async for step in steps:
+            await _running.get().keep_up()
+            yield step
+    await _running.get().keep_up()
+
+
 def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
     # Not dataclasses.replace: a subclass has an __init__ of its own. The hints cost most.
     return EventHandler(fn=fn, state=handler.state, _type_hints=handler._type_hints)
 
 
+def _awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    async def call(state: BaseState, /, **payload: Any) -> Any:
+        return await _kept_back(await fn(state, **payload))
+
+    return call
+
+
 def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def call(state: BaseState, /, **payload: Any) -> Any:
-        return await sync_to_async(_call)(fn, state, payload)
+        return await _kept_back(await sync_to_async(_call)(fn, state, payload))
 
     return call
+
+
+def _on_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    async def call(state: BaseState, /, **payload: Any) -> Any:
+        return await _kept_back(fn(state, **payload))
+
+    return call
+
+
+async def _kept_back(returned: Any) -> Any:
+    """Return what a handler returned without its redirects, which go out last."""
+    running = _running.get()
+    await running.keep_up()
+    if returned is None:
+        return None
+    if _is_redirect(returned):
+        running.redirects.append(returned)
+        return None
+    if isinstance(returned, list | tuple):
+        running.redirects.extend(filter(_is_redirect, returned))
+        return [each for each in returned if not _is_redirect(each)]
+    return returned
+
+
+def _is_redirect(spec: Any) -> bool:
+    return isinstance(spec, EventSpec) and spec.handler.fn.__qualname__ == "_redirect"
 
 
 def _call(fn: Callable[..., Any], state: BaseState, payload: dict[str, Any]) -> Any:
@@ -377,170 +424,3 @@ def _step(generator: Iterator[Any]) -> tuple[bool, Any]:
         return True, next(generator)
     except StopIteration as stop:
         return False, stop.value
-
-
-class RecordingProcessor(BaseStateEventProcessor):
-    """Reflex's own event processor, which also remembers the event of each future."""
-
-    def __init__(self, app: rx.App) -> None:
-        super().__init__(middleware=app, backend_exception_handler=app.backend_exception_handler)
-        self.events: WeakKeyDictionary[EventFuture, Event] = WeakKeyDictionary()
-
-    async def enqueue(
-        self, token: str, event: Event, ev_ctx: EventContext | None = None
-    ) -> EventFuture:
-        """Enqueue an event as Reflex does."""
-        future = await super().enqueue(token, event, ev_ctx)
-        self.events[future] = event
-        return future
-
-    def is_background(self, future: EventFuture) -> bool:
-        """Tell whether the handler of this future's event is a background task."""
-        registered = RegistrationContext.get().event_handlers.get(self.events[future].name)
-        return registered is not None and registered.handler.is_background
-
-    async def finished(self) -> None:
-        """Wait for the backend exception handlers, which run in tasks after their events'."""
-        tasks = [
-            task
-            for task in self._tasks.values()
-            if task.get_name().startswith("reflex_backend_exception_handler|")
-        ]
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class LocalServer:
-    """Reflex's event processor with a list for each tab in place of a socket, for ``EventClient``.
-
-    Its state is in memory and gone with it.
-    """
-
-    def __init__(self, app: rx.App) -> None:
-        self._app = app
-        self._manager: Any = StateManagerMemory()  # type: ignore[abstract]
-        self._processor = RecordingProcessor(app)
-        self._received: dict[str, list[StateUpdate]] = {}
-        self._background: dict[str, list[EventFuture]] = {}
-        self._stack = contextlib.AsyncExitStack()
-
-    @property
-    def connections(self) -> Any:
-        """The registry of the app's bridge, or ``None``."""
-        for middleware in self._app._middlewares:
-            registry = getattr(getattr(middleware, "requests", None), "connections", None)
-            if registry is not None:
-                return registry
-        return None
-
-    async def __aenter__(self) -> Self:
-        self._stack.enter_context(self._app.set_contexts())
-        self._processor.configure(
-            state_manager=self._manager,
-            event_namespace=self,  # type: ignore[arg-type] # only its emit_update is called
-        )
-        await self._stack.enter_async_context(self._processor)
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._stack.aclose()
-
-    async def emit_update(self, update: StateUpdate, token: str) -> None:
-        """Take what would go to a tab's page."""
-        self._received.setdefault(token, []).append(update)
-
-    def load_event(self) -> Event:
-        """Return the event a browser sends as it connects."""
-        return Event(name=f"{State.get_full_name()}.hydrate_and_load")
-
-    def navigation_event(self) -> Event:
-        """Return the event a browser sends as it goes to another page of the app."""
-        return Event(name=f"{OnLoadInternalState.get_full_name()}.on_load_internal")
-
-    def event(self, handler: Any, payload: Mapping[str, Any]) -> Event:
-        """Return the event of a handler given by reference."""
-        (event,) = Event.from_event_type(handler)
-        return dataclasses.replace(event, payload={**event.payload, **payload})
-
-    def upload_event(self, handler: Any, files: Iterable[tuple[str, bytes]]) -> Event:
-        """Return the event of an upload: it carries its files, and no word of a page."""
-        (event,) = Event.from_event_type(handler)
-        registered = RegistrationContext.get().event_handlers[event.name].handler
-        parameter, _ = resolve_upload_handler_param(registered)
-        sent = [
-            rx.UploadFile(file=BytesIO(content), path=Path(name), size=len(content))
-            for name, content in files
-        ]
-        return dataclasses.replace(event, payload={parameter: sent})
-
-    def router_data(self, path: str, query: str) -> dict[str, Any]:
-        """Return what a browser on that page says of it, and the server of its route."""
-        route = self._app.router(path) or "404"
-        return {
-            "pathname": f"/{route.removeprefix('/')}",
-            "asPath": f"{path}?{query}" if query else path,
-            "query": dict(parse_qsl(query, keep_blank_values=True)) | _params(route, path),
-        }
-
-    async def fire(self, token: str, event: Event) -> list[Exception]:
-        """Enqueue an event; wait for it and what it chained, except for background tasks.
-
-        Returns what was raised by any of their handlers.
-        """
-        root = await self._processor.enqueue(token, event)
-        return await self._wait(token, [root])
-
-    async def background(self, token: str, timeout: float | None) -> list[Exception]:
-        """Wait for a tab's background tasks and what they chained."""
-        errors: list[Exception] = []
-        async with asyncio.timeout(timeout):
-            while started := self._background.pop(token, None):
-                try:
-                    errors += await self._wait(token, started, into_background=True)
-                except asyncio.CancelledError:
-                    self._background.setdefault(token, []).extend(started)
-                    raise
-        return errors
-
-    def received(self, token: str) -> tuple[list[Any], list[Any]]:
-        """Take out the deltas and the events a tab's page has received since the last call."""
-        updates = self._received.pop(token, [])
-        return (
-            [update.delta for update in updates if update.delta],
-            [event for update in updates for event in update.events],
-        )
-
-    async def state(self, token: str, cls: type[BaseState]) -> BaseState:
-        """Return a tab's instance of a state class."""
-        root: BaseState = await self._manager.get_state(BaseStateToken(ident=token, cls=State))
-        return await root.get_state(cls)
-
-    async def _wait(
-        self, token: str, futures: list[EventFuture], *, into_background: bool = False
-    ) -> list[Exception]:
-        errors: list[Exception] = []
-        for future in futures:
-            if self._processor.is_background(future) and not into_background:
-                self._background.setdefault(token, []).append(future)
-                continue
-            await asyncio.wait([future])
-            if not future.cancelled() and isinstance(error := future.exception(), Exception):
-                errors.append(error)
-            errors += await self._wait(token, future.children)
-        await self._processor.finished()
-        return errors
-
-
-def _params(route: str, path: str) -> dict[str, str | list[str]]:
-    """Return what the dynamic segments of a page's route stand for in ``path``."""
-    params: dict[str, str | list[str]] = {}
-    given = path.strip("/").split("/")
-    for index, segment in enumerate(route.strip("/").split("/")):
-        name = segment.strip("[]").removeprefix("...")
-        if segment.startswith(("[...", "[[...")):
-            params[name] = given[index:]
-        elif segment.startswith("[") and index < len(given):
-            params[name] = given[index]
-    return params
-
-
-__all__ = ["EventInProcess", "Kind", "LocalServer", "frontend_path", "reflex_asgi"]

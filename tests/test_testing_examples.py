@@ -1,0 +1,44 @@
+"""The example tests pass where they are: in a project of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parent.parent / "examples" / "tests_with_the_kit"
+STYLES = {
+    "pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider"],
+    "django": ["-W", "error", "manage.py", "test"],
+}
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    others = {"DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS"}
+    environment = {name: value for name, value in os.environ.items() if name not in others}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=PROJECT,
+        env={**environment, "PYTHONPATH": str(PROJECT.parent.parent)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_examples_pass(style: str):
+    result = run(*STYLES[style])
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_models_have_their_migrations():
+    result = run("manage.py", "makemigrations", "--check", "--dry-run")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_plugin_says_where_to_write_what_it_misses():
+    result = run(*STYLES["pytest"], "-o", "rxbridge_app=", "-k", "language")
+    assert 'Write rxbridge_app = "package.module:name"' in result.stdout
