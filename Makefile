@@ -68,6 +68,7 @@ bench: setup ## Run the benchmarks
 clean: ## Remove what the other targets made
 	rm -rf .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	rm -rf examples/*/.web examples/*/.states examples/*/reflex.lock .bench
+	rm -rf examples/topologies/*/.web examples/topologies/*/.states examples/topologies/*/reflex.lock
 	rm -rf tests/browser/club/.web tests/browser/club/.states tests/browser/club/reflex.lock
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	find . -name '*.sqlite3*' -not -path './.git/*' -delete

@@ -1,22 +1,27 @@
-"""Requests per second of ``SPAStaticApp`` against Starlette's ``StaticFiles``.
+"""Requests per second of ``SPAStaticApp`` beside other servers of the same bundle.
 
-Run it with ``python benchmarks/bench_static.py [seconds per measurement]``. uvicorn serves
-both from the same bundle, one after the other in turns, so that only their ratio matters. The
-load comes from wrk when it is installed, else from a small client that is slower than the
-servers and so understates the ratio.
+Run it with ``python benchmarks/bench_static.py [seconds per measurement]``. uvicorn serves each of
+the Python contenders in a process of its own, nginx itself; all are up throughout and take turns,
+so that only their ratios matter. What is not installed is left out: servestatic, nginx. The load
+comes from wrk when it is installed, else from a small client that is slower than the servers and
+so understates the ratios.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -24,21 +29,65 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.servers import run_server
 
 ASSET = "assets/app-BpZ3k9Qa.js"
-ROUNDS = 3
+FILE = "assets/film-Ck29xQ4a.bin"
+ROUNDS = 5
 CONNECTIONS = 16
+CONNECTIONS_OF_FILE = 4
 
 SERVED = """
-from starlette.staticfiles import StaticFiles
-from rxbridge.asgi.spa import SPAStaticApp
+from functools import partial
 
-ours = SPAStaticApp("bundle", is_route=lambda path: path.startswith("/post/"))
-starlettes = StaticFiles(directory="bundle", html=True)
+def is_route(path):
+    return path.startswith("/post/")
+
+def ours():
+    from rxbridge.asgi.spa import SPAStaticApp
+    return SPAStaticApp("bundle", is_route=is_route)
+
+def starlettes():
+    from starlette.staticfiles import StaticFiles
+    return StaticFiles(directory="bundle", html=True)
+
+def reflexes():
+    from reflex.utils.exec import _match_routable_page
+    from reflex.utils.precompressed_staticfiles import PrecompressedStaticFiles
+    from starlette.applications import Starlette
+    from starlette.routing import Mount
+    match = partial(_match_routable_page, is_route)
+    pages = PrecompressedStaticFiles(directory="bundle", html=True, router=match)
+    return Starlette(routes=[Mount("/", app=pages)])
+
+def servestatics():
+    from servestatic import ServeStaticASGI
+    return ServeStaticASGI(None, root="bundle", index_file=True)
 """
+
+NGINX = """
+daemon off; worker_processes 1; error_log stderr; pid nginx.pid;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; sendfile on; types {{ text/html html; text/javascript js; }}
+    client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp;
+    uwsgi_temp_path tmp; scgi_temp_path tmp;
+    server {{
+        listen 127.0.0.1:{port}; root {folder}/bundle;
+        location / {{ try_files $uri /__spa-fallback.html; }}
+    }}
+}}
+"""
+
+CONTENDERS = {
+    "SPAStaticApp": "ours",
+    "Starlette": "starlettes",
+    "Reflex": "reflexes",
+    "ServeStatic": "servestatics",
+}
 
 
 def write_bundle(folder: Path) -> None:
     (folder / "assets").mkdir(parents=True)
     (folder / ASSET).write_bytes(os.urandom(20 * 1024))
+    (folder / FILE).write_bytes(os.urandom(20 * 1024 * 1024))
     for page in ("index.html", "404.html", "__spa-fallback.html"):
         (folder / page).write_bytes(b"<!doctype html>" + b"x" * 5000)
 
@@ -47,7 +96,8 @@ def requests_per_second(url: str, headers: Mapping[str, str], seconds: float) ->
     if shutil.which("wrk") is None:
         return asyncio.run(_own_client(url, headers, seconds))
     options = [part for header in headers.items() for part in ("-H", ": ".join(header))]
-    load = ["-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
+    connections = CONNECTIONS_OF_FILE if url.endswith(FILE) else CONNECTIONS
+    load = ["-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     report = subprocess.run(
         ["wrk", *load, *options, url], capture_output=True, text=True, check=True
     ).stdout
@@ -81,43 +131,108 @@ async def _ask(host: str, request: bytes, deadline: float) -> int:
     return count
 
 
-def etag_of(url: str) -> str:
+def etag_of(url: str) -> str | None:
     with urllib.request.urlopen(url) as reply:
-        return str(reply.headers["etag"])
+        return str(reply.headers["etag"]) if reply.headers["etag"] else None
 
 
-def measure(folder: Path, name: str, seconds: float) -> dict[str, float]:
-    with run_server(
-        "uvicorn", f"served:{name}", cwd=folder, args=["--log-level", "info", "--no-access-log"]
-    ) as server:
-        asset = f"{server.url}/{ASSET}"
-        cases = {
-            "hashed asset, 20 KB": (asset, {}),
-            "304 of the same": (asset, {"If-None-Match": etag_of(asset)}),
-            # Starlette answers a deep link with its 404 page; it knows no routes.
-            "deep link": (f"{server.url}/post/42", {"Accept": "text/html"}),
-        }
-        return {
-            case: requests_per_second(url, headers, seconds)
-            for case, (url, headers) in cases.items()
-        }
+def cases(base: str) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return the requests of each case; a server without ETags has no 304 by one."""
+    asset = f"{base}/{ASSET}"
+    etag = etag_of(asset)
+    found: dict[str, tuple[str, dict[str, str]]] = {"hashed asset, 20 KB": (asset, {})}
+    if etag is not None:
+        found["304 of the same"] = (asset, {"If-None-Match": etag})
+    deep_link = (f"{base}/post/42", {"Accept": "text/html"})
+    if answers(*deep_link):
+        found["deep link"] = deep_link
+    found["file of 20 MB"] = (f"{base}/{FILE}", {})
+    return found
+
+
+def answers(url: str, headers: Mapping[str, str]) -> bool:
+    """Tell whether a deep link is the app's page; a server that knows no routes has a 404."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=dict(headers))):
+            return True
+    except urllib.error.HTTPError:
+        return False
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[dict[str, str]]:
+    """Serve the bundle by every contender there is; yield their addresses."""
+    options = ["--log-level", "info", "--no-access-log", "--factory"]
+    with contextlib.ExitStack() as servers:
+        found = {}
+        for contender, name in CONTENDERS.items():
+            if contender == "ServeStatic" and find_spec("servestatic") is None:
+                print("ServeStatic is left out: pip install servestatic")
+                continue
+            run = run_server("uvicorn", f"served:{name}", cwd=folder, args=options)
+            found[contender] = servers.enter_context(run).url
+        if shutil.which("nginx") is None:
+            print("nginx is left out: it is not installed")
+        else:
+            found["nginx"] = servers.enter_context(nginx(folder))
+        yield found
+
+
+@contextlib.contextmanager
+def nginx(folder: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "nginx.conf").write_text(NGINX.format(port=port, folder=folder))
+    os.chmod(folder, 0o755)  # its worker may be another user
+    command = ["nginx", "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"]
+    process = subprocess.Popen(command)
+    try:
+        for _ in range(100):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 2.0
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         write_bundle(folder / "bundle")
         (folder / "served.py").write_text(SERVED)
-        rounds = [
-            (measure(folder, "ours", seconds), measure(folder, "starlettes", seconds))
-            for _ in range(ROUNDS)
-        ]
-    print(f"{'requests/s, median':24}{'SPAStaticApp':>14}{'StaticFiles':>14}{'ratio':>8}")
-    for case in rounds[0][0]:
-        ours = statistics.median(ours[case] for ours, _ in rounds)
-        starlettes = statistics.median(theirs[case] for _, theirs in rounds)
-        print(f"{case:24}{ours:14,.0f}{starlettes:14,.0f}{ours / starlettes:8.1f}")
+        with serving(folder) as addresses:
+            requests = {name: cases(base) for name, base in addresses.items()}
+            rates: dict[tuple[str, str], list[float]] = {}
+            for turn in range(ROUNDS):
+                for case in requests["SPAStaticApp"]:
+                    print(f"round {turn + 1} of {ROUNDS}: {case}", flush=True)
+                    for name, theirs in requests.items():
+                        if case in theirs:
+                            rate = requests_per_second(*theirs[case], seconds)
+                            rates.setdefault((case, name), []).append(rate)
+    print(table(list(requests["SPAStaticApp"]), list(requests), rates))
+
+
+def table(cases: list[str], names: list[str], rates: dict[tuple[str, str], list[float]]) -> str:
+    """Return median rates, and in brackets how many times theirs ours is."""
+    rows = [f"| requests/s | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
+    for case in cases:
+        ours = rates[case, "SPAStaticApp"]
+        cells = []
+        for name in names:
+            theirs = rates.get((case, name))
+            if theirs is None:
+                cells.append("404" if case == "deep link" else "none")
+                continue
+            ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+            shown = "" if name == "SPAStaticApp" else f" ({ratio:.2f} x)"
+            cells.append(f"{statistics.median(theirs):,.0f}{shown}")
+        rows.append(f"| {case} | {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,10 @@ PUBLIC = {
         registration_mixin session_auth_mixin
     """,
     "rxbridge.state.crud": "ModelCRUDConfig crud_mixin",
-    "rxbridge.testing": "EventClient Fired MiddlewareRun make_event run_middleware",
+    "rxbridge.testing": """
+        EventClient Fired MiddlewareRun RawClient RawSocket SyncEventClient assert_refused
+        make_event run_middleware
+    """,
 }
 
 
