@@ -1,0 +1,236 @@
+"""What is kept of one event: names, numbers and times, and nothing that anybody typed."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from threading import get_ident
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
+
+from rxbridge.events._tabs import innermost
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    from django.http import HttpRequest
+
+    from rxbridge.events.request_factory import ReflexEvent
+    from rxbridge.events.runner import Outcome
+    from rxbridge.trace._spans import Spans
+
+Result: TypeAlias = Literal["running", "done", "refused", "failed", "cancelled"]
+
+STEPS = 200
+"""Hooks kept of one event, and as many statements; more are counted only."""
+
+LENGTH = 200
+"""Characters kept of a name."""
+
+NAMES = 20
+"""Cookies kept of one event."""
+
+
+class Step:
+    """Something that ran in an event: a hook, the handler, a statement. Enter it to time it.
+
+    ``said`` is the status a hook answered with, or the type of what was raised.
+    """
+
+    __slots__ = ("_scope", "end", "hook", "owner", "said", "start", "thread")
+
+    def __init__(
+        self, owner: str, hook: str, scope: AbstractContextManager[Any] | None = None
+    ) -> None:
+        self.owner = owner
+        self.hook = hook
+        self.said: str | int | None = None
+        self.start = self.end = 0.0
+        self.thread = 0
+        self._scope = scope
+
+    def __enter__(self) -> Self:
+        self.thread = get_ident()
+        if self._scope is not None:
+            self._scope.__enter__()
+        self.start = perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.end = perf_counter()
+        if kind is not None:
+            self.said = type_name(kind)
+        if self._scope is not None:
+            self._scope.__exit__(kind, error, traceback)
+            self._scope = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return max(self.end - self.start, 0.0)
+
+    def holds(self, other: Step) -> bool:
+        """Tell whether ``other`` began while this ran."""
+        return self is not other and self.start <= other.start <= self.end
+
+
+@dataclass(slots=True)
+class Record:
+    """One event. Its hooks may run on several threads, though never two at once."""
+
+    number: int
+    handler: str
+    event: str
+    route: str
+    background: bool
+    blocks: bool
+    stack: Sequence[str]
+    spans: Spans | None = None
+    txid: str = ""
+    parent: str = ""
+    at: float = field(default_factory=time.time)
+    loop: int = field(default_factory=get_ident)
+    start: float = field(default_factory=perf_counter)
+    end: float = 0.0
+    asked: float = 0.0
+    hooks: list[Step] = field(default_factory=list)
+    view: Step | None = None
+    queries: list[Step] = field(default_factory=list)
+    query_count: int = 0
+    query_seconds: float = 0.0
+    deltas: int = 0
+    delta_bytes: int = 0
+    result: Result = "running"
+    reached: bool = False
+    status: int = 0
+    redirect: str = ""
+    error: str = ""
+    user: str = ""
+    cookies: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, event: ReflexEvent, *, number: int, stack: Sequence[str], spans: Spans | None
+    ) -> Self:
+        """Return the record an event begins with.
+
+        The page is kept as its route, ``/reset/[token]``; its path may hold what is secret.
+        """
+        route = event.router_data.get("pathname")
+        return cls(
+            number=number,
+            handler=event.handler_name[:LENGTH],
+            event=event.name[:LENGTH],
+            route=route.partition("?")[0][:LENGTH] if isinstance(route, str) else "",
+            background=event.background,
+            blocks=_blocks(event.handler),
+            stack=stack,
+            spans=spans,
+        )
+
+    def hook(self, middleware: str, hook: str) -> Step:
+        """Return a step for a hook that is about to run."""
+        scope = self.spans.hook(middleware, hook) if self.spans is not None else None
+        step = Step(middleware, hook, scope)
+        if len(self.hooks) < STEPS:
+            self.hooks.append(step)
+        return step
+
+    def identified(self) -> None:
+        """Note that session and user are loaded now: since ``asked``, but for the hooks since."""
+        since = self.asked
+        step = Step("rxbridge", "resolve_identity")
+        step.start = max([since, *(each.end for each in self.hooks if each.start >= since)])
+        step.end, step.thread = perf_counter(), get_ident()
+        self.hooks.append(step)
+
+    def handle(self) -> Step:
+        """Return the step for the handler."""
+        scope = self.spans.handler(self.handler) if self.spans is not None else None
+        self.view = Step(self.handler, "handler", scope)
+        return self.view
+
+    def query(self, sql: str, vendor: str) -> Step:
+        """Return a step for a statement that is about to run."""
+        self.query_count += 1
+        scope = self.spans.query(sql, vendor) if self.spans is not None else None
+        step = Step(sql, "sql", scope)
+        if len(self.queries) < STEPS:
+            self.queries.append(step)
+        return step
+
+    def tell_delta(self, size: int) -> None:
+        """Count a delta of ``size`` bytes."""
+        self.deltas += 1
+        self.delta_bytes += size
+
+    def finish(self, request: HttpRequest, outcome: Outcome) -> None:
+        """Take over what came of the event."""
+        response = outcome.response
+        self.end = perf_counter()
+        self.reached = outcome.reached
+        self.status = response.status_code
+        self.redirect = destination(response.headers.get("Location", ""))
+        self.cookies = tuple(name[:LENGTH] for name in list(response.cookies)[:NAMES])
+        self.user = _user(request)
+        if outcome.exception is not None:
+            self.error = type_name(type(outcome.exception))
+            self.result = "failed"
+        else:
+            self.result = "done" if self.reached and self.status < 300 else "refused"
+
+    def cancel(self) -> None:
+        """Note that the event was broken off."""
+        self.end = perf_counter()
+        self.result = "cancelled"
+        self.reached = self.view is not None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return max(self.end - self.start, 0.0)
+
+
+current: ContextVar[Record | None] = ContextVar("rxbridge.trace", default=None)
+
+
+def type_name(kind: type[BaseException]) -> str:
+    """Return the name of an exception's type; its message may hold anything."""
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}"[:LENGTH]
+
+
+def destination(location: str) -> str:
+    """Return where a redirect leads, without its query, fragment and credentials."""
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return "?"
+    if parts.scheme not in ("", "http", "https"):
+        return f"{parts.scheme}:…"[:LENGTH]
+    host = parts.netloc.rpartition("@")[2]
+    path = parts.path.partition(";")[0]
+    return parts._replace(netloc=host, path=path, query="", fragment="").geturl()[:LENGTH]
+
+
+def _blocks(handler: Callable[..., Any]) -> bool:
+    """Tell whether the bridge moves a handler to its event's thread."""
+    is_async = inspect.iscoroutinefunction(handler) or inspect.isasyncgenfunction(handler)
+    return not (is_async or handler.__module__.startswith(("reflex.", "reflex_base.")))
+
+
+def _user(request: HttpRequest) -> str:
+    """Return the primary key of the user, if the event has asked who it is."""
+    user = innermost(getattr(request, "user", None))
+    key: Any = getattr(user, "pk", None)
+    return "" if key is None else str(key)[:LENGTH]
