@@ -139,6 +139,9 @@ def _target_rows(results):
     revalidator = "rxbridge Revalidator"
     yield at_least("events/s over reflex-django's, 1 tab", 4, ratio(1, RIVAL))
     yield at_least("events/s over reflex-django's, 50 tabs", 2.5, ratio(50, RIVAL))
+    keep = "rxbridge keep"
+    yield at_least("the same with connections kept, 1 tab", 4, ratio(1, RIVAL, keep))
+    yield at_least("the same with connections kept, 50 tabs", 2.5, ratio(50, RIVAL, keep))
     floor = ratio(1, "synchronous floor", figure="p50")
     yield at_most("p50 over the synchronous floor's, 1 tab", 1.3, floor)
     yield at_most("the same less bare Reflex's own time", 1.3, _over_floor(results, kind))

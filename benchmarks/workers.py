@@ -43,6 +43,11 @@ CONTENDERS = {
             "with its defaults, `def` handlers, which may use the plain ORM",
         ),
         Contender(
+            "rxbridge keep",
+            ("through_rxbridge", "keep"),
+            "`database_threads(keep=60)`: connections stay open, as reflex-django's always do",
+        ),
+        Contender(
             "rxbridge Revalidator",
             ("through_rxbridge", "revalidator"),
             "`Revalidator(interval=60)`, measured between two checks",

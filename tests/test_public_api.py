@@ -10,7 +10,7 @@ import rxbridge
 PUBLIC = {
     "rxbridge": "InvalidEvent RxBridgeError __version__",
     "rxbridge.asgi": """
-        REFLEX_PREFIXES CacheTickets Connection ConnectionRegistry CookieHandoff LifespanGroup
+        REFLEX_PREFIXES CacheTickets Connection ConnectionRegistry CookieHandoff DevProxy LifespanGroup
         MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle reflex_prefixes
     """,
     "rxbridge.django": "SPAView admin_urlpatterns check_application spa_urlpatterns",
@@ -36,6 +36,7 @@ PUBLIC = {
         registration_mixin session_auth_mixin
     """,
     "rxbridge.state.crud": "ModelCRUDConfig crud_mixin",
+    "rxbridge.trace": "EventTrace TracedRunner",
     "rxbridge.testing": """
         EventClient Fired MiddlewareRun RawClient RawSocket SyncEventClient assert_refused
         make_event run_middleware

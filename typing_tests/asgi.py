@@ -8,6 +8,7 @@ from rxbridge.asgi import (
     REFLEX_PREFIXES,
     Connection,
     ConnectionRegistry,
+    DevProxy,
     LifespanGroup,
     OriginGuard,
     PrefixRouter,
@@ -29,6 +30,7 @@ class App:
 guard: ASGIApp = OriginGuard(App(), allowed=["https://example.com"], allow_missing=False)
 group: ASGIApp = LifespanGroup(app, App(), guard)
 pages: ASGIApp = SPAStaticApp(Path("client"), is_route=lambda path: path == "/")
+through_vite: ASGIApp = DevProxy("http://127.0.0.1:5173", allow_remote=False).wrap(app)
 router: ASGIApp = PrefixRouter({"/api": app}, default=pages, lifespan=group, strip_prefix=True)
 
 assert_type(OriginGuard.from_settings(app), OriginGuard)

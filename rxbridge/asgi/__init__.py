@@ -2,6 +2,7 @@
 
 from rxbridge.asgi.connections import Connection, ConnectionRegistry
 from rxbridge.asgi.cookies import CacheTickets, CookieHandoff, MemoryTickets
+from rxbridge.asgi.dev_proxy import DevProxy
 from rxbridge.asgi.lifespan import LifespanGroup
 from rxbridge.asgi.origin import OriginGuard
 from rxbridge.asgi.prefix_router import REFLEX_PREFIXES, PrefixRouter, reflex_prefixes
@@ -13,6 +14,7 @@ __all__ = [
     "Connection",
     "ConnectionRegistry",
     "CookieHandoff",
+    "DevProxy",
     "LifespanGroup",
     "MemoryTickets",
     "OriginGuard",

@@ -26,12 +26,15 @@ from rxbridge.asgi._bundle import (
     read_bundle,
 )
 from rxbridge.asgi._refusal import refuse
-from rxbridge.asgi._types import Receive, Scope, Send
+from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
 from rxbridge.asgi.lifespan import LifespanGroup
 
 logger = logging.getLogger(__name__)
 
 BUILD_COMMAND = "reflex export --frontend-only --no-zip"
+
+PAGES = "rxbridge.pages"
+"""The scope's key for an app that answers in the place of every ``SPAStaticApp``."""
 
 RequestHeaders = Mapping[bytes, bytes]
 
@@ -122,7 +125,9 @@ class SPAStaticApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            await self._answer(scope, receive, send)
+            # Who wraps the application may serve the pages itself, as DevProxy does.
+            answer: ASGIApp = scope.get(PAGES, self._answer)
+            await answer(scope, receive, send)
         elif kind == "websocket":
             await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
         elif kind == "lifespan":

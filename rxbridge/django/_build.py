@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from rxbridge.errors import RxBridgeError
 
 EXPORT = ("export", "--frontend-only", "--no-zip")
 COMPILE = ("compile", "--no-rich")
+# `reflex run` writes them besides what it compiles; no command of Reflex does that alone.
+_WRITE_ADDRESSES = "from reflex.utils.build import set_env_json; set_env_json()"
 
 # How long a build may say nothing before it is said that it goes on.
 _TICK_SECONDS = 5.0
@@ -28,6 +30,7 @@ NO_NODE = (
     "Serving a bundle that was built elsewhere needs no Node."
 )
 
+Environment = Mapping[str, str]
 Report = Callable[[str], object]
 
 
@@ -40,7 +43,7 @@ def build(project: Project, report: Report) -> Stamp:
 
     Each line Reflex writes goes to ``report``. Raises ``BuildFailed``.
     """
-    loaded = _reflex(project, EXPORT, report)
+    loaded = _reflex(project, EXPORT, node_environment("prod"), report)
     built = project.workshop / "build" / "client"
     if not next(built.glob("**/*.html"), None):
         msg = f"Reflex wrote no pages to {built}."
@@ -57,7 +60,23 @@ def compile_pages(project: Project) -> Stamp:
 
     Raises ``BuildFailed``.
     """
-    return project.stamp(_reflex(project, COMPILE, lambda _: None))
+    return project.stamp(_reflex(project, COMPILE, node_environment("prod"), silent))
+
+
+def compile_for_vite(project: Project, report: Report) -> bool:
+    """Compile the pages for Vite's development server, which updates them in the browser.
+
+    Only files that differ are written. True when the server is given other notes on the pages
+    than those it may have begun with. Raises ``BuildFailed``.
+    """
+    _reflex(project, COMPILE, node_environment("dev"), report)
+    return _keep_for_backend(project)
+
+
+def write_addresses(project: Project, backend: str) -> None:
+    """Tell Vite the backend's address; to be done before it starts. Raises ``BuildFailed``."""
+    environment = node_environment("dev") | _workshop(project) | {"REFLEX_API_URL": backend}
+    _run([sys.executable, "-c", _WRITE_ADDRESSES], project.root, environment, silent)
 
 
 def stage(bundle: Path, target: Path) -> None:
@@ -90,14 +109,14 @@ def swap(new: Path, place: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def node_environment() -> dict[str, str]:
-    """Return the environment for Reflex, with this Python's own Node before any other.
+def node_environment(mode: str) -> dict[str, str]:
+    """Return the environment for Reflex in ``mode``, with this Python's own Node before any other.
 
     Raises ``BuildFailed`` when there is neither npm nor bun.
     """
     # Not resolved: in a virtual environment the link lies in the environment's own bin.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": path, "REFLEX_ENV_MODE": "prod", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PATH": path, "REFLEX_ENV_MODE": mode, "PYTHONUNBUFFERED": "1"}
     environment.setdefault("REFLEX_TELEMETRY_ENABLED", "false")
     if shutil.which("npm", path=path):
         environment.setdefault("REFLEX_USE_NPM", "1")
@@ -106,14 +125,25 @@ def node_environment() -> dict[str, str]:
     return environment
 
 
-def _reflex(project: Project, arguments: Iterable[str], report: Report) -> list[str]:
+def _reflex(
+    project: Project, arguments: Iterable[str], environment: Environment, report: Report
+) -> list[str]:
     """Run a command of Reflex in the workshop; the project's files it has loaded."""
     project.workshop.mkdir(parents=True, exist_ok=True)
     note = project.workshop / "sources.json"
-    environment = node_environment() | {"REFLEX_WEB_WORKDIR": str(project.workshop)}
     command = [sys.executable, "-m", "rxbridge.django._reflex_cli", str(note), *arguments]
+    _run(command, project.root, {**environment, **_workshop(project)}, report)
+    loaded: list[str] = json.loads(note.read_text())
+    return loaded
+
+
+def _workshop(project: Project) -> dict[str, str]:
+    return {"REFLEX_WEB_WORKDIR": str(project.workshop)}
+
+
+def _run(command: list[str], cwd: Path, environment: Environment, report: Report) -> None:
     lines: list[str] = []
-    with _running(command, project.root, environment) as process, _ticking(report):
+    with running(command, cwd, environment) as process, _ticking(report):
         for line in process.stdout or ():
             lines.append(line.rstrip())
             if lines[-1]:
@@ -121,20 +151,22 @@ def _reflex(project: Project, arguments: Iterable[str], report: Report) -> list[
     if process.returncode:
         msg = "\n".join(["Reflex failed; this is what it wrote.", *lines])
         raise BuildFailed(msg)
-    loaded: list[str] = json.loads(note.read_text())
-    return loaded
+
+
+def silent(line: str) -> None:
+    """Report nothing of a step that takes no time."""
 
 
 @contextmanager
-def _running(
-    command: list[str], cwd: Path, environment: dict[str, str]
+def running(
+    command: list[str], cwd: Path, environment: Environment, *, stdin: int = subprocess.DEVNULL
 ) -> Generator[subprocess.Popen[str]]:
     """Run a command until the block ends; nothing of it, npm and Node included, lives longer."""
     with subprocess.Popen(
         command,
         cwd=cwd,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -145,11 +177,16 @@ def _running(
             yield process
             process.wait()
         finally:
-            if hasattr(os, "killpg"):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
+            end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a process of ``running`` and all that it has started."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 @contextmanager
@@ -169,8 +206,15 @@ def _ticking(report: Report) -> Generator[None]:
         ticker.join()
 
 
-def _keep_for_backend(project: Project) -> None:
-    """Give the server the notes on pages that the compiler left for it."""
-    notes = project.workshop / "backend"
-    if notes.is_dir():
-        shutil.copytree(notes, project.web / "backend", dirs_exist_ok=True)
+def _keep_for_backend(project: Project) -> bool:
+    """Give the server the notes on pages that the compiler left; whether it had others."""
+    notes, kept = project.workshop / "backend", project.web / "backend"
+    if not notes.is_dir():
+        return False
+    differ = any(
+        (kept / note.name).is_file() and (kept / note.name).read_bytes() != note.read_bytes()
+        for note in notes.iterdir()
+        if note.is_file()
+    )
+    shutil.copytree(notes, kept, dirs_exist_ok=True)
+    return differ

@@ -1,4 +1,4 @@
-"""What ``run_reflex`` does when a file changes: compile, build if that shows, restart."""
+"""What ``run_reflex`` does when a file changes: bring the pages up to date, and restart."""
 
 import socket
 from collections.abc import Iterable
@@ -6,9 +6,10 @@ from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, watch
 
-from rxbridge.django._build import BuildFailed, Report, build, compile_pages
-from rxbridge.django._project import Project, Stamp
-from rxbridge.django._server import Site, Target, url
+from rxbridge.django._build import BuildFailed, Report
+from rxbridge.django._pages import Pages
+from rxbridge.django._project import Project
+from rxbridge.django._server import Site, Target
 
 _SUFFIXES = (".py", ".html", ".mo", ".txt", ".jinja", ".jinja2")
 _NOT_OURS = (".states", ".web", "reflex.lock", "site-packages")
@@ -41,18 +42,25 @@ class Reloader:
     """
 
     def __init__(
-        self, project: Project, target: Target, listener: socket.socket, say: Report
+        self,
+        project: Project,
+        pages: Pages,
+        target: Target,
+        listener: socket.socket,
+        *,
+        url: str,
+        say: Report,
     ) -> None:
         self._project = project
+        self._pages = pages
         self._target = target
         self._listener = listener
+        self._url = url
         self._say = say
         self._site: Site | None = None
-        stamp = Stamp.of(project.bundle)
-        self._ui = stamp.ui if stamp else ""
 
     def run(self) -> None:
-        """Build what is stale, serve, and follow the changes until interrupted."""
+        """Make the pages if they are stale, serve, and follow the changes until interrupted."""
         try:
             changes = watch(
                 self._project.root,
@@ -62,7 +70,7 @@ class Reloader:
             )
             # It watches from its first step on, so no change is missed while we build and start.
             next(changes)
-            if not self._project.is_fresh():
+            if not self._pages.is_fresh():
                 self._update()
             else:
                 self._take_over(self._new_site())
@@ -82,15 +90,7 @@ class Reloader:
         # It imports the application while the pages are compiled; mostly that is all there is.
         candidate = self._new_site()
         try:
-            compiled = compile_pages(self._project)
-            if compiled.ui == self._ui:
-                # Other code, the same pages: the bundle counts as made from this code.
-                compiled.write(self._project.bundle)
-                self._take_over(candidate)
-                return
-            candidate.stop()
-            self._say("The pages changed; building them.")
-            self._ui = build(self._project, lambda line: self._say(f"  │ {line}")).ui
+            outdated = self._pages.refresh()
         except BuildFailed as error:
             candidate.stop()
             self._say(f"{error}\nWaiting for a change; the server goes on as it was.")
@@ -98,11 +98,13 @@ class Reloader:
         except BaseException:
             candidate.stop()
             raise
-        # A new one: the application has looked at the bundle when it was imported.
-        self._take_over(self._new_site())
+        if outdated:
+            candidate.stop()
+            candidate = self._new_site()
+        self._take_over(candidate)
 
     def _new_site(self) -> Site:
-        return Site(self._target, self._listener, bundle=self._ui)
+        return Site(self._target, self._listener, wrap=self._pages.wrap)
 
     def _take_over(self, candidate: Site) -> None:
         try:
@@ -117,7 +119,7 @@ class Reloader:
             raise
         self._site = candidate
         candidate.serve()
-        self._say(f"Serving at {url(self._listener)}  (Ctrl-C stops it)")
+        self._say(f"Serving at {self._url}/  (Ctrl-C stops it)")
 
 
 def _names(paths: Iterable[str]) -> str:

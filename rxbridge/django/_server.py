@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import multiprocessing
 import os
@@ -13,19 +14,35 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rxbridge.django._page_reload import PageReload
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rxbridge.asgi._types import ASGIApp
 
 # An open page keeps its socket, and would keep the old server for as long.
 _GRACE_SECONDS = 1
 _STOP_SECONDS = 5.0
+_READ_SECONDS = 0.05
 
 _READY = "ready"
 _SERVE = "serve"
+
+
+class Address(NamedTuple):
+    """Where something listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address as a browser wants it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,10 @@ def serve(application: ASGIApp, listener: socket.socket) -> None:
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if isinstance(application, PageReload):
                 application.close()
+            for server in self.servers:
+                server.close()
+            # uvicorn would close a connection just taken before it has read the request.
+            await asyncio.sleep(_READ_SECONDS)
             await super().shutdown(sockets)
 
     config = uvicorn.Config(application, timeout_graceful_shutdown=_GRACE_SECONDS)
@@ -82,13 +103,16 @@ class Site:
     """One server process: it imports the application at once, and serves it when told to.
 
     All share one listening socket, so a browser that connects between two of them waits.
+    ``wrap`` is called with the application, in the process.
     """
 
-    def __init__(self, target: Target, listener: socket.socket, *, bundle: str) -> None:
+    def __init__(
+        self, target: Target, listener: socket.socket, *, wrap: Callable[[ASGIApp], ASGIApp]
+    ) -> None:
         # Spawned, so that it has none of the modules of this process, which may be outdated.
         context = multiprocessing.get_context("spawn")
         self._control, control = context.Pipe()
-        self._process = context.Process(target=_run, args=(target, listener, bundle, control))
+        self._process = context.Process(target=_run, args=(target, listener, wrap, control))
         self._process.start()
         control.close()
 
@@ -114,12 +138,17 @@ class Site:
         self._control.close()
 
 
-def _run(target: Target, listener: socket.socket, bundle: str, control: Connection) -> None:
+def _run(
+    target: Target,
+    listener: socket.socket,
+    wrap: Callable[[ASGIApp], ASGIApp],
+    control: Connection,
+) -> None:
     # Ctrl-C reaches the whole group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     try:
-        application = PageReload(target.load(), bundle=bundle)
+        application = wrap(target.load())
     except Exception:
         traceback.print_exc()
         sys.exit(1)
@@ -148,8 +177,6 @@ def listen(host: str, port: int) -> socket.socket:
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
-def url(listener: socket.socket) -> str:
-    """Return the address a browser reaches the socket at."""
-    address: Any = listener.getsockname()
-    host = f"[{address[0]}]" if listener.family == socket.AF_INET6 else address[0]
-    return f"http://{host}:{address[1]}/"
+def address_of(listener: socket.socket) -> Address:
+    """Return where a browser reaches the socket."""
+    return Address(*listener.getsockname()[:2])

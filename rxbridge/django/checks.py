@@ -169,14 +169,20 @@ def _routing(application: Any) -> Iterator[checks.CheckMessage]:
     if not table:
         return
     urlconf = places()
-    for prefix, app in table.items():
-        is_django = isinstance(wrapped(app)[-1], ASGIHandler)
-        if is_django and not _is_static(prefix) and not _has_urls(prefix, urlconf):
+    djangos = [prefix for prefix, app in table.items() if isinstance(wrapped(app)[-1], ASGIHandler)]
+    for prefix in djangos:
+        if not _is_static(prefix) and not _has_urls(prefix, urlconf):
             yield checks.Warning(
                 f"The prefix '{prefix}' goes to Django, which has no URL there.",
                 hint="Add the URL to the URLconf, or take the prefix from the PrefixRouter.",
                 id="rxbridge.W001",
             )
+    if djangos and (lost := _unreached(djangos, urlconf)):
+        yield checks.Warning(
+            f"No prefix leads to Django's {', '.join(lost)}, so the pages answer there.",
+            hint="Give each a prefix in the PrefixRouter, or make Django its default.",
+            id="rxbridge.W014",
+        )
     backend_path = _reflex_config().backend_path.strip("/")
     missing = [
         path
@@ -201,11 +207,26 @@ def _is_static(prefix: str) -> bool:
 def _has_urls(prefix: str, urlconf: Sequence[Place]) -> bool:
     """Tell whether a URL may lie under ``prefix``; a pattern that begins variable may always."""
     return any(
-        not place.literal
-        or f"/{place.literal}/".startswith(f"{prefix}/")
-        or (place.is_open and f"{prefix}/".startswith(f"/{place.literal}"))
+        _may_lie_under(place, prefix) or not place.literal
         for place in urlconf
         if not place.is_catch_all
+    )
+
+
+def _unreached(prefixes: Sequence[str], urlconf: Sequence[Place]) -> list[str]:
+    """Return the first segments of the URLs under none of ``prefixes``."""
+    lost = {
+        "/" + place.literal.partition("/")[0]
+        for place in urlconf
+        if not (place.is_catch_all or (place.is_open and not place.literal))
+        and not any(_may_lie_under(place, prefix) for prefix in prefixes)
+    }
+    return sorted(lost)
+
+
+def _may_lie_under(place: Place, prefix: str) -> bool:
+    return f"/{place.literal}/".startswith(f"{prefix}/") or (
+        place.is_open and f"{prefix}/".startswith(f"/{place.literal}")
     )
 
 

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.views.generic.base import ContextMixin, View
 
+from rxbridge.asgi.spa import PAGES
 from rxbridge.django._page import NONCE_MARK, Page, PageParts
 
 if TYPE_CHECKING:
@@ -73,9 +74,11 @@ class SPAView(ContextMixin, View):
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """Answer with what the bundle has at the request's path."""
-        if not self._is_personal or not await self._is_page(request):
+        if not self._is_personal or not await self._may_be_page(request):
             return await self._ask(request)
         response = await self._ask(request, method="GET", without=_CONDITIONS)
+        if not _is_page(response):
+            return response
         text = response.content.decode("utf-8", "surrogateescape")
         # On the thread of the middleware: a template may well ask the database for the user.
         text = await sync_to_async(self._personal)(request, text, kwargs)
@@ -90,10 +93,11 @@ class SPAView(ContextMixin, View):
     def _is_personal(self) -> bool:
         return bool(self.head_template_name or self.template_name or self.nonce)
 
-    async def _is_page(self, request: HttpRequest) -> bool:
+    async def _may_be_page(self, request: HttpRequest) -> bool:
         """Tell a page from a file, which is the same for everybody and may be large."""
         response = await self._ask(request, method="HEAD", without=_CONDITIONS)
-        return response.headers.get("Content-Type", "").startswith("text/html")
+        # Vite names no type before it has the page.
+        return "Content-Type" not in response.headers or _is_page(response)
 
     def _personal(self, request: HttpRequest, text: str, kwargs: dict[str, Any]) -> str:
         context = self.get_context_data(**kwargs)
@@ -114,6 +118,10 @@ class SPAView(ContextMixin, View):
         scope = _scope(request, method or request.method or "GET", without)
         await self.pages(scope, answer.receive, answer.send)
         return answer.response
+
+
+def _is_page(response: HttpResponse) -> bool:
+    return response.headers.get("Content-Type", "").startswith("text/html")
 
 
 # By the text itself: a rebuilt page is another, and what a build no longer has falls out.
@@ -137,13 +145,15 @@ def _scope(request: HttpRequest, method: str, without: tuple[bytes, ...]) -> Sco
         (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
         for name, value in request.headers.items()
     ]
+    outer: Scope = getattr(request, "scope", {})
     return {
+        **{key: outer[key] for key in (PAGES,) if key in outer},
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "method": method,
         "path": request.path,
         "root_path": request.META.get("SCRIPT_NAME", "").rstrip("/"),
-        "query_string": b"",
+        "query_string": request.META.get("QUERY_STRING", "").encode("latin-1", "replace"),
         "headers": [pair for pair in headers if not pair[0].startswith(without)],
     }
 

@@ -1,12 +1,16 @@
 """One project with a built bundle for all tests that need one."""
 
+import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.django_app.site import manage, write_site
+from tests.browser.conftest import CHROMIUM, QUIET
+from tests.django_app.site import copy_site, manage, write_site
 
 
 @pytest.fixture(scope="session")
@@ -17,18 +21,26 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = write_site(tmp_path_factory.mktemp("site"))
     result = manage(root, "export_reflex")
     assert result.returncode == 0, result.stdout
+    result = manage(root, "migrate", "--verbosity=0")
+    assert result.returncode == 0, result.stdout
     return root
 
 
 @pytest.fixture
 def site(built: Path, tmp_path: Path) -> Path:
-    """A copy of the project that a test may change; npm's packages are shared."""
-    root = tmp_path / "site"
-    shutil.copytree(built, root, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
-    modules = ".web/rxbridge/node_modules"
-    shutil.copytree(built / modules, root / modules, copy_function=_link, symlinks=True)
-    return root
+    """A copy of the project that a test may change."""
+    return copy_site(built, tmp_path / "site")
 
 
-def _link(source: str, target: str) -> None:
-    Path(target).hardlink_to(source)
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A tab of a browser that has the patience for a build."""
+    if CHROMIUM is None and not os.environ.get("CI"):
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        yield page
+        browser.close()

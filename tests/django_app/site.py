@@ -1,6 +1,7 @@
 """A small Django project with a Reflex app, written to a directory of its own."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -37,44 +38,74 @@ SECRET_KEY = "only a test"
 DEBUG = True
 ALLOWED_HOSTS = []
 INSTALLED_APPS = [
-    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.staticfiles",
-    "rxbridge.django",
+    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
+    "django.contrib.staticfiles", "rxbridge.django",
 ]
-MIDDLEWARE = []
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
 ROOT_URLCONF = "mysite.urls"
 ASGI_APPLICATION = "mysite.asgi.application"
-DATABASES = {}
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"},
+}
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 """,
     "static/plain.css": "body { color: teal }\n",
     "mysite/urls.py": """
+from django.contrib.auth import get_user_model, login
 from django.http import HttpResponse
 from django.urls import path
 from mysite.words import GREETING
-urlpatterns = [path("hello/", lambda request: HttpResponse(GREETING))]
+
+def sign_in(request):
+    user, _ = get_user_model().objects.get_or_create(username="ada")
+    login(request, user)
+    return HttpResponse("welcome")
+
+urlpatterns = [
+    path("hello/", lambda request: HttpResponse(GREETING)),
+    path("hello/sign-in/", sign_in),
+]
 """,
     "mysite/words.py": 'GREETING = "hello"\n',
     "mysite/ui.py": """
+import os
+import django
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+django.setup()
 import reflex as rx
+from rxbridge.asgi import ConnectionRegistry
+from rxbridge.events import (
+    ContextBinder, EventBridge, MiddlewareRunner, SyntheticRequestFactory, current_user,
+)
 from mysite.steps import STEP
 
 class Counter(rx.State):
     count: int = 0
+    who: str = ""
 
     @rx.event
     def add(self):
         self.count += STEP
+        self.who = current_user().get_username()
 
 def index():
     return rx.el.main(
         rx.el.h1("First"),
         rx.el.button("add", on_click=Counter.add),
         rx.el.p(Counter.count, id="count"),
+        rx.el.p(Counter.who, id="who"),
     )
 
+connections = ConnectionRegistry()
 app = rx.App()
+app.add_middleware(
+    EventBridge(SyntheticRequestFactory(connections), MiddlewareRunner(), ContextBinder())
+)
 app.add_page(index, route="/", title="Tiny")
 """,
     "mysite/steps.py": "STEP = 1\n",
@@ -86,8 +117,8 @@ django = get_asgi_application()
 from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
 from rxbridge.events import reflex_asgi
 from mysite.settings import BASE_DIR
-from mysite.ui import app
-reflex = OriginGuard.from_settings(reflex_asgi(app))
+from mysite.ui import app, connections
+reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     {**dict.fromkeys(REFLEX_PREFIXES, reflex), "/hello": django},
     default=SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router),
@@ -104,6 +135,31 @@ def write_site(root: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.lstrip("\n"))
     return root
+
+
+def copy_site(built: Path, root: Path) -> Path:
+    """Copy a project to where it may be changed; npm's packages are shared."""
+    shutil.copytree(
+        built,
+        root,
+        ignore=shutil.ignore_patterns("node_modules", "__pycache__"),
+        dirs_exist_ok=True,
+    )
+    modules = ".web/rxbridge/node_modules"
+    shutil.copytree(built / modules, root / modules, copy_function=_link, symlinks=True)
+    return root
+
+
+def _link(source: str, target: str) -> None:
+    Path(target).hardlink_to(source)
+
+
+def edit(root: Path, name: str, old: str, new: str) -> None:
+    """Save a file of the project with a change."""
+    path = root / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
 
 
 def environment() -> dict[str, str]:

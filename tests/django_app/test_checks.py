@@ -38,7 +38,7 @@ from rxbridge.events import (
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 14)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 15)]
 
 urlpatterns: list[Any] = []
 
@@ -99,11 +99,12 @@ class TestW001PrefixWithoutUrl:
     @pytest.mark.parametrize("django", [DJANGO, WRAPPED, ConnectionRegistry().wrap(DJANGO)])
     @pytest.mark.parametrize("prefix", ["/shop", "/apis", "/api/items/more"])
     def test_triggered(self, prefix: str, django: Any):
-        assert ids(check_application(router({prefix: django}))) == ["rxbridge.W001"]
+        routed = router({"/api": DJANGO, prefix: django})
+        assert ids(check_application(routed)) == ["rxbridge.W001"]
 
     @pytest.mark.parametrize("prefix", ["/api", "/api/items", "/static"])
     def test_not_triggered(self, prefix: str):
-        assert check_application(router({prefix: WRAPPED})) == []
+        assert check_application(router({"/api": DJANGO, prefix: WRAPPED})) == []
 
     @pytest.mark.parametrize(
         "pattern",
@@ -119,6 +120,39 @@ class TestW001PrefixWithoutUrl:
 
     def test_prefix_of_another_app_is_not_djangos_matter(self):
         assert check_application(router({"/shop": app})) == []
+
+
+class TestW014UrlWithoutPrefix:
+    @pytest.mark.parametrize(
+        ("pattern", "lost"),
+        [
+            (path("reports/<int:pk>/", view), "/reports"),
+            (path("apis/", view), "/apis"),
+            (path("", view), "/"),
+            (path("shop/", include([path("cart/", view)])), "/shop"),
+        ],
+    )
+    def test_triggered(self, pattern: Any, lost: str):
+        urlpatterns.append(pattern)
+        (message,) = check_application(router({"/api": WRAPPED}, default=app))
+        assert (message.id, f" {lost}," in message.msg) == ("rxbridge.W014", True)
+
+    @pytest.mark.parametrize(
+        "pattern",
+        [path("api/", view), path("<slug:any>/", view), re_path(r"^a(pi|x)/", view), *SPA],
+    )
+    def test_not_triggered(self, pattern: Any):
+        urlpatterns.append(pattern)
+        assert check_application(router({"/api": DJANGO}, default=app)) == []
+
+    @pytest.mark.parametrize("more", [{"default": DJANGO}, {"default": WRAPPED}])
+    def test_not_triggered_where_django_is_the_default(self, more: Any):
+        urlpatterns.append(path("reports/", view))
+        assert check_application(router(**more)) == []
+
+    def test_not_triggered_where_django_is_outside(self):
+        urlpatterns.append(path("reports/", view))
+        assert check_application(router(default=app)) == []
 
 
 class TestW002ReflexWithoutRoute:

@@ -82,14 +82,15 @@ def test_stage_puts_a_bundle_below_static_root(site: Path):
     assert manage(site, "export_reflex", "--stage", "--check").returncode == 0
 
 
-def test_where_there_is_no_node_it_says_what_to_install(site: Path):
+@pytest.mark.parametrize("command", [["export_reflex"], ["run_reflex", "--with-vite"]])
+def test_where_there_is_no_node_it_says_what_to_install(site: Path, command: list[str]):
     # An interpreter elsewhere, so that the npm beside this one is not found.
     (site / "manage.py").write_text(
         "import os, sys\nsys.executable = '/nowhere/python'\n"
         "os.environ['DJANGO_SETTINGS_MODULE'] = 'mysite.settings'\n"
         "from django.core.management import execute_from_command_line as run\nrun(sys.argv)\n"
     )
-    result = manage(site, "export_reflex", PATH="/nowhere")
+    result = manage(site, *command, PATH="/nowhere")
     assert result.returncode == 1
     assert "pip install 'rxbridge[node]'" in result.stdout
     assert "Traceback" not in result.stdout

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
-from django.test import AsyncClient, Client, RequestFactory, override_settings
+from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 from django.urls import path
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -27,6 +27,14 @@ PAGE = (
 )
 NAVIGATION = {"accept": "text/html,*/*;q=0.8", "sec-fetch-mode": "navigate"}
 TEMPLATES = [{**suite.TEMPLATES[0], "DIRS": [Path(__file__).parent / "templates"]}]
+IN_MEMORY = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "OPTIONS": {
+            "loaders": [("django.template.loaders.locmem.Loader", {"spa/vite.html": "personal"})]
+        },
+    }
+]
 
 urlpatterns: list[Any] = []
 
@@ -191,6 +199,29 @@ async def test_it_is_an_async_view_whose_template_may_use_the_database(site):
     await client.aforce_login(user)
     response = await client.get("/", headers=NAVIGATION)
     assert 'name="user" content="ann"' in response.content.decode()
+
+
+@pytest.mark.parametrize("options", [{}, {"head_template_name": "spa/vite.html"}])
+async def test_pages_are_those_of_whoever_serves_them_around_django(bundle: Path, options: Any):
+    async def vite(scope: Any, receive: Any, send: Any) -> None:
+        kind = b"text/html" if scope["path"] == "/" else b"text/javascript"
+        # As Vite does it: with HEAD a page has no type.
+        headers = (
+            [] if (scope["method"], kind) == ("HEAD", b"text/html") else [(b"content-type", kind)]
+        )
+        body = b"<head></head>" + scope["path"].encode() + b"?" + scope["query_string"]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def get(url: str) -> str:
+        request = AsyncRequestFactory().get(url)
+        request.scope["rxbridge.pages"] = vite
+        return (await view(request)).content.decode()
+
+    view = SPAView.as_view(pages=SPAStaticApp(bundle), **options)
+    with override_settings(TEMPLATES=IN_MEMORY):
+        assert await get("/app/root.jsx?t=1&import") == "<head></head>/app/root.jsx?t=1&import"
+        assert await get("/") == f"<head>{'personal' if options else ''}</head>/?"
 
 
 def test_page_is_cut_once_per_build(site, bundle: Path, monkeypatch):

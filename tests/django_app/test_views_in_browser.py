@@ -1,18 +1,13 @@
 """React takes over a personal page without a complaint, and leaves what Django put there."""
 
-import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import CHROMIUM, QUIET
 from tests.django_app.site import run_reflex
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium"),
-]
+pytestmark = pytest.mark.browser
 
 HEAD = """
   <meta name="user" content="{{ request.headers.accept }}">
@@ -56,7 +51,27 @@ urlpatterns = spa_urlpatterns(pages, nonce=lambda request: "n1", {option}="spa.h
 @pytest.mark.parametrize(
     ("option", "template"), [("head_template_name", HEAD), ("template_name", PAGE)]
 )
-def test_personal_page_works_under_a_strict_policy(site: Path, option: str, template: str):
+def test_personal_page_works_under_a_strict_policy(
+    site: Path, page: Page, option: str, template: str
+):
+    behind_django(site, option, template)
+    # The bundle is what it was, whatever else the project's files say now.
+    with run_reflex(site, "--no-reload") as run:
+        run.wait_for("Serving at")
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(run.url)
+        page.click("text=add")
+        expect(page.locator("#count")).to_have_text("1")
+        assert page.locator("meta[name=user]").count() == 1
+        assert page.evaluate("window.early") is True
+        assert page.locator("html").get_attribute("lang") == ("ar" if template is PAGE else "en")
+        assert [each for each in complaints if "favicon" not in each and "404" not in each] == []
+
+
+def behind_django(site: Path, option: str, template: str) -> None:
+    """Let Django serve the pages, with a template, under a strict policy."""
     (site / "templates").mkdir()
     (site / "templates" / "spa.html").write_text(template)
     (site / "mysite" / "policy.py").write_text(POLICY)
@@ -68,19 +83,3 @@ def test_personal_page_works_under_a_strict_policy(site: Path, option: str, temp
     asgi.write_text(
         "\n".join("    default=django," if "default=" in line else line for line in lines)
     )
-    # The bundle is what it was, whatever else the project's files say now.
-    with run_reflex(site, "--no-reload") as run, sync_playwright() as playwright:
-        run.wait_for("Serving at")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        page = browser.new_page()
-        complaints: list[str] = []
-        page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(run.url)
-        page.click("text=add")
-        expect(page.locator("#count")).to_have_text("1")
-        assert page.locator("meta[name=user]").count() == 1
-        assert page.evaluate("window.early") is True
-        assert page.locator("html").get_attribute("lang") == ("ar" if template is PAGE else "en")
-        assert [each for each in complaints if "favicon" not in each and "404" not in each] == []
-        browser.close()

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from rxbridge.django._build import Report, build
 from rxbridge.django._project import Project
-from rxbridge.django._server import Target, listen, serve, url
+from rxbridge.django._server import Target, address_of, listen, serve
 from rxbridge.django._signals import terminable
 from rxbridge.errors import RxBridgeError
 
@@ -19,6 +19,7 @@ NO_UVICORN = (
     "run_reflex serves with uvicorn and its file watcher, which are not installed. "
     "Install them: pip install 'rxbridge[uvicorn]'"
 )
+NO_WEBSOCKETS = "--with-vite needs websockets. Install it: pip install 'rxbridge[vite]'"
 
 
 class Command(BaseCommand):
@@ -29,25 +30,34 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Add the address, the application and ``--no-reload``."""
+        """Add the address, the application, ``--no-reload`` and ``--with-vite``."""
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
         parser.add_argument(
             "--asgi",
             help="The dotted path of the application; settings.ASGI_APPLICATION without it.",
         )
-        parser.add_argument(
+        either = parser.add_mutually_exclusive_group()
+        either.add_argument(
             "--no-reload", dest="reload", action="store_false", help="Do not follow changes."
+        )
+        either.add_argument(
+            "--with-vite",
+            action="store_true",
+            help="Serve the pages from Vite, which updates components without loading a page.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
         """Serve until Ctrl-C."""
         if find_spec("uvicorn") is None or find_spec("watchfiles") is None:
             raise CommandError(NO_UVICORN)
+        if options["with_vite"] and find_spec("websockets") is None:
+            raise CommandError(NO_WEBSOCKETS)
         try:
             target = Target(application(options["asgi"]), Project.find().root)
             with terminable(), listening(options["host"], options["port"]) as listener:
                 run = self._follow if options["reload"] else self._serve_once
+                run = self._with_vite if options["with_vite"] else run
                 run(Project(target.root), target, listener)
         except RxBridgeError as error:
             raise CommandError(str(error)) from None
@@ -55,15 +65,31 @@ class Command(BaseCommand):
             self.stdout.write("\nStopped.")
 
     def _follow(self, project: Project, target: Target, listener: socket.socket) -> None:
+        from rxbridge.django._pages import BundledPages
         from rxbridge.django._reloader import Reloader
 
-        Reloader(project, target, listener, self._report()).run()
+        say, url = self._report(), address_of(listener).url
+        Reloader(project, BundledPages(project, say), target, listener, url=url, say=say).run()
+
+    def _with_vite(self, project: Project, target: Target, listener: socket.socket) -> None:
+        from rxbridge.django._front import front
+        from rxbridge.django._reloader import Reloader
+        from rxbridge.django._vite import Vite, VitePages
+
+        say, public = self._report(), address_of(listener)
+        with (
+            listen("127.0.0.1", 0) as inner,
+            Vite(project, say) as vite,
+            front(listener, server=address_of(inner), vite=vite.address),
+        ):
+            pages = VitePages(project, vite, backend_port=public.port, say=say)
+            Reloader(project, pages, target, inner, url=public.url, say=say).run()
 
     def _serve_once(self, project: Project, target: Target, listener: socket.socket) -> None:
         if not project.is_fresh():
             build(project, self._report())
         served = target.load()
-        self._report()(f"Serving at {url(listener)}  (Ctrl-C stops it)")
+        self._report()(f"Serving at {address_of(listener).url}/  (Ctrl-C stops it)")
         serve(served, listener)
 
     def _report(self) -> Report:

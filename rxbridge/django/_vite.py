@@ -1,0 +1,158 @@
+"""Where the pages come from with ``--with-vite``: Vite's development server."""
+
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Self
+
+from rxbridge.asgi import DevProxy
+from rxbridge.asgi._types import ASGIApp
+from rxbridge.django._build import (
+    NO_NODE,
+    BuildFailed,
+    Report,
+    compile_for_vite,
+    end,
+    node_environment,
+    running,
+    silent,
+    write_addresses,
+)
+from rxbridge.django._project import Project
+from rxbridge.django._server import Address, address_of, listen
+from rxbridge.django._wiring import routes
+
+logger = logging.getLogger(__name__)
+
+_REACT_ROUTER = "node_modules/.bin/react-router"
+# Its input is a pipe from the command, which ends with it even when it was killed.
+_END_WITH_INPUT = "data:text/javascript,process.stdin.on('end',()=>process.exit()).resume()"
+# As `reflex run` does it; without it, react-router's command starts itself anew.
+_CONDITION = "--conditions=development"
+# What the modules of pages lie in, below the root of the site.
+_VITES_FOLDERS = ("app", "app_components", "components", "node_modules", "styles", "utils")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_LIVED_WELL = 10.0
+_START_SECONDS, _POLL_SECONDS = 10.0, 0.05
+
+
+class Vite:
+    """Vite's development server, started again whenever it ends, until the block ends.
+
+    Raises ``BuildFailed`` where there is no Node.
+    """
+
+    def __init__(self, project: Project, say: Report) -> None:
+        self.address = _free_address()
+        self.is_started = False
+        self._workshop = project.workshop
+        self._say = say
+        self._environment = node_environment("dev") | {"NO_COLOR": "1"}
+        self._environment["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} {_CONDITION}"
+        self._command = self._react_router()
+        self._thread = threading.Thread(target=self._keep_running, daemon=True)
+        self._stopped = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.is_started:
+            self._stopped.set()
+            if self._process is not None:
+                end(self._process)
+            self._thread.join()
+
+    def start(self) -> None:
+        """Start it, as what it serves is there now, and give it a moment until it listens."""
+        self.is_started = True
+        self._thread.start()
+        deadline = time.monotonic() + _START_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(self.address, _POLL_SECONDS):
+                return
+            time.sleep(_POLL_SECONDS)
+
+    def _react_router(self) -> list[str]:
+        node = shutil.which("node", path=self._environment["PATH"])
+        if node is None:
+            raise BuildFailed(NO_NODE)
+        # Not as package.json has it: that would listen to the whole network.
+        where = ["--host", self.address.host, "--port", str(self.address.port), "--strictPort"]
+        return [node, "--import", _END_WITH_INPUT, _REACT_ROUTER, "dev", *where]
+
+    def _keep_running(self) -> None:
+        pause = 0.0
+        while not self._stopped.wait(pause):
+            began = time.monotonic()
+            status = self._run()
+            if self._stopped.is_set():
+                return
+            lived_well = time.monotonic() - began > _LIVED_WELL
+            pause = _FIRST_PAUSE if lived_well else min(pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)
+            self._say(f"Vite has ended with status {status}; starting it again.")
+
+    def _run(self) -> int:
+        with running(
+            self._command, self._workshop, self._environment, stdin=subprocess.PIPE
+        ) as process:
+            self._process = process
+            for line in process.stdout or () if not self._stopped.is_set() else ():
+                if line.strip():
+                    self._say(f"  vite │ {line.strip()}")
+        return process.returncode
+
+
+class VitePages:
+    """The pages as Vite serves and updates them, compiled again by Reflex at every change."""
+
+    def __init__(self, project: Project, vite: Vite, *, backend_port: int, say: Report) -> None:
+        self._project = project
+        self._vite = vite
+        # Reflex's client puts the page's own host in the place of localhost.
+        self._backend = Address("localhost", backend_port).url
+        self._say = say
+
+    def is_fresh(self) -> bool:
+        """Return False: Vite is not started before the pages are compiled."""
+        return False
+
+    def refresh(self) -> bool:
+        """Compile, and start Vite when that has succeeded for the first time."""
+        if self._vite.is_started:
+            return compile_for_vite(self._project, silent)
+        self._say("Compiling the pages. The first time, this installs npm packages.")
+        outdated = compile_for_vite(self._project, lambda line: self._say(f"  │ {line}"))
+        write_addresses(self._project, self._backend)
+        self._vite.start()
+        return outdated
+
+    @property
+    def wrap(self) -> Callable[[ASGIApp], ASGIApp]:
+        """Take the pages from Vite."""
+        return partial(through_vite, target=self._vite.address.url)
+
+
+def through_vite(application: ASGIApp, *, target: str) -> ASGIApp:
+    """Return the application with its pages served by Vite."""
+    for prefix in routes(application):
+        if f"{prefix}/".split("/")[1] in _VITES_FOLDERS:
+            logger.warning(
+                "The prefix '%s' hides what Vite serves there; develop the pages without "
+                "--with-vite, or take another prefix.",
+                prefix,
+            )
+    return DevProxy(target).wrap(application)
+
+
+def _free_address() -> Address:
+    with listen("127.0.0.1", 0) as probe:
+        return address_of(probe)
