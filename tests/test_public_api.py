@@ -10,8 +10,8 @@ import rxbridge
 PUBLIC = {
     "rxbridge": "InvalidEvent RxBridgeError __version__",
     "rxbridge.asgi": """
-        REFLEX_PREFIXES CacheTickets Connection ConnectionRegistry CookieHandoff DevProxy LifespanGroup
-        MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle reflex_prefixes
+        REFLEX_PREFIXES CacheTickets Connection ConnectionRegistry CookieHandoff DevProxy
+        LifespanGroup MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle reflex_prefixes
     """,
     "rxbridge.django": "SPAView admin_urlpatterns check_application spa_urlpatterns",
     "rxbridge.django.management": "",
@@ -31,9 +31,9 @@ PUBLIC = {
         permission_required_page staff_required_page switch_language user_context user_snapshot
     """,
     "rxbridge.state.auth": """
-        AuthPages AuthTexts PasswordChangeConfig PasswordResetConfig RegistrationConfig
-        SessionAuthConfig add_auth_pages password_change_mixin password_reset_mixin
-        registration_mixin session_auth_mixin
+        AuthPages AuthTexts FieldView FormView PasswordChangeConfig PasswordResetConfig
+        RegistrationConfig SessionAuthConfig add_auth_pages card_layout password_change_mixin
+        password_reset_mixin registration_mixin session_auth_mixin stacked_form
     """,
     "rxbridge.state.crud": "ModelCRUDConfig crud_mixin",
     "rxbridge.trace": "EventTrace TracedRunner",

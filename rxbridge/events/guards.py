@@ -16,6 +16,7 @@ from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
+from django.http import HttpResponseForbidden
 from django.shortcuts import resolve_url
 from django.utils.http import escape_leading_slashes
 
@@ -104,7 +105,7 @@ class Guard:
                 "so it has no user. Let EventBridge run it."
             )
         if _user_of(request).is_authenticated:
-            return PermissionDenied("The user did not pass a guard.")
+            return Refused(HttpResponseForbidden())
         return Refused(self._login_redirect(request))
 
     def _login_redirect(self, request: HttpRequest) -> HttpResponseBase:

@@ -12,6 +12,13 @@ from typing import Any, TypeAlias, overload
 
 import reflex as rx
 
+from rxbridge.events.guards import (
+    GUARDS,
+    login_required,
+    permission_required,
+    staff_required,
+)
+
 __all__ = ["guarded", "login_required_page", "permission_required_page", "staff_required_page"]
 
 Page: TypeAlias = "Callable[[], rx.Component]"
@@ -65,7 +72,7 @@ def login_required_page(
                 pending=pending,
             )
 
-        return guarded_page
+        return _behind(login_required(), guarded_page)
 
     return decorate if page is None else decorate(page)
 
@@ -104,7 +111,7 @@ def staff_required_page(
             )
             return _cond(PageGuardState.is_staff, page(), refused)
 
-        return guarded_page
+        return _behind(staff_required(), guarded_page)
 
     return decorate if page is None else decorate(page)
 
@@ -140,9 +147,15 @@ def permission_required_page(
                 _cond(state.answers[key], page(), refused),
             )
 
-        return guarded_page
+        return _behind(permission_required(*permissions), guarded_page)
 
     return decorate
+
+
+def _behind(guard: Any, page: Page) -> Page:
+    """Note on ``page`` whom it is not shown to, so that the bridge does not say so as well."""
+    setattr(page, GUARDS, (guard,))
+    return page
 
 
 def _to_login() -> rx.Component:

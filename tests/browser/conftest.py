@@ -93,6 +93,16 @@ class Shop:
             username,
         )
 
+    def restore(self, seeded: Path, *tables: str) -> None:
+        """Put into tables what the seed has put there, and nothing else."""
+        connecting = contextlib.closing(sqlite3.connect(self._database, timeout=20))
+        with connecting as connection:
+            connection.execute("ATTACH ? AS seed", [str(seeded)])
+            with connection:
+                for table in tables:
+                    connection.execute(f"DELETE FROM {table}")
+                    connection.execute(f"INSERT INTO {table} SELECT * FROM seed.{table}")
+
 
 @pytest.fixture(scope="session")
 def seeded(bundle: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -119,6 +129,44 @@ def shop(request: pytest.FixtureRequest, seeded: Path, tmp_path: Path) -> Iterat
         yield Shop(server, database)
 
 
+@pytest.fixture(scope="module")
+def lasting_shop(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The shop on uvicorn, for all tests of a module."""
+    database = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
+    shutil.copy(seeded, database)
+    environment = shop_environment(database, "shop.settings")
+    with run_server("uvicorn", "shop.asgi:application", env=environment, cwd=SHOP) as server:
+        yield Shop(server, database)
+
+
+# Socket.IO by hand, with this browser's cookies: a page is loaded, then the events are sent.
+_FIRE = """events => new Promise(resolve => {
+  const url = location.origin.replace("http", "ws") + "/_event/?EIO=4&transport=websocket&token=";
+  const socket = new WebSocket(url + crypto.randomUUID());
+  const heard = [];
+  const emit = (name, payload) => ({
+    name, payload, router_data: {pathname: "/", asPath: "/"},
+  });
+  let silence;
+  socket.onmessage = ({data}) => {
+    if (data === "2") return socket.send("3");
+    heard.push(data);
+    if (data[0] === "0") {
+      const event = emit("reflex___state____state.hydrate_and_load", {});
+      return socket.send("40/_event," + JSON.stringify({event}));
+    }
+    if (events && data.includes('"is_hydrated_rx_state_":true')) {
+      for (const [name, payload] of events)
+        socket.send("42/_event," + JSON.stringify(["event", emit(name, payload)]));
+      events = null;
+      heard.length = 0;
+    }
+    clearTimeout(silence);
+    if (!events) silence = setTimeout(() => { socket.close(); resolve(heard.join(" ")); }, 1500);
+  };
+})"""
+
+
 class Visitor:
     """One browser with one tab, and what its console complained of."""
 
@@ -137,6 +185,17 @@ class Visitor:
     def open(self, path: str = "/") -> None:
         """Load a page of the shop and wait until it is alive."""
         self.page.goto(self.shop.url + path)
+
+    def second_tab(self, path: str) -> "Visitor":
+        """Open another tab of the same browser at a page."""
+        other = Visitor(self.page.context.new_page(), self.shop)
+        other.complaints = self.complaints
+        other.open(path)
+        return other
+
+    def fire(self, *events: tuple[str, dict[str, object]]) -> str:
+        """Fire handlers at a socket of this browser that is no page's; return all it heard."""
+        return str(self.page.evaluate(_FIRE, events))
 
     def sign_in(self, name: str, *, next_page: str = "/") -> None:
         """Sign in at the admin, as anyone would."""
@@ -198,3 +257,28 @@ def arrive(chromium: Browser) -> Iterator[Callable[[Club], Guest]]:
         guest.context.close()
     complaints = [complaint for guest in guests for complaint in guest.complaints]
     assert complaints == [], complaints
+
+
+@pytest.fixture
+def enter(
+    chromium: Browser, lasting_shop: Shop, seeded: Path
+) -> Iterator[Callable[[str, str], Visitor]]:
+    """Open a browser at a page of the lasting shop, as a user or as nobody.
+
+    Its notes and orders are as after the seed; at the end no console may have complained.
+    """
+    lasting_shop.restore(seeded, "notes_note", "orders_order")
+    visitors: list[Visitor] = []
+
+    def enter(name: str, path: str) -> Visitor:
+        visitors.append(Visitor(chromium.new_context().new_page(), lasting_shop))
+        if name:
+            visitors[-1].sign_in(name, next_page=path)
+        else:
+            visitors[-1].open(path)
+        return visitors[-1]
+
+    yield enter
+    for visitor in visitors:
+        visitor.page.context.close()
+    assert [each for visitor in visitors for each in visitor.complaints] == []

@@ -1,5 +1,6 @@
 """Registration, and a forgotten password, by the ready pages and a real e-mail."""
 
+import contextlib
 import re
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -7,14 +8,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.browser.running import NOBODY, Club, Guest, Tab
 
 Arrive = Callable[[Club], Guest]
 
 PASSWORD = "a-long-enough-1"
-INVALID = "This link is no longer valid"
+INVALID = "The password reset link was invalid"
 
 
 def expect_error(tab: Tab, form: str, field: str, text: str) -> None:
@@ -25,7 +26,7 @@ def ask_for_link(club: Club, tab: Tab, name: str) -> str:
     """Have a link sent, and return it as it is in the e-mail."""
     tab.go("/password-reset")
     tab.send("password-reset", email=f"{name}@example.com")
-    expect(tab.page.get_by_role("status")).to_contain_text("is on its way")
+    expect(tab.page.get_by_role("status")).to_contain_text("emailed you instructions")
     found = re.search(r"https?://\S+", club.wait_for_mail(f"{name}@example.com"))
     assert found
     return found[0]
@@ -85,7 +86,7 @@ def test_link_in_the_e_mail_sets_the_password_once(club: Club, arrive: Arrive) -
     set_password(tab, PASSWORD, PASSWORD + "x")
     expect_error(tab, "reset-confirm", "new_password2", "match")
     set_password(tab, PASSWORD, PASSWORD)
-    expect(tab.page.get_by_role("status")).to_contain_text("Your password was set")
+    expect(tab.page.get_by_role("status")).to_contain_text("Your password has been set")
     expect(follow(reader, link).page.get_by_role("alert")).to_contain_text(INVALID)
     expect(follow(guest, link).page.get_by_role("alert")).to_contain_text(INVALID)
     tab.go("/login")
@@ -101,7 +102,7 @@ def test_link_leaves_the_address_bar_and_the_history(club: Club, arrive: Arrive)
     tab = follow(guest, link)
     tab.page.wait_for_selector("#reset-confirm-new_password1")
     tab.page.wait_for_url(lambda url: token not in url)
-    tab.page.get_by_text("Set a new password").wait_for()
+    tab.page.get_by_text("Enter new password").wait_for()
     tab.go("/")
     tab.page.go_back()
     tab.page.wait_for_selector("#reset-confirm-new_password1")
@@ -162,6 +163,17 @@ def test_reset_signs_out_who_was_signed_in_with_the_old_password(
 def test_an_unknown_address_is_answered_alike_and_gets_no_mail(club: Club, arrive: Arrive) -> None:
     tab = arrive(club).open("/password-reset")
     tab.send("password-reset", email="stranger@example.com")
-    expect(tab.page.get_by_role("status")).to_contain_text("is on its way")
+    expect(tab.page.get_by_role("status")).to_contain_text("emailed you instructions")
     ask_for_link(club, tab, "emil")  # By then a mail to the other would be there.
     assert club.mail_to("stranger@example.com") == ""
+
+
+def test_ready_pages_speak_the_visitors_language(club: Club, chromium: Browser) -> None:
+    with contextlib.closing(chromium.new_context(locale="de-DE")) as context:
+        page = context.new_page()
+        page.goto(f"{club.url}/register")
+        expect(page.get_by_text("mindestens 8 Zeichen")).to_be_visible()
+        page.goto(f"{club.url}/login")
+        expect(page.get_by_role("heading")).to_have_text("Anmelden")
+        expect(page).to_have_title("Anmelden")
+        expect(page.get_by_label("Passwort", exact=True)).to_be_visible()

@@ -1,11 +1,14 @@
 """Two workers behind one address, with Redis: it is seen in the other worker's tabs too."""
 
+import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Locator, expect
 
 from tests.browser.balancer import SOCKET, Balancer
 from tests.browser.running import NOBODY, Club, Guest, Tab, run_workers
@@ -134,3 +137,52 @@ def test_workers_that_take_turns_serve_a_visit(workers: Workers, arrive: Arrive)
         check_that_it_follows(one, NOBODY, time.monotonic())
         two.shows(NOBODY)
     assert {each.worker for each in workers.balancer.served} == {0, 1}
+
+
+def test_tab_of_a_killed_worker_goes_on_at_the_other_with_all_it_has_counted(
+    members: Path, tmp_path: Path, arrive: Arrive
+) -> None:
+    with run_workers(members, tmp_path) as (club, balancer):
+        workers = Workers(club, balancer)
+        guest = arrive(club)
+        tab = workers.open(guest, "/login", worker=0)
+        tab.sign_in("ada")
+        tab.shows("ada")
+        seen = tab.page.get_by_test_id("seen")
+        click(tab, 100)
+        expect(seen).to_have_text("ada 100")
+        balancer.served.clear()
+        workers.route(sockets=1, fetches=1)
+        os.kill(club.servers[0].process.pid, signal.SIGKILL)
+        # Those a page sends before it knows that its socket is dead are lost, as they are with
+        # plain Reflex; those that come without a connection wait for one.
+        click(tab, 100)
+        expect(seen).not_to_have_text("ada 100", timeout=15_000)
+        click(tab, 200 - int(settled(seen).removeprefix("ada ")))
+        expect(seen).to_have_text("ada 200")
+        tab.shows("ada")
+        assert workers.served(SOCKET, "/_event/") == [1]
+        guest.context.close()
+
+
+def settled(output: Locator) -> str:
+    """Return a text once it stays the same."""
+    before, now = "", output.inner_text()
+    while now != before:
+        output.page.wait_for_timeout(500)
+        before, now = now, output.inner_text()
+    return now
+
+
+def click(tab: Tab, times: int) -> None:
+    """Click as fast as the page takes it."""
+    tab.page.evaluate(
+        """async (times) => {
+            const button = document.querySelector("[data-testid=who]")
+            for (let click = 0; click < times; click++) {
+                button.click()
+                await new Promise((resolve) => setTimeout(resolve))
+            }
+        }""",
+        times,
+    )

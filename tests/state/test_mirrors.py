@@ -369,9 +369,8 @@ class TestMessages:
         async with EventClient(app, user=root) as tab, tab.tab(cookies=tab.cookies) as other:
             await other.load("/")
             cookies = await sync_to_async(add_group_in_the_admin)(root)
-            for each in (tab, other):
-                for name, value in cookies.items():
-                    each.connection.set_cookie(name, value)
+            tab._browser.keep(cookies)
+            other.connection.replace_cookies(cookies)
             # An event of another tab does not take it.
             assert shown(await other.fire(Counter.add(1))) == []
             (entry,) = shown(await tab.load("/"))[0]["messages"]

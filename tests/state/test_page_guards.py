@@ -7,6 +7,7 @@ import pytest
 import reflex as rx
 from django.contrib.auth.models import Permission, User
 
+from rxbridge.events.guards import login_required, permission_required, staff_required
 from rxbridge.state._page_guard_state import PageGuardState
 from rxbridge.state.page_guards import (
     guarded,
@@ -15,7 +16,7 @@ from rxbridge.state.page_guards import (
     staff_required_page,
 )
 from rxbridge.testing import EventClient
-from tests.events.app import app
+from tests.events.app import app, bridged
 
 FORBIDDEN = "You are not allowed to see this page."
 REQUIRE_LOGIN = "require_login"
@@ -41,6 +42,50 @@ def shown(component, *true):
 
 def page():
     return rx.text("CONTENT")
+
+
+class Loaded(rx.State):
+    """What guarded pages load."""
+
+    rows: list[str] = []
+
+    @rx.event
+    @login_required
+    def for_users(self):
+        self.rows = ["for users"]
+
+    @rx.event
+    @staff_required
+    def for_staff(self):
+        self.rows = ["for staff"]
+
+    @rx.event
+    @permission_required("auth.add_group")
+    async def for_some(self):
+        self.rows = ["for some"]
+
+    @rx.event(background=True)
+    @staff_required
+    async def in_background(self):
+        async with self:
+            self.rows = ["in the background"]
+
+    @rx.event
+    def and_more(self):
+        return Loaded.for_staff
+
+
+PAGES = {
+    "guarded/users": (login_required_page, Loaded.for_users),
+    "guarded/users-staff": (login_required_page, Loaded.for_staff),
+    "guarded/staff": (staff_required_page, Loaded.for_staff),
+    "guarded/some": (permission_required_page("auth.add_group"), Loaded.for_some),
+    "guarded/background": (staff_required_page, Loaded.in_background),
+    "guarded/more": (staff_required_page, Loaded.and_more),
+    "guarded/none": (lambda page: page, Loaded.for_staff),
+}
+for route, (guard, on_load) in PAGES.items():
+    app.add_page(guard(lambda: rx.text(Loaded.rows.to_string())), route=route, on_load=on_load)
 
 
 @pytest.mark.parametrize(
@@ -132,5 +177,58 @@ class TestTheServersSide:
             await tab.load("/members")
             await tab.fire(PageGuardState.ask(["auth.add_group"]))
             tab.connection.delete_cookie("sessionid")
-            fired = await tab.load("/members")
+            fired = await tab.navigate("/members")
             assert fired.vars["answers"] == {}
+
+
+GUARDED = [path for path in PAGES if path != "guarded/none"]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestOneRefusal:
+    """A page that shows itself to nobody it should not is not told so by what it loads as well."""
+
+    @pytest.mark.parametrize("path", GUARDED)
+    @pytest.mark.parametrize(
+        "more", [[], ["django.contrib.auth.middleware.LoginRequiredMiddleware"]]
+    )
+    async def test_anonymous_visitor_is_sent_to_login_by_the_page_alone(self, path, more):
+        with bridged(*more):
+            async with EventClient(app) as tab:
+                fired = await tab.load(f"/{path}")
+                assert (fired.redirect, fired.toasts) == (None, [])
+                assert fired.vars.get("rows") == []
+                asked = await tab.fire(PageGuardState.require_login)
+                assert asked.redirect == f"/admin/login/?next=/{path}"
+
+    @pytest.mark.parametrize(
+        ("path", "told"),
+        [
+            ("guarded/users", False),
+            ("guarded/users-staff", True),  # which the page itself does show
+            ("guarded/staff", False),
+            ("guarded/some", False),
+            ("guarded/background", False),
+            ("guarded/more", False),
+            ("guarded/none", True),
+        ],
+    )
+    async def test_user_is_told_once(self, path, told):
+        user = await User.objects.acreate_user("ada")
+        async with EventClient(app, user=user) as tab:
+            fired = await tab.load(f"/{path}")
+            await tab.background()
+            assert len(fired.toasts) == told
+
+    async def test_click_is_told_although_the_page_refuses(self):
+        user = await User.objects.acreate_user("ada")
+        async with EventClient(app, user=user) as tab:
+            await tab.load("/guarded/staff")
+            assert len((await tab.fire(Loaded.for_staff)).toasts) == 1
+
+    async def test_refusal_that_is_not_told_is_logged(self, caplog):
+        user = await User.objects.acreate_user("ada")
+        async with EventClient(app, user=user) as tab:
+            await tab.load("/guarded/staff")
+        assert "Loaded.for_staff" in caplog.text
+        assert "403" in caplog.text

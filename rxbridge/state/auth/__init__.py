@@ -9,6 +9,7 @@ from rxbridge.state.auth.config import (
     RegistrationConfig,
     SessionAuthConfig,
 )
+from rxbridge.state.auth.look import FieldView, FormView, card_layout, stacked_form
 from rxbridge.state.auth.mixins import (
     password_change_mixin,
     password_reset_mixin,
@@ -20,13 +21,17 @@ from rxbridge.state.auth.pages import AuthPages, AuthTexts, add_auth_pages
 __all__ = [
     "AuthPages",
     "AuthTexts",
+    "FieldView",
+    "FormView",
     "PasswordChangeConfig",
     "PasswordResetConfig",
     "RegistrationConfig",
     "SessionAuthConfig",
     "add_auth_pages",
+    "card_layout",
     "password_change_mixin",
     "password_reset_mixin",
     "registration_mixin",
     "session_auth_mixin",
+    "stacked_form",
 ]

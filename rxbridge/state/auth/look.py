@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import reflex as rx
 from django.utils.html import strip_tags
 
 from rxbridge.state.auth._forms import FORM
+from rxbridge.state.auth._speech import Text, in_each_language, spoken
 
 if TYPE_CHECKING:
     from django.forms import BaseForm, Field
 
 __all__ = ["FieldView", "FormView", "Text", "card_layout", "stacked_form"]
-
-Text: TypeAlias = "str | rx.Var[str]"
-"""A text of a page; a var where it depends on the visitor's language."""
 
 _PASSED_ON = ("autocomplete", "autocapitalize", "inputmode", "pattern", "placeholder", "title")
 
@@ -31,11 +29,11 @@ class FieldView:
     name: str
     label: Text
     kind: Any
-    help_texts: Sequence[str] = ()
+    help_texts: Sequence[Text] = ()
     required: bool = True
     autofocus: bool = False
     max_length: int | None = None
-    choices: Sequence[tuple[str, str]] = ()
+    choices: Sequence[tuple[str, Text]] = ()
     attributes: Mapping[str, Any]
 
 
@@ -56,33 +54,56 @@ class FormView:
     pending: Any = False
 
 
-def view_fields(form: BaseForm, labels: Mapping[str, Text]) -> list[FieldView]:
-    """Return a Django form's fields as a page shows them; the first has the focus."""
+def view_fields(form: Callable[[], BaseForm], labels: Mapping[str, Text]) -> list[FieldView]:
+    """Return a Django form's fields as a page shows them; the first has the focus.
+
+    ``form`` is called for each of the site's languages, since forms differ in when they
+    translate.
+    """
     return [
-        _view_field(name, field, labels.get(name), autofocus=index == 0)
-        for index, (name, field) in enumerate(form.fields.items())
+        _view_field(name, form, labels.get(name), autofocus=index == 0)
+        for index, name in enumerate(form().fields)
     ]
 
 
-def _view_field(name: str, field: Field, label: Text | None, *, autofocus: bool) -> FieldView:
+def _view_field(
+    name: str, form: Callable[[], BaseForm], label: Text | None, *, autofocus: bool
+) -> FieldView:
+    field = form().fields[name]
     widget: Any = field.widget
-    choices = [(str(value), str(text)) for value, text in getattr(field, "choices", ())]
+    choices = _choices(field)
     kind = getattr(widget, "input_type", "textarea")
+    plain = name.replace("_", " ").capitalize()
+
+    def read(text: Callable[[Field], str]) -> Text:
+        return in_each_language(lambda: text(form().fields[name]))
+
+    def help_text(number: int) -> Text:
+        return read(lambda field: _help_texts(field)[number])
+
+    def choice(number: int) -> Text:
+        return read(lambda field: _choices(field)[number][1])
+
     return FieldView(
         name=name,
-        label=str(field.label or name.replace("_", " ").capitalize()) if label is None else label,
+        label=read(lambda field: str(field.label or plain)) if label is None else spoken(label),
         kind="select" if choices else kind,
-        help_texts=_help_texts(str(field.help_text)),
+        help_texts=[help_text(number) for number in range(len(_help_texts(field)))],
         required=field.required,
         autofocus=autofocus,
         max_length=getattr(field, "max_length", None),
-        choices=choices,
+        choices=[(value, choice(number)) for number, (value, _) in enumerate(choices)],
         attributes={key: widget.attrs[key] for key in _PASSED_ON if key in widget.attrs},
     )
 
 
-def _help_texts(html: str) -> list[str]:
+def _choices(field: Field) -> list[tuple[str, str]]:
+    return [(str(value), str(text)) for value, text in getattr(field, "choices", ())]
+
+
+def _help_texts(field: Field) -> list[str]:
     """Return the sentences of a help text; that of the password validators is an HTML list."""
+    html = str(field.help_text)
     items = re.findall(r"<li>(.*?)</li>", html, re.DOTALL) or [html]
     return [text for item in items if (text := strip_tags(item).strip())]
 
@@ -198,7 +219,7 @@ def _control(field: FieldView, attributes: dict[str, Any]) -> Any:
     return rx.input(type=field.kind, width="100%", **common)
 
 
-def _help(texts: Sequence[str], key: str) -> Any:
+def _help(texts: Sequence[Text], key: str) -> Any:
     if not texts:
         return None
     lines = [rx.text(text, size="1", color_scheme="gray", as_="div") for text in texts]

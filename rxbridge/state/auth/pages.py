@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
 import reflex as rx
@@ -12,9 +12,9 @@ import reflex as rx
 from rxbridge.state.auth._forms import load_form, registration_form
 from rxbridge.state.auth._requests import page_path
 from rxbridge.state.auth._reset_email import reset_form
+from rxbridge.state.auth._speech import Text, spoken
 from rxbridge.state.auth.look import (
     FormView,
-    Text,
     card_layout,
     note,
     stacked_form,
@@ -52,38 +52,48 @@ _PRIVATE = [
 class AuthTexts:
     """The words of the ready pages. Labels, help and errors of the fields are the forms' own.
 
-    A var in place of a string makes it follow the visitor's language.
+    Each is shown in the visitor's language where a catalogue has it. The defaults are Django's
+    own words, which it has translated where its admin is installed; for ``registration``,
+    ``registration_submit``, ``to_registration`` and ``logout_question`` it is up to the
+    project's catalogue. A var is shown as it is.
     """
 
-    login: Text = "Sign in"
-    login_submit: Text = "Sign in"
-    to_password_reset: Text = "Forgot your password?"
+    login: Text = "Log in"
+    login_submit: Text = "Log in"
+    to_password_reset: Text = "Forgotten your login credentials?"
     to_registration: Text = "Create an account"
-    logout: Text = "Sign out"
-    logout_question: Text = "Do you want to sign out?"
-    logout_submit: Text = "Sign out"
+    logout: Text = "Log out"
+    logout_question: Text = "Do you want to log out?"
+    logout_submit: Text = "Log out"
     registration: Text = "Create an account"
     registration_submit: Text = "Create account"
-    to_login: Text = "Sign in"
-    password_change: Text = "Change password"
-    password_change_submit: Text = "Change password"
-    password_changed: Text = "Your password was changed. Other devices are signed out."
-    password_reset: Text = "Reset your password"
+    to_login: Text = "Log in"
+    password_change: Text = "Password change"
+    password_change_submit: Text = "Change my password"
+    password_changed: Text = "Your password was changed."
+    password_reset: Text = "Password reset"
     password_reset_intro: Text = (
-        "Enter your e-mail address and we send you a link to set a new one."
+        "Forgotten your password? Enter your email address below, and we\u2019ll email "
+        "instructions for setting a new one."
     )
-    password_reset_submit: Text = "Send the link"
+    password_reset_submit: Text = "Reset my password"
     password_reset_sent: Text = (
-        "If an account has that address, an e-mail with a link is on its way. "
-        "If none arrives, look in the spam folder."
+        "We\u2019ve emailed you instructions for setting your password, if an account exists with "
+        "the email you entered. You should receive them shortly."
     )
-    reset_confirm: Text = "Set a new password"
+    reset_confirm: Text = "Enter new password"
     reset_confirm_submit: Text = "Set password"
-    reset_confirm_done: Text = "Your password was set. You can sign in with it now."
+    reset_confirm_done: Text = "Your password has been set.  You may go ahead and log in now."
     reset_link_invalid: Text = (
-        "This link is no longer valid: it was used already, or it is too old. Ask for a new one."
+        "The password reset link was invalid, possibly because it has already been used.  Please "
+        "request a new password reset."
     )
-    to_new_link: Text = "Send me a new link"
+    to_new_link: Text = "Password reset"
+
+    def spoken(self) -> AuthTexts:
+        """Return them as a compiled page can show them."""
+        shown = {each.name: spoken(getattr(self, each.name)) for each in fields(self)}
+        return replace(self, **shown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +101,14 @@ class AuthPages:
     """The ready pages of ``state``: one for each mixin it has, at the address its config names.
 
     ``omit`` names pages to leave out, such as ``"logout"``. ``labels`` replaces fields' labels
-    by name. ``layout`` is called with a page's title and its content, ``form`` with a
-    ``FormView``; each returns a component.
+    by name. ``on_load`` is what each page loads after what it loads by itself. ``layout`` is
+    called with a page's title and its content, ``form`` with a ``FormView``; each returns a
+    component.
     """
 
     state: Any
     _: KW_ONLY
+    on_load: Any = ()
     texts: AuthTexts = field(default_factory=AuthTexts)
     labels: Mapping[str, Text] = field(default_factory=dict)
     layout: Layout = card_layout
@@ -134,18 +146,28 @@ def add_auth_pages(app: rx.App, pages: AuthPages) -> None:
         "password_reset": _add_password_reset,
         "password_reset_confirm": _add_reset_confirm,
     }
+    pages = replace(pages, texts=pages.texts.spoken())
     for name, add in adders.items():
         if pages.has(name):
             add(app, pages)
 
 
 def _add(
-    app: rx.App, pages: AuthPages, url: str, title: Text, *content: Any, **options: Any
+    app: rx.App,
+    pages: AuthPages,
+    url: str,
+    title: Any,
+    *content: Any,
+    on_load: Any = None,
+    **options: Any,
 ) -> None:
+    own = [] if on_load is None else [on_load]
+    more = pages.on_load if isinstance(pages.on_load, list | tuple) else [pages.on_load]
     app.add_page(
         pages.layout(title, *(each for each in content if each is not None)),
         route=page_path(url),
         title=title,
+        on_load=[*own, *more] or None,
         **options,
     )
 
@@ -154,7 +176,7 @@ def _add_login(app: rx.App, pages: AuthPages) -> None:
     state, texts, config = pages.state, pages.texts, pages.state.session_auth_config
     form = FormView(
         name="login",
-        fields=view_fields(load_form(config.form)(), pages.labels),
+        fields=view_fields(load_form(config.form), pages.labels),
         submit=state.login,
         submit_text=texts.login_submit,
         errors=state.login_errors,
@@ -178,10 +200,9 @@ def _add_logout(app: rx.App, pages: AuthPages) -> None:
 
 def _add_registration(app: rx.App, pages: AuthPages) -> None:
     state, texts, config = pages.state, pages.texts, pages.state.registration_config
-    form_class: Any = registration_form(config)
     form = FormView(
         name="registration",
-        fields=view_fields(form_class(), pages.labels),
+        fields=view_fields(registration_form(config), pages.labels),
         submit=state.register,
         submit_text=texts.registration_submit,
         errors=state.registration_errors,
@@ -195,7 +216,7 @@ def _add_password_change(app: rx.App, pages: AuthPages) -> None:
     state, texts, config = pages.state, pages.texts, pages.state.password_change_config
     form = FormView(
         name="password-change",
-        fields=view_fields(load_form(config.form)(None), pages.labels),
+        fields=view_fields(lambda: load_form(config.form)(None), pages.labels),
         submit=state.change_password,
         submit_text=texts.password_change_submit,
         errors=state.password_change_errors,
@@ -209,7 +230,7 @@ def _add_password_reset(app: rx.App, pages: AuthPages) -> None:
     state, texts, config = pages.state, pages.texts, pages.state.password_reset_config
     form = FormView(
         name="password-reset",
-        fields=view_fields(reset_form(config)(), pages.labels),
+        fields=view_fields(reset_form(config), pages.labels),
         submit=state.request_password_reset,
         submit_text=texts.password_reset_submit,
         errors=state.password_reset_errors,
@@ -226,7 +247,7 @@ def _add_reset_confirm(app: rx.App, pages: AuthPages) -> None:
     state, texts, config = pages.state, pages.texts, pages.state.password_reset_config
     form = FormView(
         name="reset-confirm",
-        fields=view_fields(load_form(config.confirm_form)(None), pages.labels),
+        fields=view_fields(lambda: load_form(config.confirm_form)(None), pages.labels),
         submit=state.confirm_password_reset,
         submit_text=texts.reset_confirm_submit,
         errors=state.reset_confirm_errors,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import reflex as rx
 from asgiref.sync import sync_to_async
+from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import current_user, set_destination
@@ -87,7 +88,7 @@ def _check(
         return form.get_user(), {}
     # Set by django-axes, whose backend looks to the form as if the password were wrong.
     if getattr(request, "axes_locked_out", False):
-        return None, form_error(config.locked_out)
+        return None, form_error(gettext(config.locked_out))
     return None, errors_of(form)
 
 

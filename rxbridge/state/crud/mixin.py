@@ -51,8 +51,8 @@ def crud_mixin(
     Vars: ``rows total page pages search filters ordering``, ``form_open editing form_values
     form_choices form_errors conflict current_values``. Handlers: ``load show_page find
     filter_by order_by``, ``new edit cancel create save delete``; with ``live`` also ``follow``.
-    With ``base``, a state of your own, ``class Notes(crud_mixin(config, base=MyState))`` is a
-    substate of it.
+    With ``base``, a state of your own, ``class Notes(crud_mixin(config, base=MyState), MyState)``
+    is a substate of it.
 
     What the rules of ``config`` do not allow raises ``PermissionDenied``, ``Http404`` or
     ``BadRequest`` before anything is changed, and is logged; the bridge tells the page.

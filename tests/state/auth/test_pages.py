@@ -1,5 +1,7 @@
 """The ready pages: those whose mixins are there, accessible, replaceable."""
 
+import json
+
 import pytest
 import reflex as rx
 from django import forms
@@ -13,8 +15,9 @@ from rxbridge.state.auth import (
     registration_mixin,
     session_auth_mixin,
 )
+from rxbridge.state.auth._speech import spoken
 from rxbridge.state.auth.look import FormView, stacked_form, view_fields
-from tests.state.auth.app import Auth, LoginOnly
+from tests.state.auth.app import Auth, LoginOnly, Visit
 
 
 class Pages:
@@ -106,14 +109,15 @@ def test_layout_form_texts_and_labels_are_replaceable():
     page = html_of(app.added["login"]["component"])
     assert "<<Willkommen>>" in page
     assert "my form" in page
-    assert [field.label for field in views[0].fields] == ["Kundennummer", "Password"]
+    assert views[0].fields[0].label == "Kundennummer"
+    assert "Passwort" in str(views[0].fields[1].label)
 
 
 def test_fields_are_labelled_and_described():
     (view,) = [
         FormView(
             name="registration",
-            fields=view_fields(_Form(), {}),
+            fields=view_fields(_Form, {}),
             submit=Auth.register,
             submit_text="Go",
             errors=Auth.registration_errors,
@@ -128,7 +132,7 @@ def test_fields_are_labelled_and_described():
 
 
 def test_form_fields_become_the_inputs_they_are():
-    fields = {field.name: field for field in view_fields(_Form(), {})}
+    fields = {field.name: field for field in view_fields(_Form, {})}
     assert {name: field.kind for name, field in fields.items()} == {
         "nick": "text",
         "secret": "password",
@@ -152,6 +156,34 @@ class _Form(forms.Form):
     agree = forms.BooleanField()
     size = forms.ChoiceField(choices=[("s", "Small"), ("l", "Large")])
     story = forms.CharField(widget=forms.Textarea, required=False)
+
+
+def test_labels_help_and_words_follow_the_visitors_language():
+    html = html_of(pages_of(Auth).added["password-change"]["component"])
+    assert "django_i18n_state.language" in html
+    for text in ("Old password", "Altes Passwort", "Change my password", "Mein Passwort ändern"):
+        assert json.dumps(text).strip('"') in html.replace("\\\\", "\\")
+
+
+def test_words_of_the_projects_own_are_looked_up_in_its_catalogue():
+    assert "Nein" in str(spoken("No"))
+
+
+def test_site_of_one_language_has_one_text_for_each(settings):
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "Locale" not in each]
+    settings.LANGUAGE_CODE = "de"
+    html = html_of(pages_of(LoginOnly).added["login"]["component"])
+    assert "Anmelden" in html
+    assert "Log in" not in html
+    assert "language" not in html
+
+
+@pytest.mark.parametrize("more", [Visit.look, [Visit.look, Visit.fill_cart]])
+def test_pages_load_what_the_site_wants_after_their_own(more):
+    added = pages_of(LoginOnly, on_load=more).added
+    listed = more if isinstance(more, list) else [more]
+    assert added["login"]["on_load"] == [LoginOnly.open_login, *listed]
+    assert added["logout"]["on_load"] == listed
 
 
 def test_state_without_auth_is_refused():

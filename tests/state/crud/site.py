@@ -1,4 +1,4 @@
-"""The CRUD states as a server runs them."""
+"""The CRUD states as a server runs them, and those for signing in."""
 
 import os
 
@@ -11,6 +11,7 @@ django = get_asgi_application()
 from rxbridge.asgi import REFLEX_PREFIXES, PrefixRouter  # noqa: E402 - Django comes first
 from rxbridge.events import reflex_asgi  # noqa: E402
 from tests.events.app import connections  # noqa: E402
+from tests.state.auth.app import Auth as Auth  # noqa: E402
 from tests.state.crud.app import app, live_notes  # noqa: E402
 
 reflex = connections.wrap(reflex_asgi(app))

@@ -1,4 +1,4 @@
-"""The same at a real server, by raw sockets: a list that follows, and a client that is no page."""
+"""A list that follows, at a real server."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,12 +14,10 @@ from reflex.state import OnLoadInternalState
 from tests.events.wire import Socket, connect
 from tests.servers import Server, run_server
 from tests.state.crud.app import Own
-from tests.state.crud.models import Note
 
 pytestmark = pytest.mark.server
 
 ON_LOAD = f"{OnLoadInternalState.get_full_name()}.on_load_internal"
-STATE = Own.get_full_name()
 
 
 @pytest.fixture(scope="module")
@@ -73,34 +71,3 @@ async def test_leaving_the_page_ends_following(server, ada):
         await open_notes(server, socket)
         await socket.fire(ON_LOAD, path="/")
         await followers(server, 0)
-
-
-@pytest.mark.parametrize(
-    ("handler", "payload"),
-    [
-        (f"{STATE}.set_title", {"value": "x"}),
-        (f"{STATE}.set_rows", {"value": []}),
-        (f"{STATE}.setvar", {"var_name": "editing", "value": "{his}"}),
-        (f"{STATE}.setvar", {"var_name": "__class__", "value": "x"}),
-        (f"{STATE}._crud", {}),
-        (f"{STATE}._rxbridge_mirror", {"request": None}),
-        (f"{STATE}.__init__", {}),
-        (f"{STATE}.get_state", {"state_cls": "x"}),
-        (f"{STATE}.delete", {"pk": "{his}"}),
-        (f"{STATE}.edit", {"pk": "{his}"}),
-        (f"{STATE}.save", {"form_data": {"title": "x", "price": "1", "owner": "1"}}),
-        (f"{STATE}.filter_by", {"name": "owner__password__regex", "value": "^"}),
-        (f"{STATE}.show_page", {"number": 10**300}),
-        (f"{STATE}.show_page", {"number": "1" * 10_000}),
-    ],
-)
-async def test_raw_event_tells_and_changes_nothing(server, ada, bob, handler, payload):
-    his = await Note.objects.acreate(title="canary", owner=bob)
-    payload = {name: str(his.pk) if value == "{his}" else value for name, value in payload.items()}
-    cookies = await sync_to_async(sign_in)(ada)
-    async with connect(server.ws_url, cookies=cookies) as socket:
-        await socket.fire(handler, **payload)
-        await socket.fire(Own.find, text="after")
-        await socket.var("search", "after")
-        assert "canary" not in "".join(socket.raw)
-    assert [note.title async for note in Note.objects.all()] == ["canary"]

@@ -1,0 +1,187 @@
+"""TabHandover: whose note of a tab is taken away before Reflex sees a handshake, whose is not."""
+
+import asyncio
+import contextlib
+import logging
+import pickle
+from collections.abc import Iterator
+
+import pytest
+from redis.asyncio import Redis
+from reflex.utils.token_manager import RedisTokenManager, SocketRecord
+
+from rxbridge.events._reflex import handover
+from rxbridge.events._reflex.handover import TabHandover, keeping_tabs
+from tests.events.app import app
+from tests.servers import free_port
+from tests.state.redis_server import needs_redis, run_redis
+
+pytestmark = needs_redis
+
+WEBSOCKET = {"type": "websocket", "query_string": b"EIO=4&transport=websocket&token=a-tab"}
+POLLING = {"type": "http", "query_string": b"EIO=4&transport=polling&t=x&token=a-tab"}
+KEY = "token_manager_socket_record_a-tab"
+
+
+@pytest.fixture(scope="module")
+def redis_url() -> Iterator[str]:
+    with run_redis() as url:
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(handover, "PATIENCE", 0.3)
+
+
+class Worker:
+    """The part of a worker that Redis knows."""
+
+    def __init__(self, url: str) -> None:
+        self.tabs = RedisTokenManager(Redis.from_url(url))
+        self.commands: list[str] = []
+        self.emitted: list[object] = []
+        self.asked = 0
+        execute = self.tabs.redis.execute_command
+
+        async def counted(*args, **options):
+            self.commands.append(args[0])
+            return await execute(*args, **options)
+
+        self.tabs.redis.execute_command = counted
+
+    async def listen(self) -> None:
+        """Subscribe as a worker does before it has its first tab."""
+        self.tabs.ensure_lost_and_found_task(self._emit)
+        async with asyncio.timeout(5):
+            while not await self.tabs.redis.pubsub_numpat():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    async def _emit(self, update, token) -> None:
+        self.emitted.append((update, token))
+
+    async def take(self) -> None:
+        """Note that the tab is here."""
+        await self.tabs.link_token_to_sid("a-tab", "a-sid")
+
+    async def handshake(self, scope=WEBSOCKET) -> None:
+        """Have the tab come to this worker."""
+        await TabHandover(self._reflex, self.tabs)(scope, None, None)
+
+    async def _reflex(self, scope, receive, send) -> None:
+        self.asked += 1
+
+    async def note(self) -> bytes | None:
+        return await self.tabs.redis.get(KEY)
+
+    async def be_killed(self) -> None:
+        """End without a word: Redis hears no more of it, and keeps its notes."""
+        await self.tabs.close()
+
+
+@pytest.fixture
+async def workers(redis_url):
+    made = [Worker(redis_url), Worker(redis_url)]
+    await made[0].tabs.redis.flushall()
+    yield made
+    for worker in made:
+        await worker.tabs.close()
+
+
+@pytest.mark.parametrize("scope", [WEBSOCKET, POLLING])
+async def test_note_of_a_worker_that_is_gone_is_taken_away(workers, scope):
+    gone, here = workers
+    await gone.listen()
+    await gone.take()
+    await gone.be_killed()
+    await here.handshake(scope)
+    assert await here.note() is None
+    assert here.asked == 1
+    assert await here.tabs.link_token_to_sid("a-tab", "another-sid") is None
+
+
+async def test_tab_of_a_worker_that_listens_is_left_to_it_and_hears_nothing(workers):
+    other, here = workers
+    await other.listen()
+    await other.take()
+    note = await here.note()
+    await here.handshake()
+    await asyncio.sleep(0.05)
+    assert await here.note() == note
+    assert [token for _, token in other.emitted] == [""], "a page would have been told"
+    assert await here.tabs.link_token_to_sid("a-tab", "another-sid") is not None
+
+
+async def test_worker_that_listens_again_in_time_keeps_its_tab(workers):
+    other, here = workers
+    await other.take()
+    handshake = asyncio.create_task(here.handshake())
+    await asyncio.sleep(0.05)
+    await other.listen()
+    await handshake
+    assert await here.note() is not None
+
+
+async def test_worker_that_does_not_listen_but_watches_its_notes_renews_one_taken_away(workers):
+    """Reflex has two subscriptions, and each protects a worker's tabs."""
+    other, here = workers
+    await other.take()
+    async with asyncio.timeout(5):
+        while not await here.tabs.redis.pubsub_numpat():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    note = await here.note()
+    await here.handshake()
+    await asyncio.sleep(0.05)
+    assert await here.note() == note
+
+
+async def test_note_of_a_tab_that_came_back_elsewhere_meanwhile_stays(workers):
+    gone, here = workers
+    await gone.take()
+    await gone.be_killed()
+    handshake = asyncio.create_task(here.handshake())
+    await asyncio.sleep(0.05)
+    newer = pickle.dumps(SocketRecord(instance_id="a third", sid="newer"))
+    await here.tabs.redis.set(KEY, newer)
+    await handshake
+    assert await here.note() == newer
+
+
+async def test_own_tab_is_left_to_reflex(workers):
+    _, here = workers
+    await here.take()
+    await here.handshake()
+    assert await here.note() is not None
+
+
+async def test_costs_a_handshake_one_read_and_nothing_else_any(workers):
+    _, here = workers
+    await here.handshake()
+    assert here.commands == ["GET"]
+    opened = POLLING["query_string"] + b"&sid=x"
+    for scope in (
+        {"type": "lifespan"},
+        {"type": "http", "query_string": b""},
+        {"type": "http", "query_string": b"token=of-something-else"},
+        {"type": "http", "query_string": opened},
+        {"type": "websocket", "query_string": b"EIO=4&transport=websocket"},
+    ):
+        await here.handshake(scope)
+    assert (here.commands, here.asked) == (["GET"], 6)
+
+
+async def test_handshake_goes_on_without_redis(caplog):
+    here = Worker(f"redis://127.0.0.1:{free_port()}")
+    with caplog.at_level(logging.WARNING, "rxbridge"):
+        await here.handshake()
+    assert here.asked == 1
+    assert "may lose its state" in caplog.text
+    with contextlib.suppress(Exception):
+        await here.tabs.close()
+
+
+def test_app_whose_states_are_not_in_redis_is_left_as_it_is():
+    async def asgi(scope, receive, send):
+        """Stand for Reflex's app."""
+
+    assert keeping_tabs(app, asgi) is asgi
