@@ -11,7 +11,8 @@ PUBLIC = {
     "rxbridge": "InvalidEvent RxBridgeError __version__",
     "rxbridge.asgi": """
         REFLEX_PREFIXES CacheTickets Connection ConnectionRegistry CookieHandoff DevProxy
-        LifespanGroup MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle reflex_prefixes
+        LifespanGroup MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle
+        reflex_prefixes
     """,
     "rxbridge.django": "SPAView admin_urlpatterns check_application spa_urlpatterns",
     "rxbridge.django.management": "",
