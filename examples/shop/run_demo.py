@@ -9,15 +9,18 @@ HOST and PORT choose the address; it is http://127.0.0.1:8000 without them.
 import os
 import socket
 import sys
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
 import django
+import rxbridge
 import uvicorn
 from django.core.management import CommandError, call_command
 from rxbridge.django.management.commands.export_reflex import Command as ExportReflex
 
 SHOP = Path(__file__).resolve().parent
+STAMP = SHOP / ".web" / "rxbridge.sha256"
 
 WELCOME = """
   ┌────────────────────────────────────────────────────────────┐
@@ -70,6 +73,8 @@ def check_free(host: str, port: int) -> None:
 
 def is_built() -> bool:
     """Tell whether there is a bundle, built from the sources as they are."""
+    if not STAMP.is_file() or STAMP.read_text() != digest_of_states():
+        return False
     try:
         call_command(ExportReflex(), check=True, stdout=StringIO())
     except CommandError:
@@ -83,6 +88,13 @@ def build() -> None:
         call_command(ExportReflex())
     except CommandError as error:
         sys.exit(str(error))
+    STAMP.write_text(digest_of_states())
+
+
+def digest_of_states() -> str:
+    """Return a digest of rxbridge's states, which pages name; they are no sources of the shop."""
+    sources = sorted(Path(rxbridge.__file__).parent.rglob("state/**/*.py"))
+    return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
 def prepare_database() -> None:

@@ -198,7 +198,7 @@ class _Passage:
         except InvalidEvent as error:
             await self._keep_page_alive()
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
-        if process.is_chained and not event.background:
+        if process.kind is Kind.PAGE or (process.is_chained and not event.background):
             return await self._to_its_end(self._pass(request))
         return await self._pass(request)
 
@@ -214,8 +214,8 @@ class _Passage:
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Await ``work``; once its handler has run, a cancellation no longer ends it.
 
-        Reflex cancels what a page still loads when the browser goes to another, which the
-        handler itself may have sent it to. Its session has yet to be saved then.
+        Reflex cancels what a page still loads when the browser leaves it or goes to another,
+        which the handler itself may have sent it to. Its session has yet to be saved then.
         """
         task = asyncio.create_task(work)
         try:

@@ -15,6 +15,12 @@ def ada() -> User:
     return User.objects.create_user("ada")
 
 
+@pytest.fixture(autouse=True)
+def no_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the mirrors of the other tests' states in the one app, and their queries."""
+    monkeypatch.setattr("rxbridge.events._reflex.event._mirrors", lambda states: [])
+
+
 @pytest.fixture
 def traced() -> Iterator[Callable[..., EventTrace]]:
     """Put a traced bridge into the app for the length of a test; returns its trace."""

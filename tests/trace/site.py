@@ -13,12 +13,13 @@ from django.db import connection
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.deprecation import MiddlewareMixin
 
-from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import ContextBinder, EventBridge, SyntheticRequestFactory
 from rxbridge.state import AppState
 from rxbridge.trace import EventTrace, TracedRunner
 
-connections = ConnectionRegistry()
+# Reflex allows one app to a process.
+from tests.events.app import app, connections
+
 
 
 def access_log(get_response: Any) -> Any:
@@ -153,6 +154,4 @@ def bridge(trace: EventTrace, *middleware: Any, **options: Any) -> EventBridge:
     return EventBridge(SyntheticRequestFactory(connections), runner, ContextBinder())
 
 
-app = rx.App()
-app.add_page(lambda: rx.text(Orders.total), route="/")
 app.add_page(lambda: rx.text(Orders.total), route="/reset/[key]")

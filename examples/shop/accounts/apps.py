@@ -7,3 +7,7 @@ class AccountsConfig(AppConfig):
     """Profiles, bans, and a count of what users do."""
 
     name = "accounts"
+
+    def ready(self) -> None:
+        """Have users greeted."""
+        from accounts import greetings  # noqa: F401

@@ -205,3 +205,50 @@ ARTICLES = [
         _("Ø 19 cm · 17 cm high"),
     ),
 ]
+
+
+class Entry(NamedTuple):
+    """A note of the demo's customer, about a product or about anything."""
+
+    days_ago: int
+    title: str
+    text: str
+    slug: str = ""
+
+
+CUSTOMERS = [
+    ("ida", "Ida", "Lindqvist"),
+    ("jonas", "Jonas", "Weber"),
+    ("leila", "Leila", "Haddad"),
+    ("marta", "Marta", "Kowalska"),
+    ("noor", "Noor", "Rahimi"),
+    ("oscar", "Oscar", "Duarte"),
+    ("tove", "Tove", "Berg"),
+]
+
+ENTRIES = [
+    Entry(
+        1,
+        "A birthday present for Ida",
+        "Two mugs, and the napkins in sage. Wrap them.",
+        "tidal-mug",
+    ),
+    Entry(
+        3,
+        "Kettle: how it pours",
+        "Fill it to the lower rivet of the handle. 94 °C, and forty seconds to bloom.",
+        "morrow-kettle",
+    ),
+    Entry(5, "Reading corner", "Measured: 205 cm under the beam, so it fits.", "arc-lamp"),
+    Entry(
+        8,
+        "Oil the board",
+        "Linseed oil, both sides, twice a year. Next in spring.",
+        "harvest-board",
+    ),
+    Entry(11, "Sunday lunch for six", "Pears, walnuts, blue cheese. The big bowl.", "dune-bowl"),
+    Entry(16, "Next notebook", "This one is nearly full; a blue one this time.", "field-notebook"),
+    Entry(21, "Rubber plant", "Water on Mondays only. It sulks when it is moved.", "terra-planter"),
+    Entry(33, "Candles", "Three for the bathroom, none for the cat.", "beacon-candle"),
+    Entry(40, "The workshop by the sea", "Open on Saturdays from ten. Take the bus."),
+]

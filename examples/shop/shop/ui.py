@@ -13,11 +13,15 @@ from rxbridge.state.auth import add_auth_pages
 
 from accounts.state import AccountState, PersonalState
 from catalogue.state import CatalogueState, ProductState
+from notes.state import NotesState
+from orders.staff import OrderTable
 from orders.state import CartState, OrdersState
 from shop.pages import auth
 from shop.pages.cart import cart
 from shop.pages.catalogue import catalogue
 from shop.pages.missing import missing
+from shop.pages.notes import notes
+from shop.pages.order_table import order_table
 from shop.pages.orders import orders
 from shop.pages.product import product
 from shop.pages.profile import profile
@@ -52,6 +56,10 @@ add_page(product, "/product/[slug]", "Kiln & Oak", ProductState.load)
 add_page(cart, "/cart", _("Your cart · Kiln & Oak"))
 add_page(orders, "/orders", _("Your orders · Kiln & Oak"), OrdersState.load)
 add_page(profile, "/profile", _("Your profile · Kiln & Oak"))
+add_page(notes, "/notes", _("Your notes · Kiln & Oak"), NotesState.load, NotesState.follow)
 add_page(staff, "/staff", _("Staff room · Kiln & Oak"), StaffState.load)
+add_page(
+    order_table, "/staff/orders", _("All orders · Kiln & Oak"), OrderTable.load, OrderTable.follow
+)
 app.add_page(missing, "/404", title=_("Not found · Kiln & Oak"))
 add_auth_pages(app, auth.PAGES)

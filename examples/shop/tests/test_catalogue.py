@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from django.contrib.auth import get_user_model
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import TestCase
@@ -9,6 +10,8 @@ from django.test import TestCase
 from catalogue.models import Product
 from catalogue.money import euros
 from catalogue.state import stock_note
+from notes.models import Note
+from orders.models import Order
 
 
 class SeededTestCase(TestCase):
@@ -25,9 +28,15 @@ class SeedTests(SeededTestCase):
 
     def test_seeding_again_adds_nothing_and_changes_nothing(self) -> None:
         Product.objects.filter(slug="tidal-mug").update(stock=3, price=Decimal(20))
-        before = list(Product.objects.values_list())
+        models = [Product, Order, Note, get_user_model()]
+        before = [list(model.objects.values_list()) for model in models]
         call_command("seed", verbosity=0)
-        self.assertEqual(list(Product.objects.values_list()), before)
+        self.assertEqual([list(model.objects.values_list()) for model in models], before)
+
+    def test_the_lists_have_several_pages_and_every_status(self) -> None:
+        self.assertGreater(Order.objects.count(), 3 * 10)
+        self.assertGreater(Note.objects.filter(owner__username="demo").count(), 6)
+        self.assertEqual(set(Order.objects.values_list("status", flat=True)), set(Order.Status))
 
     def test_every_product_has_its_picture(self) -> None:
         missing = [p.slug for p in Product.objects.all() if finders.find(p.picture) is None]

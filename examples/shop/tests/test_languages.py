@@ -1,4 +1,4 @@
-"""Two languages: every text has a translation, and the visitor's choice sticks."""
+"""Three languages: every text has a translation, and the visitor's choice sticks."""
 
 import ast
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ MARKS = {"_", "gettext", "ngettext"}
 
 def texts() -> Iterator[str]:
     """Return every text that the shop's modules mark for translation."""
-    for name in ["accounts", "catalogue", "orders", "shop"]:
+    for name in ["accounts", "catalogue", "notes", "orders", "shop"]:
         for file in Path(settings.BASE_DIR, name).rglob("*.py"):
             calls = (n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Call))
             marked = (call.args[0] for call in calls if getattr(call.func, "id", "") in MARKS)
@@ -28,13 +28,13 @@ def texts() -> Iterator[str]:
 
 
 class CatalogueOfTextsTests(SimpleTestCase):
-    """`locale/de`, compiled: what `manage.py makemessages` and `compilemessages` make."""
+    """`locale`, compiled: what `manage.py makemessages` and `compilemessages` make."""
 
     def test_every_text_is_translated(self) -> None:
-        same = {"Material", "Name"}
-        with override("de"):
-            missing = [text for text in texts() if gettext(text) == text]
-        self.assertEqual(set(missing), same)
+        for language, same in [("de", {"Material", "Name", "Status", "Text"}), ("ar", set())]:
+            with self.subTest(language), override(language):
+                missing = {text for text in texts() if gettext(text) == text}
+                self.assertEqual(missing, same)
 
 
 class SwitchTests(TransactionTestCase):
@@ -57,6 +57,17 @@ class SwitchTests(TransactionTestCase):
         async with EventClient(app, cookies=cookies) as tab:
             await tab.load("/")
             self.assertEqual((await tab.state(DjangoI18nState)).language, "de")
+
+    async def test_a_language_is_written_in_its_direction(self) -> None:
+        async with EventClient(app) as tab:
+            for language, direction in [("ar", "rtl"), ("de", "ltr")]:
+                await tab.load("/")
+                await tab.fire(PersonalState.speak(language))
+                self.assertEqual((await tab.state(DjangoI18nState)).direction, direction)
+
+    def test_django_s_own_pages_are_written_in_it_too(self) -> None:
+        page = self.client.get("/admin/login/", headers={"accept-language": "ar"})
+        self.assertContains(page, '<html lang="ar" dir="rtl">')
 
     async def test_the_browsers_language_is_where_one_starts(self) -> None:
         async with EventClient(app, headers={"accept-language": "de-AT"}) as tab:

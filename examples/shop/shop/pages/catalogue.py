@@ -5,6 +5,7 @@ import reflex as rx
 from catalogue.state import CatalogueState, ProductCard, Shelf
 from orders.state import CartState
 from shop.pages.layout import loading, notice, page, placeholder
+from shop.pages.lists import search_box
 from shop.texts import text as _
 
 
@@ -12,7 +13,15 @@ def catalogue() -> rx.Component:
     """Show the shelves and what is on them."""
     return page(
         hero(),
-        rx.el.div(filters(), search(), class_name="toolbar"),
+        rx.el.div(
+            filters(),
+            search_box(
+                _("Search the shop"),
+                value=CatalogueState.text,
+                on_change=CatalogueState.search,
+            ),
+            class_name="toolbar",
+        ),
         rx.cond(
             CatalogueState.loaded,
             rx.cond(CatalogueState.products.length() > 0, found(), nothing_found()),
@@ -63,22 +72,6 @@ def shelf_link(name: rx.Var[str], href: str | rx.Var[str], is_open: rx.Var[bool]
         href=href,
         class_name=rx.cond(is_open, "pill pill-on", "pill"),
         custom_attrs={"aria-current": rx.cond(is_open, "true", "false")},
-    )
-
-
-def search() -> rx.Component:
-    """Search while one types."""
-    return rx.input(
-        rx.input.slot(rx.icon("search", size=16)),
-        value=CatalogueState.text,
-        on_change=CatalogueState.search,
-        debounce_timeout=200,
-        placeholder=_("Search the shop"),
-        type="search",
-        size="3",
-        radius="full",
-        class_name="toolbar-search",
-        custom_attrs={"aria-label": _("Search the shop")},
     )
 
 

@@ -19,6 +19,7 @@ def page(*children: rx.Component, **props: object) -> rx.Component:
     return rx.el.div(
         rx.el.a(_("Skip to content"), href="#content", class_name="skip-link"),
         header(),
+        flash(),
         rx.el.main(
             contained(*children, padding_y=["24px", "32px", "40px"]),
             id="content",
@@ -27,6 +28,7 @@ def page(*children: rx.Component, **props: object) -> rx.Component:
         footer(),
         class_name="page",
         lang=DjangoI18nState.language,
+        dir=DjangoI18nState.direction,
         **props,
     )
 
@@ -35,6 +37,49 @@ def contained(*children: rx.Component, **props: object) -> rx.Component:
     """Keep ``children`` at the width of the page."""
     return rx.box(
         *children, width="100%", max_width=PAGE_WIDTH, margin_x="auto", padding_x=GUTTER, **props
+    )
+
+
+def direction() -> dict[str, object]:
+    """How to write what is shown beside the page and not in it, such as a menu or a dialog."""
+    return {"custom_attrs": {"dir": DjangoI18nState.direction}}
+
+
+def flash() -> rx.Component:
+    """What Django's messages say, from its views and from handlers alike."""
+    return contained(
+        rx.foreach(DjangoUserState.messages, message),
+        class_name="flash",
+        custom_attrs={"aria-live": "polite", "data-testid": "flash"},
+    )
+
+
+def message(one: rx.Var[dict[str, str]]) -> rx.Component:
+    """One message, until it is dismissed."""
+    level = one["level"]
+    return rx.callout.root(
+        rx.callout.icon(
+            rx.match(
+                level,
+                ("error", rx.icon("octagon-x", size=18)),
+                ("warning", rx.icon("triangle-alert", size=18)),
+                ("success", rx.icon("circle-check", size=18)),
+                rx.icon("info", size=18),
+            )
+        ),
+        rx.callout.text(one["text"]),
+        rx.el.button(
+            rx.icon("x", size=16, aria_hidden="true"),
+            on_click=DjangoUserState.dismiss(one["id"]),
+            class_name="nav-icon nav-button",
+            aria_label=_("Dismiss"),
+        ),
+        color_scheme=rx.match(
+            level, ("error", "red"), ("warning", "amber"), ("success", "green"), "blue"
+        ),
+        role=rx.cond(level == "error", "alert", "status"),
+        key=one["id"],
+        custom_attrs={"data-level": level},
     )
 
 
@@ -48,6 +93,7 @@ def header() -> rx.Component:
                 rx.el.nav(
                     rx.link(_("Shop"), href="/", class_name="nav-link hide-small"),
                     rx.link(_("Orders"), href="/orders", class_name="nav-link hide-small"),
+                    rx.link(_("Notes"), href="/notes", class_name="nav-link hide-small"),
                     cart_link(),
                     language(),
                     rx.color_mode.button(
@@ -124,7 +170,7 @@ def account() -> rx.Component:
                         aria_label=_("Your account"),
                     )
                 ),
-                rx.popover.content(account_menu(), width="260px", align="end"),
+                rx.popover.content(account_menu(), width="260px", align="end", **direction()),
             ),
             rx.el.button(
                 rx.icon("log-out", size=18, aria_hidden="true"),
@@ -164,10 +210,12 @@ def account_menu() -> rx.Component:
         rx.separator(size="4"),
         rx.popover.close(menu_link("user-round", _("Your profile"), "/profile")),
         rx.popover.close(menu_link("package", _("Your orders"), "/orders")),
+        rx.popover.close(menu_link("notebook-pen", _("Your notes"), "/notes")),
         rx.cond(
             DjangoUserState.is_staff,
             rx.fragment(
                 rx.popover.close(menu_link("clipboard-list", _("Staff room"), "/staff")),
+                rx.popover.close(menu_link("table-2", _("All orders"), "/staff/orders")),
                 menu_link("store", _("Behind the counter"), "/admin/", link=django_link),
             ),
         ),

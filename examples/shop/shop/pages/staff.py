@@ -43,7 +43,7 @@ def latest_orders() -> rx.Component:
     """What was sold last."""
     return section(
         _("Latest orders"),
-        django_link(_("All orders"), href="/admin/orders/order/", class_name="plain-link"),
+        rx.link(_("All orders"), href="/staff/orders", class_name="plain-link"),
         rx.foreach(StaffState.orders, sold),
         "staff-orders",
     )

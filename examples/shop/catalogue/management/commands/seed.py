@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import AbstractUser
 from django.core.management.base import BaseCommand
 from django.db import transaction
@@ -11,13 +12,17 @@ from django.utils import timezone
 
 from accounts.models import Ban
 from catalogue.models import Category, Product
-from catalogue.seed_data import ARTICLES, SHELVES, Article
+from catalogue.seed_data import ARTICLES, CUSTOMERS, ENTRIES, SHELVES, Article, Entry
+from notes.models import Note
 from orders.models import Order, OrderLine
 
 PAST_ORDERS = [
     (46, Order.Status.DELIVERED, [("tidal-mug", 4), ("morrow-kettle", 1)]),
     (12, Order.Status.SHIPPED, [("field-notebook", 3), ("beacon-candle", 2)]),
 ]
+
+OTHER_ORDERS = 34
+SHIPPED_AFTER, DELIVERED_AFTER = 6, 20  # days
 
 
 class Command(BaseCommand):
@@ -35,13 +40,19 @@ class Command(BaseCommand):
         for article in ARTICLES:
             make_product(article)
         demo = make_user("demo", "Robin")
-        make_user("staff", "Sam", is_staff=True, is_superuser=True)
+        staff = make_user("staff", "Sam", is_staff=True, is_superuser=True)
         Ban.objects.get_or_create(
             user=make_user("banned", "Alex"), defaults={"reason": "Haggled with the cat."}
         )
         if not demo.orders.exists():
             for order in PAST_ORDERS:
                 make_order(demo, *order)
+        if not get_user_model().objects.filter(username=CUSTOMERS[0][0]).exists():
+            make_other_orders()
+        if not demo.notes.exists():
+            for entry in ENTRIES:
+                make_note(demo, entry)
+            make_note(staff, Entry(2, "Stock-taking", "Count the lamps first."))
         if verbosity:
             self.report()
 
@@ -71,6 +82,41 @@ def make_user(username: str, first_name: str, **flags: bool) -> AbstractUser:
         user.set_password(f"{username}-pass")
         user.save(update_fields=["password"])
     return user
+
+
+def make_customer(username: str, first_name: str, last_name: str) -> AbstractUser:
+    """Return a new user, who has no password and cannot sign in."""
+    return get_user_model().objects.create(
+        username=username,
+        first_name=first_name,
+        last_name=last_name,
+        email=f"{username}@example.com",
+        password=make_password(None),
+    )
+
+
+def make_other_orders() -> None:
+    """Add what other customers bought."""
+    users = [make_customer(*names) for names in CUSTOMERS]
+    for number in range(OTHER_ORDERS):
+        days_ago = 2 * number + 1
+        bought = [(ARTICLES[(number + 5 * step) % len(ARTICLES)].slug, step) for step in (1, 2)]
+        make_order(users[number * 5 % len(users)], days_ago, status_after(days_ago), bought)
+
+
+def status_after(days: int) -> str:
+    """Return where an order usually is by then."""
+    if days < SHIPPED_AFTER:
+        return Order.Status.PLACED
+    return Order.Status.SHIPPED if days < DELIVERED_AFTER else Order.Status.DELIVERED
+
+
+def make_note(user: AbstractUser, entry: Entry) -> None:
+    """Add a note as it was written some days ago."""
+    product = Product.objects.filter(slug=entry.slug).first()
+    note = Note.objects.create(owner=user, title=entry.title, text=entry.text, product=product)
+    changed = timezone.now() - timedelta(days=entry.days_ago)
+    Note.objects.filter(pk=note.pk).update(changed=changed)
 
 
 def make_order(
