@@ -21,7 +21,6 @@ from rxbridge.trace import EventTrace, TracedRunner
 from tests.events.app import app, connections
 
 
-
 def access_log(get_response: Any) -> Any:
     """A synchronous function, called around the rest."""
 
