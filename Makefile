@@ -61,9 +61,11 @@ docs: setup ## Run every code block of the docs and check every link
 	@$(PY) -m pytest tests/test_docs.py
 
 bench: setup ## Run the benchmarks
-	@set -e; for file in benchmarks/bench_*.py; do \
-		printf '\n\033[1m==> %s\033[0m\n' "$$file"; $(PY) "$$file"; \
+	@mkdir -p .bench; set -e; for name in chain crud router static; do \
+		printf '\n\033[1m==> %s\033[0m\n' "$$name"; \
+		$(PY) benchmarks/bench_$$name.py >.bench/$$name.txt; cat .bench/$$name.txt; \
 	done
+	@$(PY) benchmarks/bench_events.py
 
 clean: ## Remove what the other targets made
 	rm -rf .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -209,7 +209,7 @@ def main() -> None:
             rates: dict[tuple[str, str], list[float]] = {}
             for turn in range(ROUNDS):
                 for case in requests["SPAStaticApp"]:
-                    print(f"round {turn + 1} of {ROUNDS}: {case}", flush=True)
+                    print(f"round {turn + 1} of {ROUNDS}: {case}", file=sys.stderr)
                     for name, theirs in requests.items():
                         if case in theirs:
                             rate = requests_per_second(*theirs[case], seconds)

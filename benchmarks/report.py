@@ -6,10 +6,14 @@ import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
 
 import databases
 from workers import CONTENDERS, versions
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+OUTPUTS = REPOSITORY / ".bench"
+NOTES = REPOSITORY / "benchmarks" / "notes.md"
 RIVAL = "reflex-django"
 NAMES = {
     "read": "reads `request.user`",
@@ -61,6 +65,7 @@ def markdown(results):
         *(_rates(results, kind, tabs) for kind, tabs in _cells(results)),
         _memory(results),
         _soak(results),
+        _others(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -302,6 +307,15 @@ def _soak(results):
             f"{sum(each['errors'].values())} | {each['rss'] / 2**20:.0f} | {each['threads']} |"
         )
     return "\n".join(lines)
+
+
+def _others():
+    """Return what the other benchmarks printed when ``make bench`` ran them, and the notes."""
+    lines = ["## Other parts", ""]
+    for path in sorted(OUTPUTS.glob("*.txt")):
+        lines += [f"`bench_{path.stem}.py`:", "", "```text", path.read_text().strip(), "```", ""]
+    found = "\n".join(lines) if len(lines) > 2 else ""
+    return f"{found}\n{NOTES.read_text().strip()}" if NOTES.exists() else found
 
 
 def _number(value, scale, digits):

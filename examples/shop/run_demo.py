@@ -28,6 +28,7 @@ WELCOME = """
   │                                                            │
   │  Shop    {shop:<50}│
   │  Admin   {admin:<50}│
+  │  Trace   {trace:<50}│
   │                                                            │
   │  demo    demo-pass      a customer with a past             │
   │  staff   staff-pass     runs the shop, and the admin       │
@@ -114,7 +115,8 @@ class Server(uvicorn.Server):
         if self.started:
             host = f"[{self.config.host}]" if ":" in self.config.host else self.config.host
             root = f"http://{host}:{self.config.port}/"
-            print(WELCOME.format(shop=root, admin=f"{root}admin/"), flush=True)
+            addresses = {"shop": root, "admin": f"{root}admin/", "trace": f"{root}_trace"}
+            print(WELCOME.format(**addresses), flush=True)
 
 
 def serve(host: str, port: int) -> None:

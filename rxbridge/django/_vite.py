@@ -105,7 +105,10 @@ class Vite:
             self._command, self._workshop, self._environment, stdin=subprocess.PIPE
         ) as process:
             self._process = process
-            for line in process.stdout or () if not self._stopped.is_set() else ():
+            if self._stopped.is_set():
+                # What stops it knew only of the process before.
+                end(process)
+            for line in process.stdout or ():
                 if line.strip():
                     self._say(f"  vite │ {line.strip()}")
         return process.returncode

@@ -218,15 +218,15 @@ class _Passage:
         which the handler itself may have sent it to. Its session has yet to be saved then.
         """
         task = asyncio.create_task(work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if not self._handler_ran:
-                task.cancel()
-            await asyncio.wait([task])
-            if task.cancelled():
-                raise
-            return task.result()
+        while not task.done():
+            # A server that stops cancels once more. To leave then would give up the lock of the
+            # state that the event still works on.
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError:
+                if not self._handler_ran:
+                    task.cancel()
+        return task.result()
 
     async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
         """Tell the page what came of the event, and Reflex whether it is done."""

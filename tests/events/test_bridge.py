@@ -209,6 +209,20 @@ class TestHandlers:
                 await asyncio.wait([first])
                 assert (await sync_to_async(session_of)(ada)).get("left") == "a trace"
 
+    async def test_on_load_on_its_way_out_outlives_a_second_cancellation(self, ada):
+        way_out = asyncio.Event()
+        with bridged(dawdling(way_out)):
+            async with EventClient(app, user=ada) as tab:
+                load = asyncio.create_task(tab.load("/leaving"))
+                await way_out.wait()
+                (event,) = (each for each in asyncio.all_tasks() if ".leave|" in each.get_name())
+                for _ in range(2):
+                    event.cancel()
+                    await asyncio.sleep(0.01)
+                assert not event.done()
+                await asyncio.wait([event, load])
+                assert (await sync_to_async(session_of)(ada)).get("left") == "a trace"
+
     async def test_on_load_is_cancelled_while_its_handler_runs(self, ada):
         async with EventClient(app, user=ada) as tab:
             first = asyncio.create_task(tab.load("/leaving-slowly"))

@@ -12,14 +12,14 @@ from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, OriginGuard, PrefixRou
 from rxbridge.events import reflex_asgi
 
 from shop.settings import BUNDLE
-from shop.sockets import connections, handoff, revoker
+from shop.sockets import connections, handoff, revoker, trace
 from shop.ui import app
 
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
     | dict.fromkeys(["/accounts", "/admin", "/api", "/media", "/static"], django)
-    | {handoff.path: handoff},
+    | {handoff.path: handoff, "/_trace": trace},
     default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=LifespanGroup(revoker.lifespan, reflex),
 )

@@ -1,8 +1,10 @@
-"""The open pages: their sockets, their cookies, and who may sign them out."""
+"""The open pages: their sockets, their cookies, who may sign them out, and what they did last."""
 
 from rxbridge.asgi import ConnectionRegistry, CookieHandoff
 from rxbridge.events.revoker import SessionRevoker
+from rxbridge.trace import EventTrace
 
 connections = ConnectionRegistry()
 revoker = SessionRevoker(connections)
 handoff = CookieHandoff(connections, on_settled=revoker.settled)
+trace = EventTrace()

@@ -8,8 +8,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 django.setup()  # `reflex export` imports this module on its own; states need the models.
 
 import reflex as rx
+from django.conf import settings
 from rxbridge.events import ContextBinder, EventBridge, MiddlewareRunner, SyntheticRequestFactory
 from rxbridge.state.auth import add_auth_pages
+from rxbridge.trace import TracedRunner
 
 from accounts.state import AccountState, PersonalState
 from catalogue.state import CatalogueState, ProductState
@@ -26,7 +28,7 @@ from shop.pages.orders import orders
 from shop.pages.product import product
 from shop.pages.profile import profile
 from shop.pages.staff import staff
-from shop.sockets import connections, handoff, revoker
+from shop.sockets import connections, handoff, revoker, trace
 from shop.staff import StaffState
 from shop.texts import text as _
 
@@ -37,7 +39,7 @@ app = rx.App(
 app.add_middleware(
     EventBridge(
         SyntheticRequestFactory(connections),
-        MiddlewareRunner(),
+        TracedRunner(trace) if settings.DEBUG else MiddlewareRunner(),
         ContextBinder(),
         handoff=handoff,
         revoker=revoker,
