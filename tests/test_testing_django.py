@@ -15,6 +15,8 @@ from rxbridge.state import AppState
 from rxbridge.testing import EventClient, run_middleware
 from tests.events.app import Counter, app
 
+pytestmark = pytest.mark.usefixtures("own_mirrors")
+
 
 class Groups(AppState, rx.State):
     """Handlers of every kind that write a row, and one that reads them."""

@@ -16,6 +16,8 @@ from rxbridge.events import reflex_asgi
 from rxbridge.testing import RawClient, assert_refused
 from tests.events.app import Counter, app, bridged, connections
 
+pytestmark = pytest.mark.usefixtures("own_mirrors")
+
 COUNTER = Counter.get_full_name()
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -223,13 +224,13 @@ class CookieHandoff:
 
         Its page may be about to redeem it, and a refusal would be an error in its console.
         """
-        key, before = _key(ticket), pending.emptied
+        key = _key(ticket)
         if await self.tickets.delete(key):
-            pending.emptied = key
             emptied = json.dumps({**record, "cookies": {}, "deleted": {}})
             await self.tickets.put(key, emptied, self.lifetime)
-            if before:
-                await self.tickets.delete(before)
+            pending.emptied.append(key)
+            if len(pending.emptied) > _EMPTIED:
+                await self.tickets.delete(pending.emptied.popleft())
 
     def is_due(self, connection: Connection) -> bool:
         """Tell whether cookies are to be offered again: their ticket was not redeemed."""
@@ -363,6 +364,11 @@ class CookieHandoff:
                 return
 
 
+_EMPTIED = 8
+"""Replaced tickets that a connection's page may still redeem, for nothing; beyond it the oldest
+goes, so that nobody's events crowd others' tickets out of the store."""
+
+
 class _Pending:
     """The cookies of one connection that its browser has not confirmed, and their ticket."""
 
@@ -374,7 +380,7 @@ class _Pending:
         self.lock = asyncio.Lock()
         self.offered = time.monotonic()
         self.ticket = ""
-        self.emptied = ""
+        self.emptied: deque[str] = deque()
 
     def add(self, cookies: Mapping[str, str], deleted: Mapping[str, str]) -> None:
         merged = {**self.cookies, **cookies}

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from ipaddress import ip_address
 from typing import Self
 
 from rxbridge.asgi import DevProxy
-from rxbridge.asgi._types import ASGIApp
+from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
 from rxbridge.django._build import (
     NO_NODE,
     BuildFailed,
@@ -117,11 +118,12 @@ class Vite:
 class VitePages:
     """The pages as Vite serves and updates them, compiled again by Reflex at every change."""
 
-    def __init__(self, project: Project, vite: Vite, *, backend_port: int, say: Report) -> None:
+    def __init__(self, project: Project, vite: Vite, *, public: Address, say: Report) -> None:
         self._project = project
         self._vite = vite
         # Reflex's client puts the page's own host in the place of localhost.
-        self._backend = Address("localhost", backend_port).url
+        self._backend = Address("localhost", public.port).url
+        self._is_local = ip_address(public.host).is_loopback
         self._say = say
 
     def is_fresh(self) -> bool:
@@ -141,7 +143,8 @@ class VitePages:
     @property
     def wrap(self) -> Callable[[ASGIApp], ASGIApp]:
         """Take the pages from Vite."""
-        return partial(through_vite, target=self._vite.address.url)
+        wrap = through_vite if self._is_local else through_vite_for_all
+        return partial(wrap, target=self._vite.address.url)
 
 
 def through_vite(application: ASGIApp, *, target: str) -> ASGIApp:
@@ -154,6 +157,21 @@ def through_vite(application: ASGIApp, *, target: str) -> ASGIApp:
                 prefix,
             )
     return DevProxy(target).wrap(application)
+
+
+def through_vite_for_all(application: ASGIApp, *, target: str) -> ASGIApp:
+    """Do the same where other machines connect, which ``front`` makes look like this one.
+
+    Nobody is told to be this machine then: ``INTERNAL_IPS`` and the event trace trust it.
+    """
+    served = through_vite(application, target=target)
+
+    async def of_anybody(scope: Scope, receive: Receive, send: Send) -> None:
+        if "client" in scope:
+            scope = {**scope, "client": ("0.0.0.0", 0)}  # noqa: S104 - it stands for unknown
+        await served(scope, receive, send)
+
+    return of_anybody
 
 
 def _free_address() -> Address:

@@ -26,6 +26,7 @@ from rxbridge.django._wiring import routes, wrapped
 
 if TYPE_CHECKING:
     from rxbridge.events.bridge import EventBridge
+    from rxbridge.events.threads import ThreadPool
 
 __all__ = ["check_application", "check_asgi_application", "check_project"]
 
@@ -279,7 +280,7 @@ def _connections(
     for alias in connections:
         connection = connections[alias]
         limit = limits.get(alias, _CONNECTION_LIMITS.get(connection.vendor))
-        held = _held_by_a_process(connection.settings_dict, threads.limit if threads else 1)
+        held = _held_by_a_process(connection.settings_dict, threads)
         if limit is not None and held * workers > limit:
             yield checks.Warning(
                 f"Database '{alias}': {held} connections in each of {workers} workers may be "
@@ -290,11 +291,16 @@ def _connections(
             )
 
 
-def _held_by_a_process(database: Mapping[str, Any], threads: int) -> int:
+def _held_by_a_process(database: Mapping[str, Any], threads: ThreadPool | None) -> int:
     pool = database["OPTIONS"].get("pool")
     if pool:
         return int(pool.get("max_size") or _POOL_SIZE) if isinstance(pool, dict) else _POOL_SIZE
-    return threads if database["CONN_MAX_AGE"] != 0 else 0
+    # Not before Django's models are loaded, as this module is.
+    from rxbridge.events.runner import keeps_connections
+
+    if threads is None:
+        return int(database["CONN_MAX_AGE"] != 0)
+    return threads.limit if database["CONN_MAX_AGE"] != 0 or keeps_connections(threads) else 0
 
 
 def _several_workers(bridge: EventBridge | None) -> Iterator[checks.CheckMessage]:

@@ -198,7 +198,7 @@ class _Passage:
         except InvalidEvent as error:
             await self._keep_page_alive()
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
-        if process.kind is Kind.PAGE or (process.is_chained and not event.background):
+        if process.may_be_cancelled and not event.background:
             return await self._to_its_end(self._pass(request))
         return await self._pass(request)
 
@@ -215,7 +215,8 @@ class _Passage:
         """Await ``work``; once its handler has run, a cancellation no longer ends it.
 
         Reflex cancels what a page still loads when the browser leaves it or goes to another,
-        which the handler itself may have sent it to. Its session has yet to be saved then.
+        which the handler itself may have sent it to, and a handler with ``supersedes`` when it
+        is called again. Its session has yet to be saved then.
         """
         task = asyncio.create_task(work)
         while not task.done():
@@ -244,10 +245,10 @@ class _Passage:
             if self._page_refuses or (turned_away and process.page_guards):
                 told = []
             specs, then = (told, []) if refusal.redirect is None else ([], told)
-        elif self._binding is not None and (url := self._binding.destination) is not None:
-            then = [process.navigation(url)]
         else:
             then = process.redirects
+            if self._binding is not None and (url := self._binding.destination) is not None:
+                then = [*then, process.navigation(url)]
         specs += await self._hand_off(request, outcome.response, then)
         if self._bridge.revoker is not None:
             self._bridge.revoker.note(request.reflex_event.connection, request)

@@ -99,6 +99,11 @@ def database_threads(
     )
 
 
+def keeps_connections(threads: ThreadPool) -> bool:
+    """Tell whether ``threads`` leave connections open whatever ``CONN_MAX_AGE`` says."""
+    return getattr(threads.prepare, "func", None) is _close_older
+
+
 def _close_older(keep: float) -> None:
     """Close this thread's connections as Django does, but ``keep`` seconds later."""
     for connection in connections.all(initialized_only=True):

@@ -124,6 +124,10 @@ def _timed_factory(entry: Entry) -> Factory:
         return made
     functools.update_wrapper(make, entry.factory)
     make.__module__, make.__qualname__ = module, name
+    # Where the factory is an object, its class may say so.
+    for mode in ("async_capable", "sync_capable"):
+        if hasattr(entry.factory, mode):
+            setattr(make, mode, getattr(entry.factory, mode))
     return make
 
 

@@ -80,9 +80,15 @@ def router(more: dict[str, Any] | None = None, **options: Any) -> PrefixRouter:
 
 
 def bridge(
-    middleware: Any = (), *, limit: int = 10, handoff: Any = None, **options: Any
+    middleware: Any = (),
+    *,
+    limit: int = 10,
+    keep: float = 0.0,
+    handoff: Any = None,
+    **options: Any,
 ) -> EventBridge:
-    runner = MiddlewareRunner(middleware, threads=database_threads(limit=limit), **options)
+    threads = database_threads(limit=limit, keep=keep)
+    runner = MiddlewareRunner(middleware, threads=threads, **options)
     return EventBridge(SyntheticRequestFactory(), runner, ContextBinder(), handoff=handoff)
 
 
@@ -314,7 +320,12 @@ class TestW009EventChain:
 class TestW010Connections:
     @staticmethod
     def check(
-        database: dict[str, Any], *, limit: int = 40, workers: int = 2, most: int = 79
+        database: dict[str, Any],
+        *,
+        limit: int = 40,
+        keep: float = 0.0,
+        workers: int = 2,
+        most: int = 79,
     ) -> Any:
         from django.db import connections
 
@@ -324,7 +335,7 @@ class TestW010Connections:
         try:
             return check_application(
                 app,
-                bridge=bridge(limit=limit, handoff=None),
+                bridge=bridge(limit=limit, keep=keep, handoff=None),
                 workers=workers,
                 max_connections={"default": most},
             )
@@ -355,6 +366,9 @@ class TestW010Connections:
     )
     def test_not_triggered(self, database: dict[str, Any], options: dict[str, int]):
         assert self.check(database, **options) == []
+
+    def test_triggered_by_threads_that_keep_their_connections(self):
+        assert ids(self.check({"CONN_MAX_AGE": 0}, keep=60.0)) == ["rxbridge.W010"]
 
 
 class TestW011SessionCookie:

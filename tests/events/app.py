@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import threading
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -128,6 +129,23 @@ class Counter(AppState, rx.State):
     def leave(self):
         self.session["left"] = "a trace"
         yield rx.redirect("/members")
+
+    @rx.event(supersedes=True)
+    def search(self, words: str):
+        self.session["left"] = words
+
+    @rx.event(supersedes=True)
+    def compute(self, name: str):
+        journal.append(f"{name} in")
+        time.sleep(0.2)
+        journal.append(f"{name} out")
+
+    @rx.event(supersedes=True)
+    def compute_in_steps(self, name: str):
+        journal.append(f"{name} in")
+        time.sleep(0.2)
+        journal.append(f"{name} out")
+        yield
 
     @rx.event
     async def leave_slowly(self):

@@ -37,6 +37,11 @@ class Account(AppState, rx.State):
         self.navigate(url)
 
     @rx.event
+    def go_and_open(self, url: str, beside: str):
+        self.navigate(url)
+        return rx.redirect(beside, is_external=True)
+
+    @rx.event
     def remember(self, value: str):
         self.session["value"] = value
 

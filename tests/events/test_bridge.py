@@ -62,7 +62,7 @@ def dawdling(way_out):
     def factory(get_response):
         async def middleware(request):
             response = await get_response(request)
-            if request.reflex_event.handler_name.endswith("Counter.leave"):
+            if request.reflex_event.handler_name.endswith(("Counter.leave", "Counter.search")):
                 way_out.set()
                 await asyncio.sleep(0.2)
             return response
@@ -222,6 +222,33 @@ class TestHandlers:
                 assert not event.done()
                 await asyncio.wait([event, load])
                 assert (await sync_to_async(session_of)(ada)).get("left") == "a trace"
+
+    async def test_superseded_handler_that_has_run_keeps_its_session(self, ada):
+        way_out = asyncio.Event()
+        with bridged(recorder("chain"), dawdling(way_out)):
+            async with EventClient(app, user=ada) as tab:
+                first = asyncio.create_task(tab.fire(Counter.search("first")))
+                await way_out.wait()
+                await tab.fire(Counter.search("second"))
+                await asyncio.wait([first])
+        assert journal == ["chain in", "chain out"] * 2
+
+    @pytest.mark.parametrize("handler", [Counter.compute, Counter.compute_in_steps])
+    @pytest.mark.parametrize("cancellations", [0, 1])
+    async def test_superseded_handler_on_a_thread_keeps_the_lock_to_its_end(
+        self, handler, cancellations
+    ):
+        async with EventClient(app) as tab:
+            first = asyncio.create_task(tab.fire(handler("first")))
+            while not journal:  # noqa: ASYNC110 - the handler is on a thread
+                await asyncio.sleep(0.01)
+            (event,) = (each for each in asyncio.all_tasks() if ".compute" in each.get_name())
+            second = asyncio.create_task(tab.fire(handler("second")))
+            for _ in range(cancellations):
+                await asyncio.sleep(0.05)
+                event.cancel()
+            await asyncio.wait([first, second])
+        assert journal == ["first in", "first out", "second in", "second out"]
 
     async def test_on_load_is_cancelled_while_its_handler_runs(self, ada):
         async with EventClient(app, user=ada) as tab:

@@ -61,6 +61,13 @@ async def test_redirect_without_cookies_is_a_plain_one():
         assert fired.redirect == "/members/x"
 
 
+async def test_redirect_a_handler_returns_beside_navigating_is_kept():
+    async with EventClient(app) as tab:
+        fired = await tab.fire(Account.go_and_open, url="/members", beside="https://example.com/")
+        went = [event.payload["path"] for event in fired.events if event.name == "_redirect"]
+        assert went == ["https://example.com/", "/members"]
+
+
 async def test_login_changes_the_session_key_and_ends_the_old_session(ada):
     async with EventClient(app) as tab:
         await tab.fire(Account.remember, value="cart")

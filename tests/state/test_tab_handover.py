@@ -180,6 +180,15 @@ async def test_handshake_goes_on_without_redis(caplog):
         await here.tabs.close()
 
 
+@pytest.mark.parametrize("note", [b"no pickle", pickle.dumps("of another release")])
+async def test_handshake_goes_on_with_a_note_that_is_none(workers, note, caplog):
+    _, here = workers
+    await here.tabs.redis.set(KEY, note)
+    await here.handshake()
+    assert (here.asked, await here.note()) == (1, note)
+    assert "may lose its state" in caplog.text
+
+
 def test_app_whose_states_are_not_in_redis_is_left_as_it_is():
     async def asgi(scope, receive, send):
         """Stand for Reflex's app."""

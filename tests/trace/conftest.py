@@ -16,9 +16,8 @@ def ada() -> User:
 
 
 @pytest.fixture(autouse=True)
-def no_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the mirrors of the other tests' states in the one app, and their queries."""
-    monkeypatch.setattr("rxbridge.events._reflex.event._mirrors", lambda states: [])
+def quiet(no_mirrors: None) -> None:
+    """Trace no queries but those of the events themselves."""
 
 
 @pytest.fixture

@@ -66,12 +66,25 @@ def configured(get_response, *, status):
     return middleware
 
 
+class Factory:
+    """A factory that is an object; its class says how what it makes is called."""
+
+    async_capable, sync_capable = True, False
+
+    def __call__(self, get_response):
+        async def middleware(request):
+            return await get_response(request)
+
+        return middleware
+
+
 STACKS = {
     "startproject": settings.MIDDLEWARE,
     "every kind": MIDDLEWARE,
     "paths and classes": [SessionMiddleware, "tests.trace.test_runner.Subclassed"],
     "with a metaclass": [WithMetaclass],
     "async hooks": [*settings.MIDDLEWARE, AsyncHooks],
+    "a factory that is an object": [Factory()],
     "callables": [Both, partial(configured, status=200), Both],
     "not used": [Absent, *settings.MIDDLEWARE],
     "nothing": [],

@@ -4,14 +4,16 @@
 # ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import inspect
 import json
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextvars import Context, ContextVar
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import reflex as rx
 from asgiref.sync import sync_to_async
@@ -41,6 +43,8 @@ from rxbridge.events.request_factory import ReflexEvent
 if TYPE_CHECKING:
     from reflex.state import BaseState
     from reflex_base.registry import RegisteredEventHandler
+
+T = TypeVar("T")
 
 LOAD = "window.location.assign"
 """The browser's function that loads an address the app's own router does not answer."""
@@ -111,6 +115,12 @@ class EventInProcess:
     def is_chained(self) -> bool:
         """Whether another event enqueued this one."""
         return self._context.parent_txid is not None
+
+    @property
+    def may_be_cancelled(self) -> bool:
+        """Whether Reflex may break it off for a newer event: what a page loads, or is marked so."""
+        is_of_page = self.kind is Kind.PAGE or self.is_chained
+        return is_of_page or self._registered.handler.supersedes
 
     @functools.cached_property
     def description(self) -> ReflexEvent:
@@ -361,7 +371,7 @@ def _awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def call(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(await sync_to_async(_call)(fn, state, payload))
+        return await _kept_back(await _uninterrupted(_call, fn, state, payload))
 
     return call
 
@@ -393,6 +403,33 @@ def _is_redirect(spec: Any) -> bool:
     return isinstance(spec, EventSpec) and spec.handler.fn.__qualname__ == "_redirect"
 
 
+async def _uninterrupted(fn: Callable[..., T], *args: Any) -> T:
+    """Call ``fn`` on the event's thread; once it has begun, a cancellation waits for its end.
+
+    A thread cannot be stopped, and the lock of the state it works on must not be given up.
+    """
+    begun = threading.Lock()
+
+    def call() -> T | None:
+        # Else its event was cancelled while it waited for a thread.
+        return fn(*args) if begun.acquire(blocking=False) else None
+
+    try:
+        return await sync_to_async(call)()  # type: ignore[return-value]
+    except asyncio.CancelledError:
+        is_over = begun.acquire(blocking=False)
+        while not is_over:
+            with contextlib.suppress(asyncio.CancelledError):
+                # The thread does one thing after the other, so this one when it is free.
+                await sync_to_async(_nothing)()
+                is_over = True
+        raise
+
+
+def _nothing() -> None:
+    """Take a thread's turn."""
+
+
 def _call(fn: Callable[..., Any], state: BaseState, payload: dict[str, Any]) -> Any:
     # A StopIteration cannot pass through a future; whoever awaits it would wait for ever.
     try:
@@ -406,11 +443,11 @@ def _steps_on_thread(fn: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIte
     @functools.wraps(fn)
     async def steps(state: BaseState, /, **payload: Any) -> AsyncIterator[Any]:
         generator = fn(state, **payload)
-        step, close = sync_to_async(_step), sync_to_async(generator.close)  # type: ignore[attr-defined]
+        close = sync_to_async(generator.close)  # type: ignore[attr-defined]
         try:
             more = True
             while more:
-                more, value = await step(generator)
+                more, value = await _uninterrupted(_step, generator)
                 if more or value is not None:
                     yield value
         finally:

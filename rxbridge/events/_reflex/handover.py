@@ -10,7 +10,6 @@ import pickle
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from redis.exceptions import RedisError
 from reflex.state import StateUpdate
 from reflex.utils.token_manager import LostAndFoundRecord, RedisTokenManager
 
@@ -46,7 +45,7 @@ class TabHandover:
     away here when the worker it names is gone: each listens on a channel of its own, and Redis
     says twice, ``PATIENCE`` apart, that nobody does. A worker that is slow still listens.
 
-    Costs a handshake one read of Redis. When Redis fails, Reflex does as it would.
+    Costs a handshake one read of Redis. When that fails, Reflex does as it would.
     """
 
     def __init__(self, app: ASGIApp, tabs: RedisTokenManager) -> None:
@@ -58,8 +57,9 @@ class TabHandover:
         if (token := _token(scope)) is not None:
             try:
                 await self._make_way(token)
-            except RedisError as error:
-                logger.warning("A tab whose worker was killed may lose its state: %s", error)
+            except Exception as error:
+                # A note may be another release's, or none: the token is the client's word.
+                logger.warning("A tab whose worker was killed may lose its state: %r", error)
         await self._app(scope, receive, send)
 
     async def _make_way(self, token: str) -> None:

@@ -82,7 +82,7 @@ class Command(BaseCommand):
             Vite(project, say) as vite,
             front(listener, server=address_of(inner), vite=vite.address),
         ):
-            pages = VitePages(project, vite, backend_port=public.port, say=say)
+            pages = VitePages(project, vite, public=public, say=say)
             Reloader(project, pages, target, inner, url=public.url, say=say).run()
 
     def _serve_once(self, project: Project, target: Target, listener: socket.socket) -> None:
