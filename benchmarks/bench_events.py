@@ -29,22 +29,33 @@ def main():
     with contextlib.ExitStack() as stack:
         bench = Bench(options, stack)
         results = report.Results(options=options, postgres=bench.postgres, left_out=bench.left_out)
-        for kind in options.database if "rates" in options.parts else ():
-            for tabs in options.tabs:
-                bench.measure_rates(kind, tabs, results)
-        if "memory" in options.parts:
-            results.memory = targets.memory(bench)
-        if "sleep" in options.parts:
-            results.sleep = targets.sleeping_middleware(bench)
-        if "postgresql" in options.parts and bench.postgres is not None:
-            results.postgresql = targets.postgresql(bench)
-        if "soak" in options.parts and options.soak:
-            results.soak = targets.soak(bench, options.soak * 60)
         results.pythons = bench.pythons
-    text = report.markdown(results)
+        for _ in measured(bench, results):
+            text = report.markdown(results)
+            if options.output:
+                # After each part, so that a run that is broken off leaves what it has found.
+                Path(options.output).write_text(text)
     print(text)
-    if options.output:
-        Path(options.output).write_text(text)
+
+
+def measured(bench, results):
+    """Measure part by part."""
+    options = bench.options
+    for kind in options.database if "rates" in options.parts else ():
+        for tabs in options.tabs:
+            yield bench.measure_rates(kind, tabs, results)
+    if "memory" in options.parts:
+        results.memory = targets.memory(bench)
+        yield
+    if "sleep" in options.parts:
+        results.sleep = targets.sleeping_middleware(bench)
+        yield
+    if "postgresql" in options.parts and bench.postgres is not None:
+        results.postgresql = targets.postgresql(bench)
+        yield
+    if "soak" in options.parts and options.soak:
+        results.soak = targets.soak(bench, options.soak * 60)
+        yield
 
 
 def parse_options():
