@@ -176,7 +176,8 @@ def test_password_sent_before_the_page_listens_is_in_no_address(club: Club, arri
     page.fill("#login-password", "ada-pass")
     page.keyboard.press("Enter")
     page.wait_for_timeout(200)
-    page.evaluate("document.querySelector('form').submit()")
+    with page.expect_console_message(lambda message: "405" in message.text):
+        page.evaluate("document.querySelector('form').submit()")
     page.wait_for_load_state()
     assert page.url == f"{club.url}/login"
     assert "ada-pass" not in club.servers[0].log
