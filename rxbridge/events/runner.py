@@ -69,7 +69,7 @@ SQLITE_LIMIT = 16
 
 
 def database_threads(
-    *, core: int = 4, limit: int | None = None, wait: float = 30.0, keep: float = 0.0
+    *, core: int = 2, limit: int | None = None, wait: float = 30.0, keep: float = 0.0
 ) -> ThreadPool:
     """Return a pool whose threads keep Django's database connections in order.
 

@@ -51,7 +51,7 @@ class ThreadPool:
     def __init__(
         self,
         *,
-        core: int = 4,
+        core: int = 2,
         limit: int = 100,
         wait: float = 30.0,
         idle: float = 30.0,
