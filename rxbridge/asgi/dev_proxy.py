@@ -121,9 +121,14 @@ class DevProxy:
     async def _pass_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         import httpx
 
+        try:
+            url = httpx.URL(self.target).copy_with(raw_path=_path_and_query(scope))
+        except httpx.InvalidURL:  # such as `OPTIONS *`, which asks for no page of Vite's
+            await refuse(scope, receive, send, HTTPStatus.BAD_REQUEST)
+            return
         request = httpx.Request(
             scope["method"],
-            httpx.URL(self.target).copy_with(raw_path=_path_and_query(scope)),
+            url,
             headers=_end_to_end(scope["headers"], _NOT_SENT),
             content=_body(scope, receive),
             # The first answer waits until Vite has prepared all dependencies.

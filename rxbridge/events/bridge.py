@@ -20,6 +20,7 @@ from rxbridge.errors import InvalidEvent, PoolExhausted
 from rxbridge.events._background import own_thread_for_task
 from rxbridge.events._reflex import EventInProcess, Kind, frontend_path
 from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
+from rxbridge.events._tabs import innermost
 from rxbridge.events.guards import Refused, check_guards
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ class _Passage:
             refusal = self._refusal(request, outcome.response, ran)
             told = self._refuse(refusal, outcome.exception)
             turned_away = not outcome.reached and refusal.redirect is not None
-            if self._page_refuses or (turned_away and process.page_guards):
+            if self._page_refuses or (turned_away and self._is_page_shut(request)):
                 told = []
             specs, then = (told, []) if refusal.redirect is None else ([], told)
         else:
@@ -262,6 +263,12 @@ class _Passage:
         await self._start_background(request)
         await process.emit(*specs)
         return None
+
+    def _is_page_shut(self, request: EventRequest) -> bool:
+        """Tell whether the page sends a visitor away by itself, who is not signed in."""
+        user = innermost(getattr(request, "user", None))
+        known = user is not None and not user.is_authenticated
+        return known and bool(self._process.page_guards)
 
     def _as_view(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Return the view the chain sees: the handler by name and attributes.
@@ -297,6 +304,7 @@ class _Passage:
             await process.run(payload, threaded=self._bridge.threaded)
             self._handler_ran = True
         except PermissionDenied as refused:
+            self._handler_ran = True
             self._page_refuses = await process.page_refuses(request)
             if not isinstance(refused, Refused):
                 raise

@@ -12,7 +12,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from rxbridge.events._plan import HOOKS, Entry, Factory, is_async
-from rxbridge.events._reflex.deltas import watch_deltas, wire_size
+from rxbridge.events._reflex.deltas import watched_deltas, wire_size
 from rxbridge.events.runner import MiddlewareRunner, Outcome, View
 from rxbridge.trace._record import Record, current
 from rxbridge.trace._sql import without_literals
@@ -62,8 +62,8 @@ class TracedRunner(MiddlewareRunner):
     ) -> Outcome:
         """Run ``view`` inside the chain, as ``MiddlewareRunner.run`` does."""
         event: ReflexEvent = request.reflex_event  # type: ignore[attr-defined]
-        with self._trace.recording(event, self._stack) as record:
-            if (ids := watch_deltas(_count_delta)) is not None:
+        with self._trace.recording(event, self._stack) as record, watched_deltas(_count) as ids:
+            if ids is not None:
                 record.txid, record.parent = ids[0], ids[1] or ""
             outcome = await super().run(request, _timed_view(record, view), kwargs=kwargs)
             record.finish(request, outcome)
@@ -88,7 +88,7 @@ class _TimedIdentity:
             self._identity.learn(request)
 
 
-def _count_delta(delta: Mapping[str, Any]) -> None:
+def _count(delta: Mapping[str, Any]) -> None:
     # The event that sends, which a chained one is not the one whose way to send it inherited.
     if (record := current.get()) is not None:
         record.tell_delta(wire_size(delta))

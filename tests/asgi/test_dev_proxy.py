@@ -184,6 +184,12 @@ class TestRequests:
             assert (await reader.read()).startswith(b"HTTP/1.1 "), path
             writer.close()
 
+    async def test_target_that_is_no_path_is_refused(self, proxy: str):
+        reader, writer = await asyncio.open_connection(*proxy.split(":"))
+        writer.write(b"OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+
 
 class TestAnswers:
     async def test_status_headers_and_encoded_body_are_returned(self, vite: Vite, client: Any):

@@ -6,6 +6,8 @@ import sys
 import pytest
 import reflex as rx
 from django.contrib.auth.models import Permission, User
+from django.http import HttpResponseRedirect
+from django.utils.deprecation import MiddlewareMixin
 
 from rxbridge.events.guards import login_required, permission_required, staff_required
 from rxbridge.state._page_guard_state import PageGuardState
@@ -200,6 +202,18 @@ class TestOneRefusal:
                 assert fired.vars.get("rows") == []
                 asked = await tab.fire(PageGuardState.require_login)
                 assert asked.redirect == f"/admin/login/?next=/{path}"
+
+    async def test_redirect_of_who_may_see_the_page_is_told(self):
+        class SecondFactor(MiddlewareMixin):
+            def process_view(self, request, view, args, kwargs):
+                return HttpResponseRedirect("/code/") if request.method == "POST" else None
+
+        user = await User.objects.acreate(username="ada")
+        with bridged(SecondFactor):
+            async with EventClient(app, user=user) as tab:
+                fired = await tab.load("/guarded/users")
+        assert fired.redirect == "/code/"
+        assert fired.vars.get("rows") == []
 
     @pytest.mark.parametrize(
         ("path", "told"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from reflex_base.event.context import EventContext
@@ -21,20 +23,37 @@ class _Telling:
         return await self._send(token, delta)
 
 
-def watch_deltas(tell: Callable[[Mapping[str, Any]], None]) -> tuple[str, str | None] | None:
-    """Have ``tell`` called with each delta the running event sends, and those it chains.
+@contextmanager
+def watched_deltas(
+    tell: Callable[[Mapping[str, Any]], None],
+) -> Generator[tuple[str, str | None] | None]:
+    """Have ``tell`` called with each delta that is sent in the block, and by what it chains.
 
-    Returns the event's id and that of the event that chained it; ``None`` outside of Reflex.
+    Yields the event's id and that of the event that chained it; ``None`` outside of Reflex.
     """
     try:
         context = EventContext.get()
     except LookupError:
-        return None
+        context = None
+    if context is None:
+        yield None
+        return
+    token = EventContext.set(_telling(context, tell))
+    try:
+        yield context.txid, context.parent_txid
+    finally:
+        EventContext.reset(token)
+
+
+def _telling(context: EventContext, tell: Callable[[Mapping[str, Any]], None]) -> EventContext:
+    """Return a copy of the event's context that tells; Reflex's own stays as it is."""
     send = context.emit_delta_impl
     # A chained event inherits it; one that chains itself would wrap it once more each time.
-    if send is not None and not isinstance(send, _Telling):
-        object.__setattr__(context, "emit_delta_impl", _Telling(send, tell))
-    return context.txid, context.parent_txid
+    if send is None or isinstance(send, _Telling):
+        return context
+    told = copy.copy(context)
+    object.__setattr__(told, "emit_delta_impl", _Telling(send, tell))
+    return told
 
 
 def wire_size(delta: Mapping[str, Any]) -> int:
