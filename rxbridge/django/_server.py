@@ -20,6 +20,7 @@ from rxbridge.django._page_reload import PageReload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
     from rxbridge.asgi._types import ASGIApp
 
@@ -80,10 +81,17 @@ def with_static_files(application: ASGIApp) -> ASGIApp:
 
 
 def serve(application: ASGIApp, listener: socket.socket) -> None:
-    """Serve until a signal says to stop."""
+    """Serve until a signal says to stop; SIGINT does not where this process ignores it."""
     import uvicorn
 
+    ignores_interrupts = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
     class Server(uvicorn.Server):
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            # uvicorn puts its handler in the place of SIG_IGN.
+            if not (ignores_interrupts and sig == signal.SIGINT):
+                super().handle_exit(sig, frame)
+
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             if isinstance(application, PageReload):
                 application.close()

@@ -116,9 +116,13 @@ def test_interrupt_during_a_build_leaves_no_process_behind(running: Running, sit
     assert "Traceback" not in running.output
 
 
-def test_command_in_the_background_of_a_script_keeps_ignoring_interrupts(site: Path):
-    with run_reflex(site, on_sigint=signal.SIG_IGN) as run:
+@pytest.mark.parametrize("arguments", [(), ("--no-reload",)])
+def test_command_in_the_background_of_a_script_keeps_ignoring_interrupts(
+    site: Path, arguments: tuple[str, ...]
+):
+    with run_reflex(site, *arguments, on_sigint=signal.SIG_IGN) as run:
         run.wait_for(SERVING)
+        wait_for_answer(run)  # uvicorn has its own handlers by then
         os.killpg(run.process.pid, signal.SIGINT)
         time.sleep(1)
         assert get(run, "/hello/") == "hello"
