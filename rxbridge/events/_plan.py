@@ -104,7 +104,7 @@ class Entry:
         skipped = {
             hook: reasons[f"{path}.{hook}"]
             for hook in HOOKS
-            for path in reversed(self._paths())
+            for path in reversed(self._paths_of(hook))
             if f"{path}.{hook}" in reasons
         }
         return Middleware(self.name, instance, skipped)
@@ -130,8 +130,21 @@ class Entry:
 
     def _paths(self) -> list[str]:
         """Return the dotted paths it answers to: as listed, and those of its bases."""
-        bases = self.factory.__mro__ if isinstance(self.factory, type) else ()
-        return [self.name, *(_path(base) for base in bases)]
+        return [self.name, *map(_path, self._bases())]
+
+    def _paths_of(self, hook: str) -> list[str]:
+        """Return the dotted paths its ``hook`` is skipped by.
+
+        A ``process_response`` that overrides one which only decorates may do more than that.
+        """
+        if hook != "process_response":
+            return self._paths()
+        own = getattr(self.factory, hook, None)
+        inherited = (base for base in self._bases() if getattr(base, hook, None) is own)
+        return [self.name, *map(_path, inherited)]
+
+    def _bases(self) -> tuple[type, ...]:
+        return self.factory.__mro__ if isinstance(self.factory, type) else ()
 
 
 def is_async(hook: Any) -> bool:

@@ -33,17 +33,25 @@ __all__ = ["DEFAULT_SKIP", "MiddlewareRunner", "Outcome", "PlanRow", "View", "da
 
 T = TypeVar("T")
 
+_DECORATES = "it only decorates an HTTP answer"
+
 DEFAULT_SKIP: Mapping[str, str] = {
     "django.middleware.csrf.CsrfViewMiddleware.process_view": (
         "an event carries no form token; OriginGuard checks where its socket came from"
     ),
+    "django.middleware.security.SecurityMiddleware.process_response": _DECORATES,
+    "django.middleware.locale.LocaleMiddleware.process_response": _DECORATES,
+    "django.middleware.common.CommonMiddleware.process_response": (
+        "it would send a handler's 404 to a URL with a slash"
+    ),
+    "django.middleware.clickjacking.XFrameOptionsMiddleware.process_response": _DECORATES,
     "django.middleware.cache.UpdateCacheMiddleware": "an event's empty answer is no page to cache",
     "django.middleware.cache.FetchFromCacheMiddleware": "a cached page would answer the event",
     "django.middleware.gzip.GZipMiddleware": "it only encodes an HTTP body",
-    "django.middleware.http.ConditionalGetMiddleware": "it only decorates an HTTP answer",
-    "django.middleware.csp.ContentSecurityPolicyMiddleware": "it only decorates an HTTP answer",
-    "csp.middleware.CSPMiddleware": "it only decorates an HTTP answer",
-    "corsheaders.middleware.CorsMiddleware": "it only decorates an HTTP answer",
+    "django.middleware.http.ConditionalGetMiddleware": _DECORATES,
+    "django.middleware.csp.ContentSecurityPolicyMiddleware": _DECORATES,
+    "csp.middleware.CSPMiddleware": _DECORATES,
+    "corsheaders.middleware.CorsMiddleware": _DECORATES,
     "debug_toolbar.middleware.DebugToolbarMiddleware": "it only decorates an HTTP body",
     "whitenoise.middleware.WhiteNoiseMiddleware": "it would answer the event with a file",
 }
@@ -126,7 +134,8 @@ class MiddlewareRunner:
     ``middleware`` is a list as in ``settings.MIDDLEWARE``, which is the default; a factory may
     stand in place of its dotted path. ``skip`` names what is left out, by the dotted path of a
     class (or of a base of it) or of one of its hooks; extend it with
-    ``{**DEFAULT_SKIP, "path": "why"}``.
+    ``{**DEFAULT_SKIP, "path": "why"}``. A ``process_response`` named by a base is left out of
+    the classes that inherit it, not of one that overrides it.
 
     All synchronous code of one event runs on one thread leased from ``threads``, which no other
     event uses meanwhile. With ``threads=None`` it runs where asgiref's thread-sensitive code

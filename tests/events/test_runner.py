@@ -19,6 +19,7 @@ from django.core.signals import got_request_exception
 from django.db import connection, connections
 from django.db.backends.signals import connection_created
 from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.middleware.common import CommonMiddleware
 from django.test import Client, override_settings
 from django.urls import get_urlconf
 from django.utils import translation
@@ -1068,20 +1069,20 @@ def test_explain_tells_where_each_hook_of_the_stock_stack_runs():
     ]
     assert rows == [
         ("SecurityMiddleware", "process_request", "loop"),
-        ("SecurityMiddleware", "process_response", "loop"),
+        ("SecurityMiddleware", "process_response", "skipped"),
         ("SessionMiddleware", "process_request", "loop"),
         ("SessionMiddleware", "process_response", "thread"),
         ("LocaleMiddleware", "process_request", "loop"),
-        ("LocaleMiddleware", "process_response", "loop"),
+        ("LocaleMiddleware", "process_response", "skipped"),
         ("CommonMiddleware", "process_request", "loop"),
-        ("CommonMiddleware", "process_response", "loop"),
+        ("CommonMiddleware", "process_response", "skipped"),
         ("CsrfViewMiddleware", "process_request", "thread"),
         ("CsrfViewMiddleware", "process_view", "skipped"),
         ("CsrfViewMiddleware", "process_response", "thread"),
         ("AuthenticationMiddleware", "process_request", "loop"),
         ("MessageMiddleware", "process_request", "loop"),
         ("MessageMiddleware", "process_response", "thread"),
-        ("XFrameOptionsMiddleware", "process_response", "loop"),
+        ("XFrameOptionsMiddleware", "process_response", "skipped"),
         ("rxbridge", "resolve_identity", "thread"),
     ]
 
@@ -1106,6 +1107,34 @@ async def test_skip_leaves_out_one_hook_a_class_or_its_subclasses():
     assert (await run([Derived])).response.status_code == 403
     assert (await run([Derived], skip=[path])).reached
     assert (await run([Derived], skip=[f"{path}.process_request"])).reached
+
+
+class InheritsTheWayOut(CommonMiddleware):
+    """Adds nothing."""
+
+
+class HasAWayOutOfItsOwn(CommonMiddleware):
+    def process_response(self, request, response):
+        request.passed = True
+        return super().process_response(request, response)
+
+
+def test_way_out_of_djangos_own_is_skipped_unless_a_subclass_has_its_own():
+    runner = MiddlewareRunner([InheritsTheWayOut, HasAWayOutOfItsOwn])
+    ways = [row.runs for row in runner.explain() if row.hook == "process_response"]
+    assert ways == ["skipped", "thread"]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+async def test_missing_object_of_a_page_whose_path_django_has_with_a_slash_is_a_404(debug):
+    async def handler(request):
+        raise Http404
+
+    request = SyntheticRequestFactory().build(make_event(path="/admin"))
+    with override_settings(DEBUG=debug):
+        common = "django.middleware.common.CommonMiddleware"
+        outcome = await MiddlewareRunner([common], threads=None).run(request, handler)
+    assert (outcome.response.status_code, outcome.exception) == (404, None)
 
 
 @override_settings(MIDDLEWARE=["django.middleware.common.CommonMiddleware"])
