@@ -15,7 +15,7 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 
 
 class Visitor:
@@ -229,7 +229,7 @@ def counting():
     loop_class = asyncio.BaseEventLoop
     originals = (
         (loop_class, "run_in_executor", "hops"),
-        (ThreadPoolExecutor, "submit", "jobs"),
+        (Future, "set_running_or_notify_cancel", "jobs"),
         (CursorWrapper, "execute", "queries"),
         (CursorWrapper, "executemany", "queries"),
     )

@@ -76,46 +76,55 @@ SQLITE_LIMIT = 16
 """Threads where every database is SQLite, whose writers wait for one lock: more only fight."""
 
 
+SQLITE_KEEP = 1.0
+"""Seconds an SQLite connection serves event after event, where nothing else is asked for."""
+
+
 def database_threads(
-    *, core: int = 2, limit: int | None = None, wait: float = 30.0, keep: float = 0.0
+    *, core: int = 2, limit: int | None = None, wait: float = 30.0, keep: float | None = None
 ) -> ThreadPool:
     """Return a pool whose threads keep Django's database connections in order.
 
-    Stale and over-aged connections are closed before and after each event, as Django does
-    around each HTTP request; a thread that ends closes its own. ``limit`` is 16 threads where
-    every database is SQLite, else 100. ``wait`` is in seconds.
+    Stale and over-aged connections are closed before each event, as Django does around each
+    HTTP request, and a moment after the last one; a thread that ends closes its own. ``limit``
+    is 16 threads where every database is SQLite, else 100. ``wait`` is in seconds.
 
     ``keep`` is how many seconds past ``CONN_MAX_AGE`` a sound connection stays open for the
     thread's next event. With ``CONN_MAX_AGE=0`` that saves opening one for each event, and a
     connection that the server ended meanwhile costs the event that finds it so, unless
-    ``CONN_HEALTH_CHECKS`` is on.
+    ``CONN_HEALTH_CHECKS`` is on. Without it, events that follow each other share an SQLite
+    connection for up to a second, since there is no server to spare it for; ``keep=0`` opens
+    one for each event.
     """
-    if keep < 0:
+    if keep is not None and keep < 0:
         msg = f"keep={keep} is in seconds and must not be negative; write 0 to keep none."
         raise ValueError(msg)
     if limit is None:
         engines = {database["ENGINE"] for database in connections.settings.values()}
         limit = SQLITE_LIMIT if engines == {"django.db.backends.sqlite3"} else 100
-    clean = partial(_close_older, keep) if keep else close_old_connections
     return ThreadPool(
         core=core,
         limit=max(core, limit),
         wait=wait,
-        prepare=clean,
-        clean=clean,
+        prepare=partial(_close_older, keep) if keep != 0 else close_old_connections,
+        clean=partial(_close_older, keep) if keep else close_old_connections,
         retire=connections.close_all,
     )
 
 
 def keeps_connections(threads: ThreadPool) -> bool:
     """Tell whether ``threads`` leave connections open whatever ``CONN_MAX_AGE`` says."""
-    return getattr(threads.prepare, "func", None) is _close_older
+    return getattr(threads.clean, "func", None) is _close_older
 
 
-def _close_older(keep: float) -> None:
+def _close_older(keep: float | None) -> None:
     """Close this thread's connections as Django does, but ``keep`` seconds later."""
     for connection in connections.all(initialized_only=True):
-        is_young = connection.close_at is not None and time.monotonic() < connection.close_at + keep
+        seconds = keep
+        if seconds is None:
+            seconds = SQLITE_KEEP if connection.vendor == "sqlite" else 0.0
+        due = connection.close_at
+        is_young = due is not None and time.monotonic() < due + seconds
         is_sound = (
             connection.connection is not None
             and not connection.errors_occurred

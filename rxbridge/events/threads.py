@@ -1,15 +1,19 @@
-"""ThreadPool: single-thread executors that events lease, one event to a thread."""
+"""ThreadPool: threads that events lease, one event to a thread."""
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import threading
 import time
+import weakref
 from collections import deque
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from rxbridge.errors import PoolExhausted
 
@@ -32,20 +36,30 @@ CPU_BOUND = 0.75
 PATIENCE = 2.0
 """Seconds after which an event that waits gets another thread however busy the process is."""
 
+SLOW = 0.1
+"""Seconds between two returns of a thread above which waiting events are not merely many."""
+
+LINGER = 0.05
+"""Seconds after which a thread that nobody leased again is cleaned."""
+
+Call: TypeAlias = "Callable[[], object]"
+
 
 class ThreadPool:
-    """Lease single-thread executors; no two leases ever share a thread at the same time.
+    """Lease threads; no two leases ever share one at the same time.
 
     Middleware keeps tenants, users and connections in thread-locals, so the exclusive thread
     is a safety property. The pool starts at ``core`` threads. While events wait although the
     process is not busy computing, and the threads do not come back soon, it doubles up to
     ``limit``: those threads wait for a database or a slow handler. Otherwise it grows only for
-    an event that has waited ``PATIENCE`` seconds, since more threads would halve the throughput.
-    Threads above ``core`` end after ``idle`` seconds unused.
+    an event that has waited ``PATIENCE`` seconds for threads that are slow to come back, since
+    more threads would halve the throughput. Threads above ``core`` end after ``idle`` seconds
+    unused.
 
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease,
-    ``clean`` after its last, and ``retire`` before the thread ends.
+    ``clean`` once nobody has leased it again for ``LINGER`` seconds, and ``retire`` before it
+    ends.
     """
 
     def __init__(
@@ -55,9 +69,9 @@ class ThreadPool:
         limit: int = 100,
         wait: float = 30.0,
         idle: float = 30.0,
-        prepare: Callable[[], object] | None = None,
-        clean: Callable[[], object] | None = None,
-        retire: Callable[[], object] | None = None,
+        prepare: Call | None = None,
+        clean: Call | None = None,
+        retire: Call | None = None,
     ) -> None:
         if not 1 <= core <= limit:
             msg = f"core={core} and limit={limit} must satisfy 1 <= core <= limit."
@@ -70,17 +84,17 @@ class ThreadPool:
         self.wait = wait
         self.idle = idle
         self.prepare = prepare or _nothing
-        self._clean = clean or _nothing
-        self._retire = retire or _nothing
-        # Threads are taken on the event loop and come back from themselves.
+        self.clean = clean or _nothing
+        self.retire = retire or _nothing
+        # Threads are taken on the event loop, and look after themselves when they idle.
         self._lock = threading.Lock()
         self._size = 0
         # The last one returned is leased first: its connection and caches are warm, and the
         # ones at the front are those that idle.
-        self._free: deque[tuple[ThreadPoolExecutor, float]] = deque()
-        self._waiting: deque[tuple[Future[ThreadPoolExecutor], float]] = deque()
-        self._timers: dict[asyncio.AbstractEventLoop, asyncio.TimerHandle] = {}
-        self._measured = (0.0, 0.0)
+        self._free: deque[PoolThread] = deque()
+        self._waiting: deque[_Turn] = deque()
+        self._watching: asyncio.AbstractEventLoop | None = None
+        self._measured = (0.0, 0.0, 0)
         self._returned = 0
 
     @property
@@ -97,18 +111,18 @@ class ThreadPool:
         """Return a lease for a ``with`` block; it takes its thread at the first call in it."""
         return Lease(self)
 
-    def take(self) -> ThreadPoolExecutor | None:
+    def take(self) -> PoolThread | None:
         """Return a thread for exclusive use if one is to be had without waiting."""
         with self._lock:
             return self._take()
 
-    async def queue(self) -> ThreadPoolExecutor:
+    async def queue(self) -> PoolThread:
         """Wait for a thread, in order of arrival; raise ``PoolExhausted`` after ``wait``."""
-        turn: Future[ThreadPoolExecutor] = Future()
         with self._lock:
-            if (executor := self._take()) is not None:
-                return executor
-            self._waiting.append((turn, time.monotonic()))
+            if (thread := self._take()) is not None:
+                return thread
+            turn = _Turn(self._returned)
+            self._waiting.append(turn)
         self._watch(asyncio.get_running_loop())
         try:
             async with asyncio.timeout(self.wait):
@@ -124,78 +138,96 @@ class ThreadPool:
             self._abandon(turn)
             raise
 
-    def give_back(self, executor: ThreadPoolExecutor) -> None:
-        """Return a thread that was taken; it is free once it is clean.
+    def give_back(self, thread: PoolThread) -> None:
+        """Return a thread that was taken.
 
-        A cancelled event may leave a hook running; the clean-up queues behind that hook, and
-        nobody waits for either.
+        A cancelled event may leave a hook running; then the thread is free once that has ended,
+        and nobody waits for it.
         """
-        executor.submit(self._come_back, executor)
+        if thread.is_busy:
+            thread.submit(self._come_back, thread)
+        else:
+            self._come_back(thread)
 
-    def _come_back(self, executor: ThreadPoolExecutor) -> None:
+    def clean_up(self, thread: PoolThread) -> bool:
+        """Clean a thread, on itself, unless it is leased."""
+        with self._lock:
+            if thread not in self._free:
+                return False
+            self._free.remove(thread)
         try:
-            self._clean()
-        except Exception:
-            logger.exception("The clean-up of an event's thread failed")
+            _logged(self.clean)
         finally:
             with self._lock:
-                self._give(executor)
+                self._give(thread, warm=False)
+        return True
 
-    def _take(self) -> ThreadPoolExecutor | None:
+    def dismiss(self, thread: PoolThread) -> bool:
+        """Tell a thread that has idled whether it is to end."""
+        with self._lock:
+            if self._size <= self.core or thread not in self._free:
+                return False
+            self._free.remove(thread)
+            self._size -= 1
+            return True
+
+    def _come_back(self, thread: PoolThread) -> None:
+        with self._lock:
+            self._returned += 1
+            self._give(thread)
+
+    def _take(self) -> PoolThread | None:
         if self._waiting:
             return None
         if self._free:
-            return self._free.pop()[0]
+            return self._free.pop()
         if self._size < self.core:
             return self._start()
         return None
 
-    def _start(self) -> ThreadPoolExecutor:
+    def _start(self) -> PoolThread:
         self._size += 1
-        return ThreadPoolExecutor(max_workers=1, thread_name_prefix="rxbridge")
+        return PoolThread(self)
 
-    def _give(self, executor: ThreadPoolExecutor) -> None:
-        self._returned += 1
+    def _give(self, thread: PoolThread, *, warm: bool = True) -> None:
         while self._waiting:
-            turn, _ = self._waiting.popleft()
+            turn = self._waiting.popleft()
             if turn.set_running_or_notify_cancel():
-                turn.set_result(executor)
+                turn.set_result(thread)
                 return
-        self._free.append((executor, time.monotonic()))
+        if warm:
+            self._free.append(thread)
+        else:
+            self._free.appendleft(thread)
 
-    def _abandon(self, turn: Future[ThreadPoolExecutor]) -> None:
+    def _abandon(self, turn: _Turn) -> None:
         with self._lock:
             # It may have been handed over just as its event was cancelled.
             if turn.done() and not turn.cancelled():
                 self._give(turn.result())
             else:
                 turn.cancel()
-                self._waiting = deque(each for each in self._waiting if each[0] is not turn)
+                self._waiting = deque(each for each in self._waiting if each is not turn)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look after the pool while events wait or there are threads above ``core``."""
-        timer = self._timers.get(loop)
-        if timer is not None:
-            if not self._waiting or timer.when() - loop.time() <= CHECK_INTERVAL:
-                return
-            timer.cancel()
-        self._measured = (time.monotonic(), time.process_time())
-        self._returned = 0
-        delay = CHECK_INTERVAL if self._waiting else self.idle
-        self._timers = {loop: loop.call_later(delay, self._check, loop)}
+        """Look after the pool while events wait."""
+        if self._watching is loop:
+            return
+        self._watching = loop
+        self._measured = (time.monotonic(), time.process_time(), self._returned)
+        loop.call_later(CHECK_INTERVAL, self._check, loop)
 
     def _check(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timers = {}
+        self._watching = None
         with self._lock:
             self._grow()
-            self._shrink()
-        if self._waiting or self._size > self.core:
+        if self._waiting:
             self._watch(loop)
 
     def _grow(self) -> None:
         wanted = min(self._size, self.limit - self._size, len(self._waiting))
         if wanted > 0 and (self._is_brisk() or self._is_cpu_bound()):
-            wanted = int(time.monotonic() - self._waiting[0][1] > PATIENCE)
+            wanted = int(self._is_stuck(self._waiting[0]))
         for _ in range(wanted):
             self._give(self._start())
 
@@ -205,20 +237,118 @@ class ThreadPool:
         It needs no clock of the processor, which on a crowded machine makes a process that
         computes look idle.
         """
-        return self._returned >= self._size
+        return self._returned - self._measured[2] >= self._size
 
     def _is_cpu_bound(self) -> bool:
-        wall, cpu = self._measured
+        wall, cpu, _ = self._measured
         elapsed = max(time.monotonic() - wall, 1e-6)
         return (time.process_time() - cpu) / elapsed > CPU_BOUND
 
-    def _shrink(self) -> None:
-        deadline = time.monotonic() - self.idle
-        while self._free and self._size > self.core and self._free[0][1] <= deadline:
-            executor, _ = self._free.popleft()
-            self._size -= 1
-            executor.submit(self._retire)
-            executor.shutdown(wait=False)
+    def _is_stuck(self, turn: _Turn) -> bool:
+        """Tell whether an event has waited long, and not because many are before it."""
+        waited = time.monotonic() - turn.since
+        returns = self._returned - turn.returned
+        return waited > PATIENCE and returns < self._size * waited / SLOW
+
+
+class _Turn(Future["PoolThread"]):
+    """A place in the queue: since when, and how often threads had come back by then."""
+
+    def __init__(self, returned: int) -> None:
+        super().__init__()
+        self.since = time.monotonic()
+        self.returned = returned
+
+
+class PoolThread:
+    """One thread of a pool: it runs what it is handed, in order, and looks after itself.
+
+    It ends when nothing refers to this object any more.
+    """
+
+    _numbers = count(1)
+
+    def __init__(self, pool: ThreadPool) -> None:
+        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+        self._last: Future[Any] | None = None
+        thread = threading.Thread(
+            target=_serve,
+            args=(weakref.ref(self), weakref.ref(pool), self._calls, pool.idle, pool.retire),
+            name=f"rxbridge_{next(self._numbers)}",
+            daemon=True,
+        )
+        thread.start()
+        _running[thread] = self._calls
+        weakref.finalize(self, self._calls.put, None)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has something left to run."""
+        return self._last is not None and not self._last.done()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Run ``fn`` on the thread."""
+        promised: Future[T] = Future()
+        self._last = promised
+        self._calls.put((promised, partial(fn, *args, **kwargs)))
+        return promised
+
+
+_Call: TypeAlias = "tuple[Future[Any], Callable[[], Any]]"
+
+# Daemons, so that those that idle do not keep the process; what still runs is waited for.
+_running: weakref.WeakKeyDictionary[threading.Thread, SimpleQueue[Any]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@atexit.register
+def _wait_for_calls() -> None:
+    for thread, calls in list(_running.items()):
+        calls.put(None)
+        thread.join()
+
+
+def _serve(
+    this: weakref.ref[PoolThread],
+    pool: weakref.ref[ThreadPool],
+    calls: SimpleQueue[_Call | None],
+    idle: float,
+    retire: Call,
+) -> None:
+    """Run calls until there are to be no more."""
+    is_clean, pause = True, idle
+    while True:
+        try:
+            call = calls.get(timeout=pause)
+        except Empty:
+            thread, owner = this(), pool()
+            if thread is None or owner is None:
+                break
+            if is_clean:
+                if owner.dismiss(thread):
+                    break
+            elif owner.clean_up(thread):
+                is_clean, pause = True, idle
+            else:  # Leased, by a handler that waits for something else.
+                pause = min(2 * pause, 1.0)
+            del thread, owner
+            continue
+        if call is None:
+            break
+        promised, work = call
+        if promised.set_running_or_notify_cancel():
+            _fulfil(promised, work)
+        del call, promised, work
+        is_clean, pause = False, LINGER
+    _logged(retire)
+
+
+def _logged(hook: Call) -> None:
+    try:
+        hook()
+    except Exception:
+        logger.exception("The clean-up of an event's thread failed")
 
 
 class Lease(Executor):
@@ -231,7 +361,7 @@ class Lease(Executor):
 
     def __init__(self, pool: ThreadPool) -> None:
         self._pool = pool
-        self._executor: ThreadPoolExecutor | None = None
+        self._thread: PoolThread | None = None
         self._backlog: list[tuple[Future[Any], Callable[[], Any]]] = []
         self._queueing: asyncio.Task[None] | None = None
         self._refusal: PoolExhausted | None = None
@@ -239,19 +369,19 @@ class Lease(Executor):
     @property
     def taken(self) -> bool:
         """Whether the event has a thread."""
-        return self._executor is not None
+        return self._thread is not None
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` on the event's thread."""
-        if self._executor is not None:
-            return self._executor.submit(fn, *args, **kwargs)
+        if self._thread is not None:
+            return self._thread.submit(fn, *args, **kwargs)
         if self._refusal is not None:
             raise self._refusal
         call = partial(fn, *args, **kwargs)
         if self._queueing is None:
-            if (executor := self._pool.take()) is not None:
-                self._executor = executor
-                return executor.submit(_after, self._pool.prepare, call)
+            if (thread := self._pool.take()) is not None:
+                self._thread = thread
+                return thread.submit(_after, self._pool.prepare, call)
             self._queueing = asyncio.get_running_loop().create_task(self._queue())
         promised: Future[T] = Future()
         self._backlog.append((promised, call))
@@ -263,24 +393,24 @@ class Lease(Executor):
             self._queueing.cancel()
         for promised, _ in self._backlog:
             promised.cancel()
-        executor, self._executor = self._executor, None
-        if executor is not None:
-            self._pool.give_back(executor)
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._pool.give_back(thread)
 
     async def _queue(self) -> None:
         try:
-            executor = await self._pool.queue()
+            thread = await self._pool.queue()
         except PoolExhausted as error:
             self._refusal = error
             for promised, _ in self._backlog:
                 if promised.set_running_or_notify_cancel():
                     promised.set_exception(error)
             return
-        self._executor = executor
+        self._thread = thread
         prepare = self._pool.prepare
         for promised, call in self._backlog:
             if promised.set_running_or_notify_cancel():
-                executor.submit(_fulfil, promised, partial(_after, prepare, call))
+                thread.submit(_fulfil, promised, partial(_after, prepare, call))
                 prepare = _nothing
         self._backlog.clear()
         self._queueing = None

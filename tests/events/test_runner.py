@@ -912,7 +912,7 @@ class TestConnections:
             "close_old_connections",
             lambda: (calls.append(threading.get_ident()), close()),
         )
-        pool = database_threads(core=1)
+        pool = database_threads(core=1, keep=0)
 
         async def view(request):
             me = await sync_to_async(threading.get_ident)()
@@ -921,24 +921,56 @@ class TestConnections:
 
         outcome = await run([], view, threads=pool)
         assert outcome.exception is None
-        await until(lambda: whole(pool))
-        assert len(calls) == 2
+        await until(lambda: len(calls) == 2)
         assert len(set(calls)) == 1
 
     async def test_idle_threads_hold_no_connection_with_conn_max_age_0(self):
         pool = database_threads(core=1)
+        used = []
 
         async def view(request):
             await User.objects.acount()
-            assert await sync_to_async(lambda: connection.connection is not None)()
+            used.append(await sync_to_async(lambda: connections["default"])())
 
         outcome = await run([], view, threads=pool)
         assert outcome.exception is None
+        assert used[0].connection is not None
+        await until(lambda: used[0].connection is None)
         await until(lambda: whole(pool))
-        executor = pool.take()
-        opened = executor.submit(lambda: connections["default"].connection)
-        assert await asyncio.wrap_future(opened) is None
-        pool.give_back(executor)
+
+    @pytest.mark.parametrize(
+        ("keep", "vendor", "shares"),
+        [(None, "sqlite", True), (0, "sqlite", False), (None, "postgresql", False)],
+    )
+    async def test_events_that_follow_each_other_share_a_connection_where_there_is_no_server(
+        self, monkeypatch, keep, vendor, shares
+    ):
+        pool = database_threads(core=1, keep=keep)
+        used = []
+
+        def use():
+            User.objects.count()
+            used.append(connection.connection)
+            monkeypatch.setattr(connections["default"], "vendor", vendor)
+
+        for _ in range(2):
+            outcome = await run([], lambda request: sync_to_async(use)(), threads=pool)
+            assert outcome.exception is None
+        assert (used[0] is used[1]) is shares
+
+    async def test_connection_is_not_shared_for_longer_than_a_second(self, monkeypatch):
+        monkeypatch.setattr(runner_module, "SQLITE_KEEP", 0.05)
+        pool = database_threads(core=1)
+        used = []
+
+        def use():
+            User.objects.count()
+            used.append(connection.connection)
+            time.sleep(0.02)
+
+        for _ in range(5):
+            await run([], lambda request: sync_to_async(use)(), threads=pool)
+        assert 1 < len(set(map(id, used))) < 5
 
     @pytest.mark.parametrize(
         ("keep", "pause", "breaks", "is_kept"),
@@ -966,9 +998,10 @@ class TestConnections:
             await until(lambda: whole(pool))
             await asyncio.sleep(pause)
         assert (used[0] is used[1]) is is_kept
-        executor = pool.take()
-        executor.submit(connections.close_all).result()
-        pool.give_back(executor)
+        await until(lambda: whole(pool))
+        thread = pool.take()
+        thread.submit(connections.close_all).result()
+        pool.give_back(thread)
 
     @pytest.mark.parametrize(
         ("engine", "limit"),

@@ -1,6 +1,7 @@
 """ThreadPool: exclusive threads, growth for what waits, a bound, and nothing ever lost."""
 
 import asyncio
+import gc
 import subprocess
 import sys
 import threading
@@ -110,7 +111,7 @@ async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
 )
 def test_process_that_uses_most_of_a_core_is_cpu_bound(cores_in_use, is_cpu_bound):
     pool = ThreadPool()
-    pool._measured = (time.monotonic() - 1, time.process_time() - cores_in_use)
+    pool._measured = (time.monotonic() - 1, time.process_time() - cores_in_use, 0)
     assert pool._is_cpu_bound() is is_cpu_bound
 
 
@@ -124,6 +125,14 @@ async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_i
     assert await asyncio.wait_for(event(pool, lambda: "served"), 2) == "served"
     held.set()
     await holder
+    assert pool.size == 2
+
+
+async def test_events_that_wait_long_because_they_are_many_get_no_more_threads(monkeypatch):
+    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(threads, "PATIENCE", 0.05)
+    pool = ThreadPool(core=2, limit=16)
+    await asyncio.gather(*(event(pool, time.sleep, 0.002) for _ in range(200)))
     assert pool.size == 2
 
 
@@ -235,19 +244,52 @@ async def test_threads_above_the_core_end_after_idling_and_are_retired_on_themse
     assert pool.free == 1
 
 
-async def test_prepare_and_clean_run_once_per_lease_on_its_thread():
+async def test_prepare_runs_before_each_lease_and_clean_once_nobody_leased_the_thread_again():
     calls = []
     pool = ThreadPool(
         core=1,
         prepare=lambda: calls.append(("prepare", threading.get_ident())),
         clean=lambda: calls.append(("clean", threading.get_ident())),
     )
+    for _ in range(2):
+        with pool.lease() as lease:
+            async with ThreadSensitiveContext(executor=lease):
+                me = await sync_to_async(threading.get_ident)()
+                await sync_to_async(threading.get_ident)()
+    await until(lambda: len(calls) == 3)
+    assert pool.free in (0, 1)
+    await asyncio.sleep(0.2)
+    assert calls == [("prepare", me), ("prepare", me), ("clean", me)]
+
+
+async def test_thread_is_not_cleaned_while_its_event_awaits_something_else():
+    calls = []
+    pool = ThreadPool(core=1, clean=lambda: calls.append("clean"))
     with pool.lease() as lease:
         async with ThreadSensitiveContext(executor=lease):
-            me = await sync_to_async(threading.get_ident)()
-            await sync_to_async(threading.get_ident)()
+            await sync_to_async(int)()
+            await asyncio.sleep(0.25)
+            await sync_to_async(calls.append)("still the event's")
+            await asyncio.sleep(0.25)
+        assert calls == ["still the event's"]
+    await until(lambda: calls == ["still the event's", "clean"])
     await until(lambda: pool.free == 1)
-    assert calls == [("prepare", me), ("clean", me)]
+
+
+async def test_thread_is_cleaned_although_its_loop_is_gone():
+    calls = []
+    pool = ThreadPool(core=1, clean=lambda: calls.append("clean"))
+    await asyncio.to_thread(asyncio.run, event(pool, int))
+    await until(lambda: calls == ["clean"])
+
+
+async def test_threads_end_with_their_pool():
+    retired = threading.Event()
+    pool = ThreadPool(core=1, retire=retired.set)
+    await event(pool, int)
+    del pool
+    gc.collect()
+    await until(retired.is_set)
 
 
 @pytest.mark.parametrize("waits", [False, True])
@@ -272,8 +314,9 @@ async def test_failing_clean_is_logged_and_keeps_the_thread(caplog):
 
     pool = ThreadPool(core=1, clean=clean)
     await event(pool, int)
+    await until(lambda: "database gone" in caplog.text)
     await until(lambda: pool.free == 1)
-    assert "database gone" in caplog.text
+    assert await event(pool, lambda: "works") == "works"
 
 
 def test_pool_serves_one_event_loop_after_another():
@@ -297,6 +340,22 @@ def test_loop_that_ends_under_its_events_loses_no_thread():
 
     asyncio.run(leave_events_behind())
     assert asyncio.run(asyncio.wait_for(event(pool, lambda: "works"), 5)) == "works"
+
+
+def test_process_that_exits_waits_for_a_call_that_runs():
+    code = """
+import asyncio, time, django
+django.setup()
+from rxbridge.events.threads import ThreadPool
+pool = ThreadPool(retire=lambda: print("retired"))
+async def main():
+    pool.lease().submit(lambda: (time.sleep(0.3), print("ended")))
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert (done.stdout, done.stderr) == ("ended\nretired\n", "")
 
 
 def test_idle_threads_do_not_hold_up_the_process_exit():
