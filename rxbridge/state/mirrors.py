@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -122,7 +121,10 @@ async def mirror_into(
     user: Any = getattr(request, "user", None)
     if (known := innermost(user)) is not None:
         user = known  # each attribute read through a lazy object costs three of these
-    shown = await _computed(partial(_of_user, user, own or {}))
+    try:
+        shown = _of_user(user, own or {})
+    except SynchronousOnlyOperation:  # An attribute of the user's asks the database.
+        shown = await sync_to_async(_of_user)(user, own or {})
     shown["language"] = language_of(request)
     shown["language_bidi"] = is_bidi(shown["language"])
     if "perms" in names or "group_names" in names:
@@ -154,14 +156,6 @@ def take_over(state: Any, shown: Mapping[str, Any]) -> bool:
     return bool(changed)
 
 
-async def _computed(compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Compute at once; or on the event's thread, if that asks the database."""
-    try:
-        return compute()
-    except SynchronousOnlyOperation:
-        return await sync_to_async(compute)()
-
-
 def _of_user(user: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     shown = user_snapshot(user)
     for name, empty in own.items():
@@ -182,12 +176,12 @@ async def _permissions(
         state._permissions_of = ""
         return {"perms": [], "group_names": []}
     of = f"{user.pk} {user.is_active} {getattr(user, 'is_superuser', False)}"
+    is_recent = abs(time.time() - state._permissions_at) < PERMISSIONS_LAST
+    if state._permissions_of == of and is_recent and not getattr(request, "shows_page", False):
+        return {}
     asked = vars(request).setdefault(_ASKED, {})
     name = state.get_full_name()
     if asked.get(name) == of:
-        return {}
-    is_recent = abs(time.time() - state._permissions_at) < PERMISSIONS_LAST
-    if state._permissions_of == of and is_recent and not getattr(request, "shows_page", False):
         return {}
     state._permissions_of, state._permissions_at, asked[name] = of, time.time(), of
     return await sync_to_async(_ask_permissions)(user, names)
