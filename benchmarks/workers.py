@@ -43,9 +43,9 @@ CONTENDERS = {
             "with its defaults, `def` handlers, which may use the plain ORM",
         ),
         Contender(
-            "rxbridge keep",
-            ("through_rxbridge", "keep"),
-            "`database_threads(keep=60)`: connections stay open, as reflex-django's always do",
+            "rxbridge keep=0",
+            ("through_rxbridge", "opening"),
+            "`database_threads(keep=0)`: opens and closes a connection for each event",
         ),
         Contender(
             "rxbridge Revalidator",
@@ -67,7 +67,14 @@ CONTENDERS = {
         Contender(
             "synchronous floor",
             ("floor",),
-            "the same hooks, queries and clean-up called directly on one thread",
+            "the same hooks, queries and clean-up called directly on one thread; it opens and "
+            "closes a connection each time, as Django does",
+            one_tab_only=True,
+        ),
+        Contender(
+            "shared floor",
+            ("floor", "shared"),
+            "the same with one connection for up to a second, as rxbridge's default on SQLite",
             one_tab_only=True,
         ),
     )

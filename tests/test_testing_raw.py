@@ -169,6 +169,8 @@ class TestEvents:
             file = ("a.txt", b"0123")
             answer = await raw.upload(f"{COUNTER}.upload_stream", file, token=socket.token)
             assert answer.status_code == 202
+            # The answer comes before the handler has run, which no event waits for.
+            await socket.send(f"{COUNTER}.who")
             fired = await socket.send(f"{COUNTER}.count_up")
             assert fired.vars["count"] == 4 + 3
 

@@ -3,8 +3,13 @@
 No event loop, no Reflex. Nothing that runs Django's middleware can be faster without leaving
 part of it out. The request is made by Django's ``RequestFactory``-like shortest way: the ASGI
 request of one fixed scope.
+
+    python -m benchmarks.contenders.floor [shared]
+
+``shared`` uses a connection for up to a second, as rxbridge does by default on SQLite.
 """
 
+import sys
 from io import BytesIO
 
 from benchmarks.contenders.worker import serve
@@ -13,6 +18,7 @@ from benchmarks.contenders.worker import serve
 class Floor:
     def __init__(self):
         from django.conf import settings
+        from django.db import connection
         from django.utils.module_loading import import_string
 
         from benchmarks.contenders import urls
@@ -24,6 +30,8 @@ class Floor:
             each.process_response for each in reversed(chain) if hasattr(each, "process_response")
         ]
         self._cookies = []
+        if "shared" in sys.argv:
+            connection.settings_dict["CONN_MAX_AGE"] = 1
 
     def open(self, visitors):
         self._cookies += [visitor.cookie.encode() for visitor in visitors]

@@ -1,10 +1,10 @@
 """rxbridge: the event bridge with its defaults, and with what the command line names.
 
-    python -m benchmarks.contenders.through_rxbridge [revalidator] [keep] [plain]
+    python -m benchmarks.contenders.through_rxbridge [revalidator] [opening] [plain]
 
-``revalidator`` checks the user once a minute instead of before each event; ``keep`` leaves the
-connections open between events; ``plain`` writes the handlers without ``async``, so that they run
-on their event's thread.
+``revalidator`` checks the user once a minute instead of before each event; ``opening`` opens a
+connection for each event; ``plain`` writes the handlers without ``async``, so that they run on
+their event's thread.
 """
 
 import itertools
@@ -32,10 +32,10 @@ def contender():
         from rxbridge.events.revalidator import Revalidator
 
         options["identity"] = Revalidator(interval=60.0)
-    if "keep" in sys.argv:
+    if "opening" in sys.argv:
         from rxbridge.events import database_threads
 
-        options["threads"] = database_threads(keep=60)
+        options["threads"] = database_threads(keep=0)
     connections = ConnectionRegistry()
     requests = SyntheticRequestFactory(connections)
     state = plain_state() if "plain" in sys.argv else async_state()

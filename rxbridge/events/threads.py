@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
-import logging
 import threading
 import time
-import weakref
 from collections import deque
 from concurrent.futures import Executor, Future
 from functools import partial
-from itertools import count
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from rxbridge.errors import PoolExhausted
+from rxbridge.events._worker import Worker, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Lease", "ThreadPool"]
+    from rxbridge.events._worker import Hook, Job
 
-logger = logging.getLogger("rxbridge")
+__all__ = ["Lease", "ThreadPool"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 CHECK_INTERVAL = 0.01
 """Seconds between looks at whether waiting events need another thread."""
+
+LATE = 0.005
+"""Seconds that a look comes too late by which the event loop shows that it has too much to do."""
 
 CPU_BOUND = 0.75
 """Cores in use above which another thread would only fight over the GIL."""
@@ -38,11 +37,6 @@ PATIENCE = 2.0
 
 SLOW = 0.1
 """Seconds between two returns of a thread above which waiting events are not merely many."""
-
-LINGER = 0.05
-"""Seconds after which a thread that nobody leased again is cleaned."""
-
-Call: TypeAlias = "Callable[[], object]"
 
 
 class ThreadPool:
@@ -58,8 +52,7 @@ class ThreadPool:
 
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease,
-    ``clean`` once nobody has leased it again for ``LINGER`` seconds, and ``retire`` before it
-    ends.
+    ``clean`` once nobody has leased it again for 50 ms, and ``retire`` before it ends.
     """
 
     def __init__(
@@ -69,9 +62,9 @@ class ThreadPool:
         limit: int = 100,
         wait: float = 30.0,
         idle: float = 30.0,
-        prepare: Call | None = None,
-        clean: Call | None = None,
-        retire: Call | None = None,
+        prepare: Hook | None = None,
+        clean: Hook | None = None,
+        retire: Hook | None = None,
     ) -> None:
         if not 1 <= core <= limit:
             msg = f"core={core} and limit={limit} must satisfy 1 <= core <= limit."
@@ -91,8 +84,8 @@ class ThreadPool:
         self._size = 0
         # The last one returned is leased first: its connection and caches are warm, and the
         # ones at the front are those that idle.
-        self._free: deque[PoolThread] = deque()
-        self._waiting: deque[_Turn] = deque()
+        self._free: deque[Worker] = deque()
+        self._waiting: deque[Lease] = deque()
         self._watching: asyncio.AbstractEventLoop | None = None
         self._measured = (0.0, 0.0, 0)
         self._returned = 0
@@ -111,103 +104,86 @@ class ThreadPool:
         """Return a lease for a ``with`` block; it takes its thread at the first call in it."""
         return Lease(self)
 
-    def take(self) -> PoolThread | None:
-        """Return a thread for exclusive use if one is to be had without waiting."""
+    def serve(self, lease: Lease, job: Job) -> None:
+        """Have ``job`` run on the lease's thread; one that has none gets in line for it."""
         with self._lock:
-            return self._take()
-
-    async def queue(self) -> PoolThread:
-        """Wait for a thread, in order of arrival; raise ``PoolExhausted`` after ``wait``."""
-        with self._lock:
-            if (thread := self._take()) is not None:
-                return thread
-            turn = _Turn(self._returned)
-            self._waiting.append(turn)
+            if lease.refusal is not None:
+                raise lease.refusal
+            if lease.worker is not None:
+                lease.worker.hand(job)
+                return
+            lease.backlog.append(job)
+            if len(lease.backlog) > 1:
+                return
+            if (worker := self._take()) is not None:
+                lease.begin(worker)
+                return
+            lease.since, lease.returned = time.monotonic(), self._returned
+            self._waiting.append(lease)
         self._watch(asyncio.get_running_loop())
-        try:
-            async with asyncio.timeout(self.wait):
-                return await asyncio.wrap_future(turn)
-        except TimeoutError:
-            self._abandon(turn)
-            msg = (
-                f"No thread came free within {self.wait:g} s; all {self._size} are leased. "
-                "Raise ThreadPool(limit=...), or make handlers that wait long background tasks."
-            )
-            raise PoolExhausted(msg) from None
-        except asyncio.CancelledError:
-            self._abandon(turn)
-            raise
 
-    def give_back(self, thread: PoolThread) -> None:
-        """Return a thread that was taken.
+    def end(self, lease: Lease) -> None:
+        """Take back the lease's thread, or its place in the line for one.
 
         A cancelled event may leave a hook running; then the thread is free once that has ended,
         and nobody waits for it.
         """
-        if thread.is_busy:
-            thread.submit(self._come_back, thread)
-        else:
-            self._come_back(thread)
+        with self._lock:
+            worker, lease.worker = lease.worker, None
+            if worker is not None and not worker.is_busy:
+                self._come_back(worker)
+            elif worker is not None:
+                worker.hand((Future(), partial(self._come_back_later, worker)))
+            elif lease in self._waiting:
+                self._waiting.remove(lease)
 
-    def clean_up(self, thread: PoolThread) -> bool:
+    def clean_up(self, worker: Worker) -> bool:
         """Clean a thread, on itself, unless it is leased."""
         with self._lock:
-            if thread not in self._free:
+            if worker not in self._free:
                 return False
-            self._free.remove(thread)
+            self._free.remove(worker)
         try:
-            _logged(self.clean)
+            logged(self.clean)
         finally:
             with self._lock:
-                self._give(thread, warm=False)
+                self._give(worker, warm=False)
         return True
 
-    def dismiss(self, thread: PoolThread) -> bool:
+    def dismiss(self, worker: Worker) -> bool:
         """Tell a thread that has idled whether it is to end."""
         with self._lock:
-            if self._size <= self.core or thread not in self._free:
+            if self._size <= self.core or worker not in self._free:
                 return False
-            self._free.remove(thread)
+            self._free.remove(worker)
             self._size -= 1
             return True
 
-    def _come_back(self, thread: PoolThread) -> None:
+    def _come_back_later(self, worker: Worker) -> None:
         with self._lock:
-            self._returned += 1
-            self._give(thread)
+            self._come_back(worker)
 
-    def _take(self) -> PoolThread | None:
-        if self._waiting:
-            return None
-        if self._free:
+    def _come_back(self, worker: Worker) -> None:
+        self._returned += 1
+        self._give(worker)
+
+    def _take(self) -> Worker | None:
+        if self._free and not self._waiting:
             return self._free.pop()
-        if self._size < self.core:
-            return self._start()
-        return None
+        return self._start() if self._size < self.core else None
 
-    def _start(self) -> PoolThread:
+    def _start(self) -> Worker:
+        worker = Worker(self)
         self._size += 1
-        return PoolThread(self)
+        return worker
 
-    def _give(self, thread: PoolThread, *, warm: bool = True) -> None:
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if turn.set_running_or_notify_cancel():
-                turn.set_result(thread)
-                return
-        if warm:
-            self._free.append(thread)
+    def _give(self, worker: Worker, *, warm: bool = True) -> None:
+        if self._waiting:
+            self._waiting.popleft().begin(worker)
+        elif warm:
+            self._free.append(worker)
         else:
-            self._free.appendleft(thread)
-
-    def _abandon(self, turn: _Turn) -> None:
-        with self._lock:
-            # It may have been handed over just as its event was cancelled.
-            if turn.done() and not turn.cancelled():
-                self._give(turn.result())
-            else:
-                turn.cancel()
-                self._waiting = deque(each for each in self._waiting if each is not turn)
+            self._free.appendleft(worker)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look after the pool while events wait."""
@@ -215,18 +191,33 @@ class ThreadPool:
             return
         self._watching = loop
         self._measured = (time.monotonic(), time.process_time(), self._returned)
-        loop.call_later(CHECK_INTERVAL, self._check, loop)
+        due = loop.time() + CHECK_INTERVAL
+        loop.call_at(due, self._check, loop, due)
 
-    def _check(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
         self._watching = None
+        late = []
         with self._lock:
-            self._grow()
+            self._grow(is_late=loop.time() - due > LATE)
+            deadline = time.monotonic() - self.wait
+            while self._waiting and self._waiting[0].since <= deadline:
+                late.append(self._waiting.popleft())
+                late[-1].refusal = self._refusal()
+        for lease in late:
+            lease.fail()
         if self._waiting:
             self._watch(loop)
 
-    def _grow(self) -> None:
+    def _refusal(self) -> PoolExhausted:
+        return PoolExhausted(
+            f"No thread came free within {self.wait:g} s; all {self._size} are leased. "
+            "Raise ThreadPool(limit=...), or make handlers that wait long background tasks."
+        )
+
+    def _grow(self, *, is_late: bool) -> None:
         wanted = min(self._size, self.limit - self._size, len(self._waiting))
-        if wanted > 0 and (self._is_brisk() or self._is_cpu_bound()):
+        # A loop that is behind has threads wait for it, too.
+        if wanted > 0 and (is_late or self._is_brisk() or self._is_cpu_bound()):
             wanted = int(self._is_stuck(self._waiting[0]))
         for _ in range(wanted):
             self._give(self._start())
@@ -244,111 +235,11 @@ class ThreadPool:
         elapsed = max(time.monotonic() - wall, 1e-6)
         return (time.process_time() - cpu) / elapsed > CPU_BOUND
 
-    def _is_stuck(self, turn: _Turn) -> bool:
+    def _is_stuck(self, lease: Lease) -> bool:
         """Tell whether an event has waited long, and not because many are before it."""
-        waited = time.monotonic() - turn.since
-        returns = self._returned - turn.returned
+        waited = time.monotonic() - lease.since
+        returns = self._returned - lease.returned
         return waited > PATIENCE and returns < self._size * waited / SLOW
-
-
-class _Turn(Future["PoolThread"]):
-    """A place in the queue: since when, and how often threads had come back by then."""
-
-    def __init__(self, returned: int) -> None:
-        super().__init__()
-        self.since = time.monotonic()
-        self.returned = returned
-
-
-class PoolThread:
-    """One thread of a pool: it runs what it is handed, in order, and looks after itself.
-
-    It ends when nothing refers to this object any more.
-    """
-
-    _numbers = count(1)
-
-    def __init__(self, pool: ThreadPool) -> None:
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
-        self._last: Future[Any] | None = None
-        thread = threading.Thread(
-            target=_serve,
-            args=(weakref.ref(self), weakref.ref(pool), self._calls, pool.idle, pool.retire),
-            name=f"rxbridge_{next(self._numbers)}",
-            daemon=True,
-        )
-        thread.start()
-        _running[thread] = self._calls
-        weakref.finalize(self, self._calls.put, None)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it has something left to run."""
-        return self._last is not None and not self._last.done()
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run ``fn`` on the thread."""
-        promised: Future[T] = Future()
-        self._last = promised
-        self._calls.put((promised, partial(fn, *args, **kwargs)))
-        return promised
-
-
-_Call: TypeAlias = "tuple[Future[Any], Callable[[], Any]]"
-
-# Daemons, so that those that idle do not keep the process; what still runs is waited for.
-_running: weakref.WeakKeyDictionary[threading.Thread, SimpleQueue[Any]] = (
-    weakref.WeakKeyDictionary()
-)
-
-
-@atexit.register
-def _wait_for_calls() -> None:
-    for thread, calls in list(_running.items()):
-        calls.put(None)
-        thread.join()
-
-
-def _serve(
-    this: weakref.ref[PoolThread],
-    pool: weakref.ref[ThreadPool],
-    calls: SimpleQueue[_Call | None],
-    idle: float,
-    retire: Call,
-) -> None:
-    """Run calls until there are to be no more."""
-    is_clean, pause = True, idle
-    while True:
-        try:
-            call = calls.get(timeout=pause)
-        except Empty:
-            thread, owner = this(), pool()
-            if thread is None or owner is None:
-                break
-            if is_clean:
-                if owner.dismiss(thread):
-                    break
-            elif owner.clean_up(thread):
-                is_clean, pause = True, idle
-            else:  # Leased, by a handler that waits for something else.
-                pause = min(2 * pause, 1.0)
-            del thread, owner
-            continue
-        if call is None:
-            break
-        promised, work = call
-        if promised.set_running_or_notify_cancel():
-            _fulfil(promised, work)
-        del call, promised, work
-        is_clean, pause = False, LINGER
-    _logged(retire)
-
-
-def _logged(hook: Call) -> None:
-    try:
-        hook()
-    except Exception:
-        logger.exception("The clean-up of an event's thread failed")
 
 
 class Lease(Executor):
@@ -361,71 +252,49 @@ class Lease(Executor):
 
     def __init__(self, pool: ThreadPool) -> None:
         self._pool = pool
-        self._thread: PoolThread | None = None
-        self._backlog: list[tuple[Future[Any], Callable[[], Any]]] = []
-        self._queueing: asyncio.Task[None] | None = None
-        self._refusal: PoolExhausted | None = None
+        self._is_prepared = False
+        # For the pool, under its lock.
+        self.worker: Worker | None = None
+        self.refusal: PoolExhausted | None = None
+        self.backlog: list[Job] = []
+        self.since = 0.0
+        self.returned = 0
 
     @property
     def taken(self) -> bool:
         """Whether the event has a thread."""
-        return self._thread is not None
+        return self.worker is not None
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` on the event's thread."""
-        if self._thread is not None:
-            return self._thread.submit(fn, *args, **kwargs)
-        if self._refusal is not None:
-            raise self._refusal
-        call = partial(fn, *args, **kwargs)
-        if self._queueing is None:
-            if (thread := self._pool.take()) is not None:
-                self._thread = thread
-                return thread.submit(_after, self._pool.prepare, call)
-            self._queueing = asyncio.get_running_loop().create_task(self._queue())
         promised: Future[T] = Future()
-        self._backlog.append((promised, call))
+        self._pool.serve(self, (promised, partial(self._prepared, partial(fn, *args, **kwargs))))
         return promised
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
-        """Give the thread back, or the place in the queue for one."""
-        if self._queueing is not None:
-            self._queueing.cancel()
-        for promised, _ in self._backlog:
+        """Give the thread back, or the place in the line for one."""
+        self._pool.end(self)
+        for promised, _ in self.backlog:
             promised.cancel()
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._pool.give_back(thread)
 
-    async def _queue(self) -> None:
-        try:
-            thread = await self._pool.queue()
-        except PoolExhausted as error:
-            self._refusal = error
-            for promised, _ in self._backlog:
-                if promised.set_running_or_notify_cancel():
-                    promised.set_exception(error)
-            return
-        self._thread = thread
-        prepare = self._pool.prepare
-        for promised, call in self._backlog:
+    def begin(self, worker: Worker) -> None:
+        """Have the thread run what has waited for it."""
+        self.worker = worker
+        for job in self.backlog:
+            worker.hand(job)
+        self.backlog.clear()
+
+    def fail(self) -> None:
+        """Have what waits for the thread fail with the refusal."""
+        for promised, _ in self.backlog:
             if promised.set_running_or_notify_cancel():
-                thread.submit(_fulfil, promised, partial(_after, prepare, call))
-                prepare = _nothing
-        self._backlog.clear()
-        self._queueing = None
+                promised.set_exception(self.refusal)
 
-
-def _fulfil(promised: Future[T], call: Callable[[], T]) -> None:
-    try:
-        promised.set_result(call())
-    except BaseException as error:
-        promised.set_exception(error)
-
-
-def _after(prepare: Callable[[], object], call: Callable[[], T]) -> T:
-    prepare()
-    return call()
+    def _prepared(self, call: Callable[[], T]) -> T:
+        if not self._is_prepared:
+            self._pool.prepare()
+            self._is_prepared = True
+        return call()
 
 
 def _nothing() -> None:

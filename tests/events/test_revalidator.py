@@ -39,14 +39,18 @@ class Site:
         self.requests = SyntheticRequestFactory(self.connections)
         self.revalidator = Revalidator(interval=interval)
         self.runner = runner_with(self.revalidator, [*settings.MIDDLEWARE, *middleware])
-        self.hops = 0
-        take = self.runner.threads.take
+        self._leases = set()
+        serve = self.runner.threads.serve
 
-        def counted():
-            self.hops += 1
-            return take()
+        def counted(lease, job):
+            self._leases.add(lease)
+            serve(lease, job)
 
-        self.runner.threads.take = counted
+        self.runner.threads.serve = counted
+
+    @property
+    def hops(self):
+        return len(self._leases)
 
     def open(self, cookies):
         header = "; ".join(f"{name}={value}" for name, value in cookies.items()).encode()

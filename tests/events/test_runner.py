@@ -448,10 +448,11 @@ async def test_middleware_not_used_is_left_out_and_named_in_the_plan():
 
 async def test_pool_without_a_free_thread_refuses_with_503():
     pool = ThreadPool(core=1, limit=1, wait=0.03)
-    taken = pool.take()
+    taken = pool.lease()
+    taken.submit(int)
     outcome = await run([hook_that("request", lambda: None)], threads=pool)
     assert (outcome.reached, outcome.response.status_code) == (False, 503)
-    pool.give_back(taken)
+    taken.shutdown()
 
 
 @pytest.mark.parametrize("inner", [hook_that("response", lambda: None), slow_sync])
@@ -468,10 +469,11 @@ async def test_middleware_further_out_sees_the_refusal_for_want_of_a_thread(inne
         return middleware
 
     pool = ThreadPool(core=1, limit=1, wait=0.03)
-    taken = pool.take()
+    taken = pool.lease()
+    taken.submit(int)
     outcome = await run([outer, inner], threads=pool)
     assert seen == [outcome.response.status_code] == [503]
-    pool.give_back(taken)
+    taken.shutdown()
 
 
 @pytest.mark.parametrize(
@@ -999,9 +1001,8 @@ class TestConnections:
             await asyncio.sleep(pause)
         assert (used[0] is used[1]) is is_kept
         await until(lambda: whole(pool))
-        thread = pool.take()
-        thread.submit(connections.close_all).result()
-        pool.give_back(thread)
+        with pool.lease() as lease:
+            await asyncio.wrap_future(lease.submit(connections.close_all))
 
     @pytest.mark.parametrize(
         ("engine", "limit"),
@@ -1032,9 +1033,8 @@ class TestConnections:
         assert sum(each.connection is not None for each in used) == 2
         await until(lambda: pool.size == 1)
         await until(lambda: sum(each.connection is not None for each in used) == 1)
-        executor = pool.take()
-        await asyncio.wrap_future(executor.submit(connections.close_all))
-        pool.give_back(executor)
+        with pool.lease() as lease:
+            await asyncio.wrap_future(lease.submit(connections.close_all))
 
     async def test_broken_connection_costs_one_event(self):
         pool = database_threads(core=1)

@@ -298,14 +298,31 @@ async def test_failing_prepare_fails_the_call_and_keeps_the_thread(waits):
         raise OSError("database gone")
 
     pool = ThreadPool(core=1, limit=1, prepare=prepare)
-    taken = pool.take() if waits else None
+    taken = pool.lease()
+    if waits:
+        taken.submit(int)
     call = asyncio.create_task(event(pool, int))
     await asyncio.sleep(0.005)
-    if taken is not None:
-        pool.give_back(taken)
+    taken.shutdown()
     with pytest.raises(OSError, match="database gone"):
         await call
     await until(lambda: (pool.size, pool.free) == (1, 1))
+
+
+async def test_cancelled_first_call_leaves_the_second_one_prepared():
+    calls = []
+    pool = ThreadPool(core=1, limit=1, prepare=lambda: calls.append("prepare"))
+    held = threading.Event()
+    holder = asyncio.create_task(event(pool, held.wait))
+    await until(lambda: calls == ["prepare"])
+    calls.clear()
+    with pool.lease() as lease:
+        first, second = lease.submit(calls.append, "first"), lease.submit(calls.append, "second")
+        first.cancel()
+        held.set()
+        await asyncio.wrap_future(second)
+    await holder
+    assert calls == ["prepare", "second"]
 
 
 async def test_failing_clean_is_logged_and_keeps_the_thread(caplog):

@@ -1,0 +1,129 @@
+"""Worker: one thread of a pool, which looks after itself when it idles."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, TypeAlias
+
+logger = logging.getLogger("rxbridge")
+
+LINGER = 0.05
+"""Seconds after which a thread that nobody leased again is cleaned."""
+
+_LONGEST_PAUSE = 1.0
+
+Hook: TypeAlias = "Callable[[], object]"
+Job: TypeAlias = "tuple[Future[Any], Callable[[], Any]]"
+"""What is to be called, and the future of its result."""
+
+
+class Pool(Protocol):
+    """What a thread asks of its pool when it has had nothing to do for a while."""
+
+    idle: float
+    retire: Hook
+
+    def clean_up(self, worker: Worker, /) -> bool: ...
+
+    def dismiss(self, worker: Worker, /) -> bool: ...
+
+
+class Worker:
+    """One thread: it runs what it is handed, in order.
+
+    It ends when its pool says so, when nothing refers to this object any more, and with the
+    process, which waits for what it runs.
+    """
+
+    _numbers = count(1)
+
+    def __init__(self, pool: Pool) -> None:
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._last: Future[Any] | None = None
+        thread = threading.Thread(
+            target=_serve,
+            args=(weakref.ref(self), weakref.ref(pool), self._jobs, pool.idle, pool.retire),
+            name=f"rxbridge_{next(self._numbers)}",
+            daemon=True,
+        )
+        thread.start()
+        _alive[thread] = self._jobs
+        weakref.finalize(self, self._jobs.put, None)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it has something left to run."""
+        return self._last is not None and not self._last.done()
+
+    def hand(self, job: Job) -> None:
+        """Have the thread run ``job`` after those it was handed before."""
+        self._last = job[0]
+        self._jobs.put(job)
+
+
+# Daemons, so that those that idle do not keep the process; what still runs is waited for.
+_alive: weakref.WeakKeyDictionary[threading.Thread, SimpleQueue[Any]] = weakref.WeakKeyDictionary()
+
+
+@atexit.register
+def _wait_for_jobs() -> None:
+    for thread, jobs in list(_alive.items()):
+        jobs.put(None)
+        thread.join()
+
+
+def _serve(
+    this: weakref.ref[Worker],
+    pool: weakref.ref[Pool],
+    jobs: SimpleQueue[Job | None],
+    idle: float,
+    retire: Hook,
+) -> None:
+    """Run jobs until there are to be no more."""
+    is_clean, pause = True, idle
+    while True:
+        try:
+            job = jobs.get(timeout=pause)
+        except Empty:
+            worker, owner = this(), pool()
+            if worker is None or owner is None:
+                break
+            if is_clean:
+                if owner.dismiss(worker):
+                    break
+            elif owner.clean_up(worker):
+                is_clean, pause = True, idle
+            else:  # Leased, by an event that awaits something else.
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            del worker, owner
+            continue
+        if job is None:
+            break
+        _run(*job)
+        del job
+        is_clean, pause = False, LINGER
+    logged(retire)
+
+
+def _run(promised: Future[Any], call: Callable[[], Any]) -> None:
+    if not promised.set_running_or_notify_cancel():
+        return
+    try:
+        promised.set_result(call())
+    except BaseException as error:
+        promised.set_exception(error)
+
+
+def logged(hook: Hook) -> None:
+    """Call a hook for which nobody waits."""
+    try:
+        hook()
+    except Exception:
+        logger.exception("The clean-up of an event's thread failed")
