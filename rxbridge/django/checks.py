@@ -74,7 +74,9 @@ def check_application(
     - ``workers``: how many processes serve; from ``WEB_CONCURRENCY`` or 1 without it.
     - ``max_connections``: what each database takes, by alias; its vendor's default without it.
 
-    An empty list means nothing was found::
+    Of an ``rx.App`` whose ``api_transformer`` puts Django into it, this checks who may read what
+    Django answers there; give what the transformer returns for the rest. An empty list means
+    nothing was found::
 
         def test_application():
             assert check_application(application, bridge=bridge, workers=4) == []
@@ -84,6 +86,7 @@ def check_application(
     return [
         *_routing(application),
         *_origins(application),
+        *_cors(application),
         *_bundles_of(application),
         *(_event_chain(bridge) if bridge else ()),
         *(_connections(bridge, workers, max_connections or {}) if bridge else ()),
@@ -249,7 +252,21 @@ def _is_guarded(app: Any) -> bool:
     layers = wrapped(app)
     if any(isinstance(each, OriginGuard) and not each.any_origin for each in layers):
         return True
-    return tuple(_reflex_config().cors_allowed_origins) != ("*",)
+    return not _allows_all_origins()
+
+
+def _allows_all_origins() -> bool:
+    return "*" in _reflex_config().cors_allowed_origins
+
+
+def _cors(application: Any) -> Iterator[checks.CheckMessage]:
+    if getattr(application, "api_transformer", None) is not None and _allows_all_origins():
+        yield checks.Warning(
+            "Reflex's CORS is around what api_transformer adds: every web site may read it with "
+            "the visitor's cookies.",
+            hint="Set cors_allowed_origins in rxconfig.py; [] allows none.",
+            id="rxbridge.W015",
+        )
 
 
 def _bundles_of(application: Any) -> Iterator[checks.CheckMessage]:

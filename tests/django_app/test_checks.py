@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from django.core.cache import caches
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path, re_path
+from reflex_base.registry import RegistrationContext
 
 from rxbridge.asgi import (
     REFLEX_PREFIXES,
@@ -38,7 +39,7 @@ from rxbridge.events import (
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 15)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 16)]
 
 urlpatterns: list[Any] = []
 
@@ -159,6 +160,30 @@ class TestW014UrlWithoutPrefix:
     def test_not_triggered_where_django_is_outside(self):
         urlpatterns.append(path("reports/", view))
         assert check_application(router(default=app)) == []
+
+
+class TestW015CorsAroundDjango:
+    @pytest.fixture
+    def make_app(self) -> Iterator[Any]:
+        with RegistrationContext.ensure_context().fork():
+            yield rx.App
+
+    @pytest.mark.parametrize("origins", [["*"], ["https://shop.example", "*"]])
+    def test_triggered(self, make_app: Any, quiet: rx.Config, origins: list[str]):
+        quiet.cors_allowed_origins = origins
+        inside = make_app(api_transformer=lambda reflex: reflex)
+        assert ids(check_application(inside)) == ["rxbridge.W015"]
+
+    @pytest.mark.parametrize("origins", [[], ["https://shop.example"]])
+    def test_not_triggered_where_others_are_not_allowed(
+        self, make_app: Any, quiet: rx.Config, origins: list[str]
+    ):
+        quiet.cors_allowed_origins = origins
+        assert check_application(make_app(api_transformer=lambda reflex: reflex)) == []
+
+    def test_not_triggered_where_nothing_is_inside(self, make_app: Any, quiet: rx.Config):
+        quiet.cors_allowed_origins = ["*"]
+        assert check_application(make_app()) == []
 
 
 class TestW002ReflexWithoutRoute:
