@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeAlias
 logger = logging.getLogger("rxbridge")
 
 LINGER = 0.05
-"""Seconds after which a thread that nobody leased again is cleaned."""
+"""Seconds after its last call in which a thread may be leased again before it is cleaned."""
 
 _LONGEST_PAUSE = 1.0
 
@@ -47,6 +47,7 @@ class Worker:
     def __init__(self, pool: Pool) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._last: Future[Any] | None = None
+        # The pool may be gone when the thread ends; its ``retire`` must not refer to it.
         thread = threading.Thread(
             target=_serve,
             args=(weakref.ref(self), weakref.ref(pool), self._jobs, pool.idle, pool.retire),
@@ -59,13 +60,21 @@ class Worker:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it has something left to run."""
-        return self._last is not None and not self._last.done()
+        """Whether it may have something left to run.
+
+        A job that was cancelled in the queue is done, though not what is before it.
+        """
+        last = self._last
+        return last is not None and (last.cancelled() or not last.done())
 
     def hand(self, job: Job) -> None:
         """Have the thread run ``job`` after those it was handed before."""
         self._last = job[0]
         self._jobs.put(job)
+
+    def rest(self) -> None:
+        """Let go of the last job's result."""
+        self._last = None
 
 
 # Daemons, so that those that idle do not keep the process; what still runs is waited for.
@@ -74,8 +83,10 @@ _alive: weakref.WeakKeyDictionary[threading.Thread, SimpleQueue[Any]] = weakref.
 
 @atexit.register
 def _wait_for_jobs() -> None:
-    for thread, jobs in list(_alive.items()):
+    alive = list(_alive.items())
+    for _, jobs in alive:
         jobs.put(None)
+    for thread, _ in alive:
         thread.join()
 
 
@@ -87,21 +98,22 @@ def _serve(
     retire: Hook,
 ) -> None:
     """Run jobs until there are to be no more."""
-    is_clean, pause = True, idle
+    is_clean = True
+    pause: float | None = idle
     while True:
         try:
             job = jobs.get(timeout=pause)
         except Empty:
             worker, owner = this(), pool()
             if worker is None or owner is None:
-                break
-            if is_clean:
+                pause = None  # What is in the queue is yet to run; the end comes that way too.
+            elif is_clean:
                 if owner.dismiss(worker):
-                    break
+                    return
             elif owner.clean_up(worker):
                 is_clean, pause = True, idle
             else:  # Leased, by an event that awaits something else.
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * (pause or LINGER), _LONGEST_PAUSE)
             del worker, owner
             continue
         if job is None:
@@ -119,11 +131,13 @@ def _run(promised: Future[Any], call: Callable[[], Any]) -> None:
         promised.set_result(call())
     except BaseException as error:
         promised.set_exception(error)
+        # The traceback holds this frame: without these it would hold itself.
+        del promised, call
 
 
 def logged(hook: Hook) -> None:
     """Call a hook for which nobody waits."""
     try:
         hook()
-    except Exception:
+    except BaseException:  # The thread goes on whatever it is.
         logger.exception("The clean-up of an event's thread failed")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.core.signals import got_request_exception
-from django.db import close_old_connections, connections
+from django.db import connections
 from django.http import HttpResponse
 from django.urls import set_urlconf
 
@@ -26,6 +26,7 @@ from rxbridge.events._rehearsal import in_test_transaction
 from rxbridge.events.threads import ThreadPool
 
 if TYPE_CHECKING:
+    from django.db.backends.base.base import BaseDatabaseWrapper
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
@@ -106,35 +107,45 @@ def database_threads(
         core=core,
         limit=max(core, limit),
         wait=wait,
-        prepare=partial(_close_older, keep) if keep != 0 else close_old_connections,
-        clean=partial(_close_older, keep) if keep else close_old_connections,
+        prepare=partial(_close_older, keep),
+        clean=partial(_close_older, keep or 0.0),
         retire=connections.close_all,
     )
 
 
 def keeps_connections(threads: ThreadPool) -> bool:
     """Tell whether ``threads`` leave connections open whatever ``CONN_MAX_AGE`` says."""
-    return getattr(threads.clean, "func", None) is _close_older
+    clean = threads.clean
+    return isinstance(clean, partial) and clean.func is _close_older and clean.args[0] > 0
 
 
 def _close_older(keep: float | None) -> None:
     """Close this thread's connections as Django does, but ``keep`` seconds later."""
     for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            # Left by a hook that was broken off: Django would never connect again.
+            connection.close()
+            del connections[connection.alias]
+            continue
         seconds = keep
         if seconds is None:
             seconds = SQLITE_KEEP if connection.vendor == "sqlite" else 0.0
         due = connection.close_at
-        is_young = due is not None and time.monotonic() < due + seconds
-        is_sound = (
-            connection.connection is not None
-            and not connection.errors_occurred
-            and connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
-        )
-        if is_young and is_sound:
+        if due is not None and time.monotonic() < due + seconds and _is_sound(connection):
             # As Django's own clean-up does: the next use asks the server again.
             connection.health_check_done = False  # type: ignore[attr-defined]
         else:
             connection.close_if_unusable_or_obsolete()
+
+
+def _is_sound(connection: BaseDatabaseWrapper) -> bool:
+    return (
+        connection.connection is not None
+        and not connection.errors_occurred
+        and connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
+        # Begun by hand and never ended, which Django does not see; only SQLite's driver says.
+        and not getattr(connection.connection, "in_transaction", False)
+    )
 
 
 class MiddlewareRunner:
@@ -205,7 +216,9 @@ class MiddlewareRunner:
             return await self._run(request, run)
         with self.threads.lease() as lease:
             async with ThreadSensitiveContext(executor=lease):
-                return await self._run(request, run)
+                response = await self._run(request, run)
+                lease.failed |= run.exception is not None
+                return response
 
     async def _run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         current_run.set(run)

@@ -7,8 +7,10 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Executor, Future
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from rxbridge.errors import PoolExhausted
 from rxbridge.events._worker import Worker, logged
@@ -51,8 +53,9 @@ class ThreadPool:
     unused.
 
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
-    with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease,
-    ``clean`` once nobody has leased it again for 50 ms, and ``retire`` before it ends.
+    with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease;
+    ``clean`` about 50 ms after its last call if nobody has leased it again, and at once after
+    one that raised; ``retire`` before it ends.
     """
 
     def __init__(
@@ -79,15 +82,16 @@ class ThreadPool:
         self.prepare = prepare or _nothing
         self.clean = clean or _nothing
         self.retire = retire or _nothing
-        # Threads are taken on the event loop, and look after themselves when they idle.
+        # Held by event loops and by the threads themselves, and for no longer than it takes to
+        # move a thread from one place to another.
         self._lock = threading.Lock()
         self._size = 0
         # The last one returned is leased first: its connection and caches are warm, and the
         # ones at the front are those that idle.
         self._free: deque[Worker] = deque()
         self._waiting: deque[Lease] = deque()
-        self._watching: asyncio.AbstractEventLoop | None = None
-        self._measured = (0.0, 0.0, 0)
+        self._ended: deque[Lease] = deque()
+        self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._returned = 0
 
     @property
@@ -106,65 +110,102 @@ class ThreadPool:
 
     def serve(self, lease: Lease, job: Job) -> None:
         """Have ``job`` run on the lease's thread; one that has none gets in line for it."""
-        with self._lock:
-            if lease.refusal is not None:
-                raise lease.refusal
-            if lease.worker is not None:
-                lease.worker.hand(job)
-                return
-            lease.backlog.append(job)
-            if len(lease.backlog) > 1:
-                return
-            if (worker := self._take()) is not None:
-                lease.begin(worker)
-                return
-            lease.since, lease.returned = time.monotonic(), self._returned
-            self._waiting.append(lease)
-        self._watch(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        try:
+            with self._lock:
+                is_served = self._serve(lease, job)
+        finally:
+            self._settle()
+        if not is_served:
+            self._watch(loop)
 
     def end(self, lease: Lease) -> None:
         """Take back the lease's thread, or its place in the line for one.
 
-        A cancelled event may leave a hook running; then the thread is free once that has ended,
-        and nobody waits for it.
+        The garbage collector may end a lost event's lease wherever it runs, even where this
+        thread holds the lock; so whoever holds it sees to what has ended meanwhile.
         """
-        with self._lock:
-            worker, lease.worker = lease.worker, None
-            if worker is not None and not worker.is_busy:
-                self._come_back(worker)
-            elif worker is not None:
-                worker.hand((Future(), partial(self._come_back_later, worker)))
-            elif lease in self._waiting:
-                self._waiting.remove(lease)
+        self._ended.append(lease)
+        self._settle()
 
     def clean_up(self, worker: Worker) -> bool:
         """Clean a thread, on itself, unless it is leased."""
-        with self._lock:
-            if worker not in self._free:
-                return False
-            self._free.remove(worker)
+        if not self._withdraw(worker, fewest=0):
+            return False
         try:
             logged(self.clean)
         finally:
             with self._lock:
                 self._give(worker, warm=False)
+            self._settle()
         return True
 
     def dismiss(self, worker: Worker) -> bool:
-        """Tell a thread that has idled whether it is to end."""
+        """Let a thread go that has idled, on itself, unless it is leased or one of the core."""
+        if not self._withdraw(worker, fewest=self.core):
+            return False
+        logged(self.retire)
         with self._lock:
-            if self._size <= self.core or worker not in self._free:
-                return False
-            self._free.remove(worker)
             self._size -= 1
-            return True
+        self._settle()
+        return True
+
+    def _withdraw(self, worker: Worker, *, fewest: int) -> bool:
+        with self._lock:
+            is_free = self._size > fewest and worker in self._free
+            if is_free:
+                self._free.remove(worker)
+        self._settle()
+        return is_free
 
     def _come_back_later(self, worker: Worker) -> None:
+        logged(self.clean)
         with self._lock:
+            self._come_back(worker)
+        self._settle()
+
+    def _settle(self) -> None:
+        while self._ended and self._lock.acquire(blocking=False):
+            try:
+                while self._ended:
+                    self._take_back(self._ended.popleft())
+            finally:
+                self._lock.release()
+
+    # From here to _grow the lock is held.
+
+    def _serve(self, lease: Lease, job: Job) -> bool:
+        """Serve a job; False when it is the first of a lease that has to wait."""
+        if lease.refusal is not None:
+            raise PoolExhausted(lease.refusal)
+        if lease.worker is None and not lease.backlog:
+            if (worker := self._take()) is None:
+                lease.since, lease.returned = time.monotonic(), self._returned
+                self._waiting.append(lease)
+                lease.backlog.append(job)
+                return False
+            lease.worker = worker
+        if lease.worker is not None:
+            lease.worker.hand(job)
+        else:
+            lease.backlog.append(job)
+        return True
+
+    def _take_back(self, lease: Lease) -> None:
+        worker, lease.worker = lease.worker, None
+        if worker is None:
+            if lease.backlog and lease in self._waiting:
+                self._waiting.remove(lease)
+        elif worker.is_busy or lease.failed:
+            # A cancelled event may leave a hook running, and one that failed its connection in
+            # any state; the thread is free once that has ended and it is clean.
+            worker.hand((Future(), partial(self._come_back_later, worker)))
+        else:
             self._come_back(worker)
 
     def _come_back(self, worker: Worker) -> None:
         self._returned += 1
+        worker.rest()
         self._give(worker)
 
     def _take(self) -> Worker | None:
@@ -185,61 +226,70 @@ class ThreadPool:
         else:
             self._free.appendleft(worker)
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look after the pool while events wait."""
-        if self._watching is loop:
-            return
-        self._watching = loop
-        self._measured = (time.monotonic(), time.process_time(), self._returned)
-        due = loop.time() + CHECK_INTERVAL
-        loop.call_at(due, self._check, loop, due)
-
-    def _check(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self._watching = None
-        late = []
-        with self._lock:
-            self._grow(is_late=loop.time() - due > LATE)
-            deadline = time.monotonic() - self.wait
-            while self._waiting and self._waiting[0].since <= deadline:
-                late.append(self._waiting.popleft())
-                late[-1].refusal = self._refusal()
-        for lease in late:
-            lease.fail()
-        if self._waiting:
-            self._watch(loop)
-
-    def _refusal(self) -> PoolExhausted:
-        return PoolExhausted(
-            f"No thread came free within {self.wait:g} s; all {self._size} are leased. "
-            "Raise ThreadPool(limit=...), or make handlers that wait long background tasks."
-        )
-
-    def _grow(self, *, is_late: bool) -> None:
+    def _grow(self, look: _Look, *, is_late: bool) -> None:
         wanted = min(self._size, self.limit - self._size, len(self._waiting))
         # A loop that is behind has threads wait for it, too.
-        if wanted > 0 and (is_late or self._is_brisk() or self._is_cpu_bound()):
+        if wanted > 0 and (is_late or self._is_brisk(look) or look.is_cpu_bound()):
             wanted = int(self._is_stuck(self._waiting[0]))
         for _ in range(wanted):
             self._give(self._start())
 
-    def _is_brisk(self) -> bool:
+    def _is_brisk(self, look: _Look) -> bool:
         """Tell whether each thread has served an event since the last look.
 
         It needs no clock of the processor, which on a crowded machine makes a process that
         computes look idle.
         """
-        return self._returned - self._measured[2] >= self._size
-
-    def _is_cpu_bound(self) -> bool:
-        wall, cpu, _ = self._measured
-        elapsed = max(time.monotonic() - wall, 1e-6)
-        return (time.process_time() - cpu) / elapsed > CPU_BOUND
+        return self._returned - look.returned >= self._size
 
     def _is_stuck(self, lease: Lease) -> bool:
         """Tell whether an event has waited long, and not because many are before it."""
         waited = time.monotonic() - lease.since
         returns = self._returned - lease.returned
         return waited > PATIENCE and returns < self._size * waited / SLOW
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look after the pool while events of this loop wait."""
+        if loop not in self._watching:
+            self._watching.add(loop)
+            look = _Look(loop.time() + CHECK_INTERVAL, self._returned)
+            loop.call_at(look.due, self._check, loop, look)
+
+    def _check(self, loop: asyncio.AbstractEventLoop, look: _Look) -> None:
+        self._watching.discard(loop)
+        late = []
+        with self._lock:
+            # Where no thread can be started, those there are will have to do.
+            with suppress(RuntimeError):
+                self._grow(look, is_late=loop.time() - look.due > LATE)
+            deadline = time.monotonic() - self.wait
+            while self._waiting and self._waiting[0].since <= deadline:
+                late.append(self._waiting.popleft())
+                late[-1].refusal = (
+                    f"No thread came free within {self.wait:g} s; all {self._size} are leased. "
+                    "Raise ThreadPool(limit=...), or make handlers that wait long background tasks."
+                )
+        self._settle()
+        for lease in late:
+            lease.fail()
+        if self._waiting:
+            self._watch(loop)
+
+
+class _Look:
+    """When the next look at the pool is due, and how things stood at this one."""
+
+    __slots__ = ("_cpu", "_wall", "due", "returned")
+
+    def __init__(self, due: float, returned: int) -> None:
+        self.due = due
+        self.returned = returned
+        self._wall = time.monotonic()
+        self._cpu = time.process_time()
+
+    def is_cpu_bound(self) -> bool:
+        elapsed = max(time.monotonic() - self._wall, 1e-6)
+        return (time.process_time() - self._cpu) / elapsed > CPU_BOUND
 
 
 class Lease(Executor):
@@ -251,12 +301,15 @@ class Lease(Executor):
     """
 
     def __init__(self, pool: ThreadPool) -> None:
+        self.failed = False
+        """Whether a call raised; then the thread is cleaned before anybody else has it."""
         self._pool = pool
+        self._is_over = False
         self._is_prepared = False
-        # For the pool, under its lock.
+        # The pool's, under its lock.
         self.worker: Worker | None = None
-        self.refusal: PoolExhausted | None = None
         self.backlog: list[Job] = []
+        self.refusal: str | None = None
         self.since = 0.0
         self.returned = 0
 
@@ -267,12 +320,16 @@ class Lease(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` on the event's thread."""
+        if self._is_over:
+            msg = "The event is over, and its thread is another's."
+            raise RuntimeError(msg)
         promised: Future[T] = Future()
         self._pool.serve(self, (promised, partial(self._prepared, partial(fn, *args, **kwargs))))
         return promised
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Give the thread back, or the place in the line for one."""
+        self._is_over = True
         self._pool.end(self)
         for promised, _ in self.backlog:
             promised.cancel()
@@ -288,13 +345,17 @@ class Lease(Executor):
         """Have what waits for the thread fail with the refusal."""
         for promised, _ in self.backlog:
             if promised.set_running_or_notify_cancel():
-                promised.set_exception(self.refusal)
+                promised.set_exception(PoolExhausted(self.refusal))
 
     def _prepared(self, call: Callable[[], T]) -> T:
-        if not self._is_prepared:
-            self._pool.prepare()
-            self._is_prepared = True
-        return call()
+        try:
+            if not self._is_prepared:
+                self._pool.prepare()
+                self._is_prepared = True
+            return call()
+        except BaseException:
+            self.failed = True
+            raise
 
 
 def _nothing() -> None:

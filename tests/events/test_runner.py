@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import BadRequest, MiddlewareNotUsed, PermissionDenied
 from django.core.signals import got_request_exception
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from django.db.backends.signals import connection_created
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.middleware.common import CommonMiddleware
@@ -908,11 +908,11 @@ class TestSessions:
 class TestConnections:
     async def test_connections_are_cleaned_before_and_after_on_the_events_thread(self, monkeypatch):
         calls = []
-        close = runner_module.close_old_connections
+        close = runner_module._close_older
         monkeypatch.setattr(
             runner_module,
-            "close_old_connections",
-            lambda: (calls.append(threading.get_ident()), close()),
+            "_close_older",
+            lambda keep: (calls.append(threading.get_ident()), close(keep)),
         )
         pool = database_threads(core=1, keep=0)
 
@@ -959,6 +959,58 @@ class TestConnections:
             outcome = await run([], lambda request: sync_to_async(use)(), threads=pool)
             assert outcome.exception is None
         assert (used[0] is used[1]) is shares
+
+    @pytest.mark.parametrize("raises", [False, True])
+    async def test_transaction_begun_by_hand_is_not_the_next_events(self, raises):
+        pool = database_threads(core=1)
+
+        def begin():
+            with connection.cursor() as cursor:
+                cursor.execute("BEGIN IMMEDIATE")
+            if raises:
+                raise ValueError
+
+        async def write(request):
+            await User.objects.acreate(username="ada")
+
+        await run([], lambda request: sync_to_async(begin)(), threads=pool)
+        outcome = await run([], write, threads=pool)
+        assert outcome.exception is None
+        await until(lambda: whole(pool))
+        await asyncio.sleep(0.2)
+        assert await User.objects.filter(username="ada").aexists()
+
+    @pytest.mark.parametrize("on_loop", [False, True])
+    async def test_connection_of_a_handler_that_failed_is_not_shared(self, on_loop):
+        pool = database_threads(core=1)
+        used = []
+
+        def use():
+            User.objects.count()
+            used.append(connection.connection)
+            if not on_loop:
+                raise PermissionDenied
+
+        async def view(request):
+            await sync_to_async(use)()
+            raise ValueError
+
+        for _ in range(2):
+            await run([], view, threads=pool)
+        assert used[0] is not used[1]
+
+    @pytest.mark.parametrize("keep", [None, 0, 60])
+    async def test_thread_left_in_an_atomic_block_serves_the_next_event(self, keep):
+        pool = database_threads(core=1, keep=keep)
+
+        async def leaves_it_open(request):
+            await sync_to_async(transaction.atomic().__enter__)()
+
+        async def counts(request):
+            await User.objects.acount()
+
+        await run([], leaves_it_open, threads=pool)
+        assert (await run([], counts, threads=pool)).exception is None
 
     async def test_connection_is_not_shared_for_longer_than_a_second(self, monkeypatch):
         monkeypatch.setattr(runner_module, "SQLITE_KEEP", 0.05)

@@ -92,14 +92,14 @@ async def test_pool_grows_for_events_that_sleep():
 
 
 async def test_pool_does_not_grow_while_the_process_computes(monkeypatch):
-    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
     pool = ThreadPool(core=2, limit=64)
     await asyncio.gather(*(event(pool, time.sleep, 0.005) for _ in range(30)))
     assert pool.size == 2
 
 
 async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
-    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: False)
+    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: False)
     monkeypatch.setattr(threads, "CHECK_INTERVAL", 0.1)
     pool = ThreadPool(core=2, limit=64)
     await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(100)))
@@ -110,13 +110,13 @@ async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
     ("cores_in_use", "is_cpu_bound"), [(0.1, False), (0.6, False), (0.9, True)]
 )
 def test_process_that_uses_most_of_a_core_is_cpu_bound(cores_in_use, is_cpu_bound):
-    pool = ThreadPool()
-    pool._measured = (time.monotonic() - 1, time.process_time() - cores_in_use, 0)
-    assert pool._is_cpu_bound() is is_cpu_bound
+    look = threads._Look(0.0, 0)
+    look._wall, look._cpu = time.monotonic() - 1, time.process_time() - cores_in_use
+    assert look.is_cpu_bound() is is_cpu_bound
 
 
 async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_is(monkeypatch):
-    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
     monkeypatch.setattr(threads, "PATIENCE", 0.05)
     pool = ThreadPool(core=1, limit=4)
     held = threading.Event()
@@ -129,7 +129,7 @@ async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_i
 
 
 async def test_events_that_wait_long_because_they_are_many_get_no_more_threads(monkeypatch):
-    monkeypatch.setattr(ThreadPool, "_is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
     monkeypatch.setattr(threads, "PATIENCE", 0.05)
     pool = ThreadPool(core=2, limit=16)
     await asyncio.gather(*(event(pool, time.sleep, 0.002) for _ in range(200)))
@@ -325,15 +325,121 @@ async def test_cancelled_first_call_leaves_the_second_one_prepared():
     assert calls == ["prepare", "second"]
 
 
-async def test_failing_clean_is_logged_and_keeps_the_thread(caplog):
+@pytest.mark.parametrize("kind", [OSError, SystemExit])
+async def test_failing_clean_is_logged_and_keeps_the_thread(caplog, kind):
     def clean():
-        raise OSError("database gone")
+        raise kind("database gone")
 
     pool = ThreadPool(core=1, clean=clean)
     await event(pool, int)
     await until(lambda: "database gone" in caplog.text)
     await until(lambda: pool.free == 1)
     assert await event(pool, lambda: "works") == "works"
+
+
+async def test_thread_is_cleaned_at_once_after_a_call_that_raised():
+    calls = []
+    pool = ThreadPool(core=1, limit=1, clean=lambda: calls.append("clean"))
+
+    def fail():
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        await event(pool, fail)
+    await event(pool, calls.append, "next event")
+    assert calls == ["clean", "next event"]
+
+
+@pytest.mark.parametrize("queued", [1, 2])
+async def test_thread_is_not_leased_while_a_call_before_a_cancelled_one_runs(queued):
+    pool = ThreadPool(core=1, limit=1)
+    held, running, log = threading.Event(), threading.Event(), []
+
+    def hook():
+        running.set()
+        held.wait()
+        log.append("hook ended")
+
+    with pool.lease() as lease:
+        lease.submit(hook)
+        calls = [lease.submit(log.append, "queued call") for _ in range(queued)]
+        await until(running.is_set)
+        calls[-1].cancel()
+    assert pool.free == 0
+    following = asyncio.create_task(event(pool, log.append, "next event"))
+    await asyncio.sleep(0.02)
+    held.set()
+    await following
+    assert log == ["hook ended"] + ["queued call"] * (queued - 1) + ["next event"]
+
+
+async def test_lease_that_ends_while_its_own_thread_holds_the_lock_is_taken_back_afterwards():
+    pool = ThreadPool(core=1, limit=1)
+    lost = pool.lease()
+    await asyncio.wrap_future(lost.submit(int))
+    with pool._lock:
+        lost.shutdown()  # as the garbage collector may
+    assert await asyncio.wait_for(event(pool, lambda: "works"), 2) == "works"
+
+
+async def test_lease_serves_nothing_after_its_end():
+    pool = ThreadPool(core=1, limit=1)
+    with pool.lease() as lease:
+        await asyncio.wrap_future(lease.submit(int))
+    with pytest.raises(RuntimeError, match="over"):
+        lease.submit(int)
+    assert (pool.size, pool.free) == (1, 1)
+
+
+async def test_thread_that_cannot_be_started_fails_every_call_for_it(monkeypatch):
+    pool = ThreadPool(core=1, limit=1)
+
+    def no_thread(pool):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched, pool.lease() as lease:
+        patched.setattr(threads, "Worker", no_thread)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="can't start"):
+                lease.submit(int)
+    assert await event(pool, lambda: "works") == "works"
+
+
+async def test_waiting_event_is_served_although_no_further_thread_can_be_started(monkeypatch):
+    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: False)
+    pool = ThreadPool(core=1, limit=4)
+    held = threading.Event()
+    holder = asyncio.create_task(event(pool, held.wait))
+    await until(lambda: pool.size == 1)
+
+    def no_thread(pool):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads, "Worker", no_thread)
+    following = asyncio.create_task(event(pool, lambda: "works"))
+    await asyncio.sleep(0.05)
+    held.set()
+    assert await asyncio.wait_for(following, 2) == "works"
+    await holder
+
+
+def test_each_loop_looks_after_a_pool_once():
+    pool = ThreadPool(core=1, limit=1)
+    looks = []
+    check = pool._check
+    pool._check = lambda loop, look: (looks.append(loop), check(loop, look))
+
+    async def crowd():
+        await asyncio.gather(*(event(pool, time.sleep, 0.01) for _ in range(10)))
+
+    loops = [threading.Thread(target=asyncio.run, args=[crowd()]) for _ in range(2)]
+    start = time.monotonic()
+    for loop in loops:
+        loop.start()
+    for loop in loops:
+        loop.join()
+    most = (time.monotonic() - start) / threads.CHECK_INTERVAL + 1
+    assert max(looks.count(loop) for loop in set(looks)) <= most
 
 
 def test_pool_serves_one_event_loop_after_another():
