@@ -1,13 +1,12 @@
 """The table of all orders, for who has Django's permissions to see and change them."""
 
-from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.signals import connection_created
+from django.db.backends.utils import CursorWrapper
 from django.test import TransactionTestCase
 from rxbridge.state import DjangoUserState
 from rxbridge.testing import EventClient
@@ -94,22 +93,17 @@ class LookingTests(TableTestCase):
 
     async def test_a_page_costs_one_query_and_the_count_whatever_it_shows(self) -> None:
         queries = []
+        execute = CursorWrapper.execute
 
-        def note(execute: Callable[..., Any], sql: str, *args: Any) -> Any:
+        def note(cursor: CursorWrapper, sql: str, *args: Any) -> Any:
             queries.append(sql)
-            return execute(sql, *args)
-
-        def listen(connection: BaseDatabaseWrapper, **_kwargs: Any) -> None:
-            connection.execute_wrappers[:] = [note]
+            return execute(cursor, sql, *args)
 
         async with EventClient(app, user=self.clerk) as tab:
             await tab.load("/staff/orders")
-            # Events have threads of their own, and so connections that are made for them.
-            connection_created.connect(listen)
-            try:
+            # On any thread: events have threads of their own, and so connections.
+            with patch.object(CursorWrapper, "execute", note):
                 await tab.fire(OrderTable.show_page(2))
-            finally:
-                connection_created.disconnect(listen)
         of_orders = [sql for sql in queries if 'FROM "orders_order"' in sql]
         of_users = [sql for sql in queries if sql.startswith('SELECT "auth_user"')]
         self.assertEqual((len(of_orders), len(of_users)), (2, 1))  # the one is who is signed in
