@@ -8,7 +8,7 @@ import pytest
 @pytest.fixture
 def no_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out all mirrors: all tests share one app, so it has those of every test's states."""
-    monkeypatch.setattr("rxbridge.events._reflex.event._mirrors", lambda states: [])
+    monkeypatch.setattr("rxbridge.events._reflex.event._mirroring", lambda states: [])
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def own_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the mirrors of other tests' states, and the queries they make."""
     from rxbridge.events._reflex import event as adapter  # not before Django is set up
 
-    every = adapter._mirrors
+    every = adapter._mirroring
 
     def own(states: Any) -> list[Any]:
         return [each for each in every(states) if not each.__module__.startswith("tests.state.")]
 
-    monkeypatch.setattr(adapter, "_mirrors", own)
+    monkeypatch.setattr(adapter, "_mirroring", own)

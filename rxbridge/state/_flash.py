@@ -42,7 +42,7 @@ class _Inbox:
         What is taken is not kept by Django for a later page.
         """
         if not stored:
-            added = getattr(storage, "_queued_messages", None)
+            added = _queued(storage)
             if added:
                 self.entries += map(_entry, added)
                 added.clear()
@@ -65,7 +65,11 @@ async def delivered(state: Any, request: HttpRequest | None) -> list[dict[str, s
     """
     if request is None:
         return []
-    inbox: _Inbox = vars(request).setdefault(_ON_REQUEST, _Inbox())
+    inbox: _Inbox | None = vars(request).get(_ON_REQUEST)
+    if inbox is None:
+        if not (getattr(request, "shows_page", False) or _queued(get_messages(request))):
+            return None
+        inbox = vars(request)[_ON_REQUEST] = _Inbox()
     name = state.get_full_name()
     # A page that loads begins without those of its last load.
     begins = getattr(request, "loads_page", False) and name not in inbox.had
@@ -80,7 +84,7 @@ async def delivered(state: Any, request: HttpRequest | None) -> list[dict[str, s
 async def _fill(inbox: _Inbox, request: HttpRequest) -> None:
     storage: Any = get_messages(request)
     stored = getattr(request, "shows_page", False)
-    if not (stored or getattr(storage, "_queued_messages", None)):
+    if not (stored or _queued(storage)):
         return
     if isinstance(storage, list) or _goes_elsewhere():
         return
@@ -88,6 +92,11 @@ async def _fill(inbox: _Inbox, request: HttpRequest) -> None:
         inbox.take(storage, stored=stored)
     else:
         await sync_to_async(inbox.take)(storage, stored=stored)
+
+
+def _queued(storage: Any) -> list[Any] | None:
+    """Return the messages that this event has added."""
+    return getattr(storage, "_queued_messages", None)
 
 
 def _goes_elsewhere() -> bool:

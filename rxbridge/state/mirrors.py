@@ -128,7 +128,10 @@ async def mirror_into(
     shown["language"] = language_of(request)
     shown["language_bidi"] = is_bidi(shown["language"])
     if "perms" in names or "group_names" in names:
-        shown |= await _permissions(state, request, user, names)
+        permissions = _known_permissions(state, request, user)
+        if permissions is None:
+            permissions = await sync_to_async(_ask_permissions)(user, names)
+        shown |= permissions
     if "csrf_token" in names:
         shown["csrf_token"] = _csrf_token(state, request)
     if "messages" in names and (messages := await delivered(state, request)) is not None:
@@ -164,13 +167,11 @@ def _of_user(user: Any, own: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-async def _permissions(
-    state: Any, request: HttpRequest | None, user: Any, names: Collection[str]
-) -> dict[str, Any]:
-    """Return permissions and groups; nothing where those shown are recent enough.
+def _known_permissions(state: Any, request: HttpRequest | None, user: Any) -> dict[str, Any] | None:
+    """Return nothing where the permissions and groups shown will do, and None to ask for them.
 
-    They are asked for on the event's thread: as a page is shown, when the user is another, and
-    after ``PERMISSIONS_LAST`` seconds.
+    They are asked for as a page is shown, when the user is another, and after
+    ``PERMISSIONS_LAST`` seconds.
     """
     if user is None or not user.is_authenticated:
         state._permissions_of = ""
@@ -184,7 +185,7 @@ async def _permissions(
     if asked.get(name) == of:
         return {}
     state._permissions_of, state._permissions_at, asked[name] = of, time.time(), of
-    return await sync_to_async(_ask_permissions)(user, names)
+    return None
 
 
 def _ask_permissions(user: Any, names: Collection[str]) -> dict[str, Any]:

@@ -98,6 +98,7 @@ class EventInProcess:
         self.redirects: list[Any] = []
         self._request: Any = None
         self._user: Any = None
+        self._mirrors: list[Callable[[Any], Any]] | None = None
         self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
             event.name
         ]
@@ -209,10 +210,15 @@ class EventInProcess:
             request.loads_page = name in _hydrating_handlers()
             request.shows_page = request.loads_page or name.endswith(".on_load_internal")
         self._request, self._user = request, getattr(request, "user", None)
+        if self._mirrors is None:
+            states = tuple(RegistrationContext.get().base_states.values())
+            self._mirrors = [
+                getattr(await self._state.get_state(cls), MIRROR_METHOD)
+                for cls in _mirroring(states)
+            ]
         changed = False
-        states = RegistrationContext.get().base_states
-        for cls in _mirrors(tuple(states.values())):
-            answer = getattr(await self._state.get_state(cls), MIRROR_METHOD)(request)
+        for mirror in self._mirrors:
+            answer = mirror(request)
             changed |= bool(await answer if inspect.isawaitable(answer) else answer)
         return changed
 
@@ -288,7 +294,7 @@ class EventInProcess:
 
 
 @functools.lru_cache(maxsize=1)
-def _mirrors(states: tuple[type[BaseState], ...]) -> list[type[BaseState]]:
+def _mirroring(states: tuple[type[BaseState], ...]) -> list[type[BaseState]]:
     """Return the states that mirror the request, found anew when a state was registered."""
     return [
         cls
