@@ -2,7 +2,8 @@
 
 Both run the middleware of the test suite's settings (startproject's plus Locale) around a view
 that reads ``request.user``, for a signed-in user with database sessions on a SQLite file, with
-``close_old_connections()`` before and after each event. Rounds alternate between the two, so
+``close_old_connections()`` before and after each event; the runner's events share a connection for
+up to a second, unless ``keep=0``. Rounds alternate between the two, so
 that both see the same machine; the medians, and the median of the rounds' ratios, are printed.
 
     DJANGO_SETTINGS_MODULE=tests.settings python -m benchmarks.bench_chain [events per round]
@@ -51,6 +52,7 @@ def measure(events: int, max_age: int | None) -> None:
         "floor behind one bare hop": hopping(floor()),
         "runner, one after another": one_by_one(runner_event()),
         "runner, 50 at once": fifty_at_once(runner_event()),
+        "runner, keep=0, one after another": one_by_one(runner_event(keep=0)),
     }
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for run in contenders.values():
@@ -128,12 +130,12 @@ def hopping(run: Callable[[int], None]) -> Callable[[int], None]:
 Event = Callable[[], Coroutine[Any, Any, None]]
 
 
-def runner_event() -> Event:
+def runner_event(keep: float | None = None) -> Event:
     from django.http import HttpResponse
 
-    from rxbridge.events import MiddlewareRunner
+    from rxbridge.events import MiddlewareRunner, database_threads
 
-    build, runner = make_event(), MiddlewareRunner()
+    build, runner = make_event(), MiddlewareRunner(threads=database_threads(keep=keep))
 
     async def view(request: Any) -> Any:
         return HttpResponse(request.user.get_username())
