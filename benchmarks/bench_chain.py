@@ -66,7 +66,7 @@ def measure(events: int, max_age: int | None) -> None:
     for name, taken in times.items():
         median = statistics.median(taken)
         ratio = statistics.median(map(truediv, taken, times["synchronous floor"]))
-        print(f"{name:28} {median * 1e6:7.0f} µs  {1 / median:7.0f}/s  ratio {ratio:5.2f}")
+        print(f"{name:35} {median * 1e6:7.0f} µs  {1 / median:7.0f}/s  ratio {ratio:5.2f}")
 
 
 def make_event() -> Callable[[], Any]:
