@@ -17,9 +17,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from rxbridge.asgi import OriginGuard, SPAStaticApp
+from rxbridge.asgi import OriginGuard, SPAStaticApp, reflex_prefixes
 from rxbridge.asgi.cookies import MemoryTickets
-from rxbridge.asgi.prefix_router import REFLEX_PREFIXES
 from rxbridge.django._project import STAGED, NoProject, Project, Stamp
 from rxbridge.django._urlconf import Place, places
 from rxbridge.django._wiring import routes, wrapped
@@ -96,7 +95,7 @@ def check_application(
 
 def _reserved_urls(urlconf: Sequence[Place]) -> Iterator[checks.CheckMessage]:
     for place in urlconf:
-        for prefix in REFLEX_PREFIXES:
+        for prefix in reflex_prefixes(_reflex_config().backend_path):
             if f"/{place.literal}/".startswith(f"{prefix}/"):
                 yield checks.Warning(
                     f"The URL '/{place.literal}' lies under '{prefix}', which Reflex answers.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import threading
 import weakref
@@ -56,7 +57,7 @@ class Worker:
         )
         thread.start()
         _alive[thread] = self._jobs
-        weakref.finalize(self, self._jobs.put, None)
+        weakref.finalize(self, self._jobs.put, None).atexit = False
 
     @property
     def is_busy(self) -> bool:
@@ -79,11 +80,21 @@ class Worker:
 
 # Daemons, so that those that idle do not keep the process; what still runs is waited for.
 _alive: weakref.WeakKeyDictionary[threading.Thread, SimpleQueue[Any]] = weakref.WeakKeyDictionary()
+_exiting = threading.Event()
+
+
+def is_exiting() -> bool:
+    """Tell whether the process ends, so that threads take no more jobs."""
+    return _exiting.is_set()
 
 
 @atexit.register
 def _wait_for_jobs() -> None:
-    alive = list(_alive.items())
+    _exiting.set()
+    alive: list[tuple[threading.Thread, SimpleQueue[Any]]] = []
+    while len(alive) < len(_alive):
+        with contextlib.suppress(RuntimeError):  # Another thread has just started one.
+            alive = list(_alive.items())
     for _, jobs in alive:
         jobs.put(None)
     for thread, _ in alive:

@@ -79,7 +79,7 @@ class Refusal:
 
     ``status`` is the response's. For a redirect, ``location`` is a path on this host or an
     address elsewhere, and ``redirect`` is the event that takes the browser there. ``handler_ran``
-    is true when only the way out refused.
+    is true when the handler had run: it raised the answer itself, or the way out refused.
     """
 
     event: ReflexEvent

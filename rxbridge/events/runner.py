@@ -124,8 +124,8 @@ def _close_older(keep: float | None) -> None:
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             # Left by a hook that was broken off: Django would never connect again.
-            connection.close()
             del connections[connection.alias]
+            connection.close()
             continue
         seconds = keep
         if seconds is None:
@@ -134,6 +134,8 @@ def _close_older(keep: float | None) -> None:
         if due is not None and time.monotonic() < due + seconds and _is_sound(connection):
             # As Django's own clean-up does: the next use asks the server again.
             connection.health_check_done = False  # type: ignore[attr-defined]
+        elif _has_raw_transaction(connection):
+            connection.close()
         else:
             connection.close_if_unusable_or_obsolete()
 
@@ -143,9 +145,16 @@ def _is_sound(connection: BaseDatabaseWrapper) -> bool:
         connection.connection is not None
         and not connection.errors_occurred
         and connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
-        # Begun by hand and never ended, which Django does not see; only SQLite's driver says.
-        and not getattr(connection.connection, "in_transaction", False)
+        and not _has_raw_transaction(connection)
     )
+
+
+def _has_raw_transaction(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether one was begun by hand and not ended: Django does not see it, SQLite says it."""
+    try:
+        return bool(getattr(connection.connection, "in_transaction", False))
+    except Exception:
+        return True  # The driver has closed it under Django's feet.
 
 
 class MiddlewareRunner:
@@ -216,9 +225,14 @@ class MiddlewareRunner:
             return await self._run(request, run)
         with self.threads.lease() as lease:
             async with ThreadSensitiveContext(executor=lease):
-                response = await self._run(request, run)
-                lease.failed |= run.exception is not None
-                return response
+                try:
+                    return await self._run(request, run)
+                except BaseException:
+                    lease.failed = True  # Cancelled: something of it may still be open.
+                    raise
+                finally:
+                    if run.exception is not None:
+                        lease.failed = True
 
     async def _run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         current_run.set(run)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events._worker import Worker, logged
+from rxbridge.events._worker import Worker, is_exiting, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,12 @@ LATE = 0.005
 CPU_BOUND = 0.75
 """Cores in use above which another thread would only fight over the GIL."""
 
+STALLS = 2
+"""Looks in a row that must find the threads at a halt before there are more of them."""
+
+SURPLUS_AFTER = 1.0
+"""Seconds of computing after which one thread more than the core leaves events to the others."""
+
 PATIENCE = 2.0
 """Seconds after which an event that waits gets another thread however busy the process is."""
 
@@ -49,8 +55,8 @@ class ThreadPool:
     process is not busy computing, and the threads do not come back soon, it doubles up to
     ``limit``: those threads wait for a database or a slow handler. Otherwise it grows only for
     an event that has waited ``PATIENCE`` seconds for threads that are slow to come back, since
-    more threads would halve the throughput. Threads above ``core`` end after ``idle`` seconds
-    unused.
+    more threads would halve the throughput; for the same reason one thread above ``core`` after
+    the other is left out while the process computes. What idles for ``idle`` seconds ends.
 
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease;
@@ -84,8 +90,9 @@ class ThreadPool:
         self.retire = retire or _nothing
         # Held by event loops and by the threads themselves, and for no longer than it takes to
         # move a thread from one place to another.
-        self._lock = threading.Lock()
+        self._lock = _Lock()
         self._size = 0
+        self._leaving = 0
         # The last one returned is leased first: its connection and caches are warm, and the
         # ones at the front are those that idle.
         self._free: deque[Worker] = deque()
@@ -93,6 +100,9 @@ class ThreadPool:
         self._ended: deque[Lease] = deque()
         self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._returned = 0
+        self._stalled = 0
+        self._has_surplus = False
+        self._long_look = _Look(0.0, 0)
 
     @property
     def size(self) -> int:
@@ -111,6 +121,9 @@ class ThreadPool:
     def serve(self, lease: Lease, job: Job) -> None:
         """Have ``job`` run on the lease's thread; one that has none gets in line for it."""
         loop = asyncio.get_running_loop()
+        if self._lock.is_mine:
+            msg = "The garbage collector ends an event here; there is no thread for it any more."
+            raise RuntimeError(msg)
         try:
             with self._lock:
                 is_served = self._serve(lease, job)
@@ -130,33 +143,33 @@ class ThreadPool:
 
     def clean_up(self, worker: Worker) -> bool:
         """Clean a thread, on itself, unless it is leased."""
-        if not self._withdraw(worker, fewest=0):
-            return False
-        try:
+        with self._lock:
+            is_surplus = bool(self._waiting)  # Else it would not be free.
+            is_free = self._withdraw(worker)
+        self._settle()
+        if is_free:
             logged(self.clean)
-        finally:
             with self._lock:
-                self._give(worker, warm=False)
+                if is_surplus:
+                    self._free.appendleft(worker)
+                else:
+                    self._give(worker, warm=False)
             self._settle()
-        return True
+        return is_free
 
     def dismiss(self, worker: Worker) -> bool:
         """Let a thread go that has idled, on itself, unless it is leased or one of the core."""
-        if not self._withdraw(worker, fewest=self.core):
-            return False
-        logged(self.retire)
         with self._lock:
-            self._size -= 1
+            is_leaving = self._size - self._leaving > self.core and self._withdraw(worker)
+            self._leaving += is_leaving
         self._settle()
-        return True
-
-    def _withdraw(self, worker: Worker, *, fewest: int) -> bool:
-        with self._lock:
-            is_free = self._size > fewest and worker in self._free
-            if is_free:
-                self._free.remove(worker)
-        self._settle()
-        return is_free
+        if is_leaving:
+            logged(self.retire)
+            with self._lock:
+                self._leaving -= 1
+                self._size -= 1
+            self._settle()
+        return is_leaving
 
     def _come_back_later(self, worker: Worker) -> None:
         logged(self.clean)
@@ -165,17 +178,20 @@ class ThreadPool:
         self._settle()
 
     def _settle(self) -> None:
-        while self._ended and self._lock.acquire(blocking=False):
+        while self._ended and self._lock.take():
             try:
                 while self._ended:
                     self._take_back(self._ended.popleft())
             finally:
                 self._lock.release()
 
-    # From here to _grow the lock is held.
+    # From here to _is_stuck the lock is held.
 
     def _serve(self, lease: Lease, job: Job) -> bool:
         """Serve a job; False when it is the first of a lease that has to wait."""
+        if lease.is_over or is_exiting():
+            msg = "The event is over, or the process ends: there is no thread for it any more."
+            raise RuntimeError(msg)
         if lease.refusal is not None:
             raise PoolExhausted(lease.refusal)
         if lease.worker is None and not lease.backlog:
@@ -206,7 +222,17 @@ class ThreadPool:
     def _come_back(self, worker: Worker) -> None:
         self._returned += 1
         worker.rest()
-        self._give(worker)
+        if self._has_surplus and self._waiting:
+            self._has_surplus = False
+            self._free.appendleft(worker)
+        else:
+            self._give(worker)
+
+    def _withdraw(self, worker: Worker) -> bool:
+        is_free = worker in self._free
+        if is_free:
+            self._free.remove(worker)
+        return is_free
 
     def _take(self) -> Worker | None:
         if self._free and not self._waiting:
@@ -219,20 +245,32 @@ class ThreadPool:
         return worker
 
     def _give(self, worker: Worker, *, warm: bool = True) -> None:
-        if self._waiting:
-            self._waiting.popleft().begin(worker)
-        elif warm:
+        while self._waiting:
+            lease = self._waiting.popleft()
+            if not lease.is_over:
+                lease.begin(worker)
+                return
+        if warm:
             self._free.append(worker)
         else:
             self._free.appendleft(worker)
 
-    def _grow(self, look: _Look, *, is_late: bool) -> None:
-        wanted = min(self._size, self.limit - self._size, len(self._waiting))
+    def _adapt(self, look: _Look, *, is_late: bool) -> None:
+        """Have more threads serve the events that wait, or fewer."""
         # A loop that is behind has threads wait for it, too.
-        if wanted > 0 and (is_late or self._is_brisk(look) or look.is_cpu_bound()):
+        if is_late or self._is_brisk(look) or look.is_cpu_bound():
+            self._stalled = 0
+        else:
+            self._stalled += 1
+        at_work = self._size - len(self._free)
+        wanted = min(max(at_work, 1), self.limit - at_work, len(self._waiting))
+        if wanted > 0 and self._stalled < STALLS:
             wanted = int(self._is_stuck(self._waiting[0]))
         for _ in range(wanted):
-            self._give(self._start())
+            self._give(self._free.pop() if self._free else self._start())
+        if self._long_look.age > SURPLUS_AFTER:
+            self._has_surplus = at_work > self.core and self._long_look.is_cpu_bound()
+            self._long_look = _Look(0.0, self._returned)
 
     def _is_brisk(self, look: _Look) -> bool:
         """Tell whether each thread has served an event since the last look.
@@ -261,7 +299,7 @@ class ThreadPool:
         with self._lock:
             # Where no thread can be started, those there are will have to do.
             with suppress(RuntimeError):
-                self._grow(look, is_late=loop.time() - look.due > LATE)
+                self._adapt(look, is_late=loop.time() - look.due > LATE)
             deadline = time.monotonic() - self.wait
             while self._waiting and self._waiting[0].since <= deadline:
                 late.append(self._waiting.popleft())
@@ -287,9 +325,40 @@ class _Look:
         self._wall = time.monotonic()
         self._cpu = time.process_time()
 
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self._wall
+
     def is_cpu_bound(self) -> bool:
-        elapsed = max(time.monotonic() - self._wall, 1e-6)
-        return (time.process_time() - self._cpu) / elapsed > CPU_BOUND
+        return (time.process_time() - self._cpu) / max(self.age, 1e-6) > CPU_BOUND
+
+
+class _Lock:
+    """A lock that knows whether the running thread holds it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder = 0
+
+    @property
+    def is_mine(self) -> bool:
+        return self._holder == threading.get_ident()
+
+    def take(self, *, wait: bool = False) -> bool:
+        taken = self._lock.acquire(blocking=wait)
+        if taken:
+            self._holder = threading.get_ident()
+        return taken
+
+    def release(self) -> None:
+        self._holder = 0
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        self.take(wait=True)
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.release()
 
 
 class Lease(Executor):
@@ -303,8 +372,8 @@ class Lease(Executor):
     def __init__(self, pool: ThreadPool) -> None:
         self.failed = False
         """Whether a call raised; then the thread is cleaned before anybody else has it."""
+        self.is_over = False
         self._pool = pool
-        self._is_over = False
         self._is_prepared = False
         # The pool's, under its lock.
         self.worker: Worker | None = None
@@ -320,16 +389,13 @@ class Lease(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` on the event's thread."""
-        if self._is_over:
-            msg = "The event is over, and its thread is another's."
-            raise RuntimeError(msg)
         promised: Future[T] = Future()
         self._pool.serve(self, (promised, partial(self._prepared, partial(fn, *args, **kwargs))))
         return promised
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Give the thread back, or the place in the line for one."""
-        self._is_over = True
+        self.is_over = True
         self._pool.end(self)
         for promised, _ in self.backlog:
             promised.cancel()

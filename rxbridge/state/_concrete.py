@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import reflex as rx
 
+from rxbridge.events.guards import open_to_visitors
 from rxbridge.state.language import is_bidi, site_language
 from rxbridge.state.mirrors import dismiss, dismiss_all, mirror_into
 
@@ -40,11 +41,13 @@ class DjangoUserState(rx.State):
     _csrf_of: str = ""
 
     @rx.event
+    @open_to_visitors
     def dismiss(self, message_id: str) -> None:
         """Take a message off the page."""
         dismiss(self, message_id)
 
     @rx.event
+    @open_to_visitors
     def dismiss_all(self) -> None:
         """Take all messages off the page."""
         dismiss_all(self)

@@ -15,6 +15,7 @@ from django.middleware.csrf import CsrfViewMiddleware, get_token
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events._tabs import innermost
+from rxbridge.events.guards import open_to_visitors
 from rxbridge.state._flash import delivered
 from rxbridge.state.context import NOBODY, json_safe, user_snapshot
 from rxbridge.state.language import (
@@ -97,11 +98,13 @@ def mirrors(*names: str, **own: Any) -> type[Any]:
     return mixin
 
 
+@open_to_visitors
 def dismiss(self: Any, message_id: str) -> None:
     """Take a message off the page."""
     self.messages = [each for each in self.messages if each["id"] != message_id]
 
 
+@open_to_visitors
 def dismiss_all(self: Any) -> None:
     """Take all messages off the page."""
     self.messages = []

@@ -219,6 +219,12 @@ class TestW003ReservedUrl:
         urlpatterns[:] = [path("_health/", include([path("db/", view)]))]
         assert ids(check_project()) == ["rxbridge.W003"]
 
+    @pytest.mark.parametrize(("route", "is_reserved"), [("ping/", False), ("back/ping/", True)])
+    def test_goes_by_the_backend_path(self, quiet: rx.Config, route: str, is_reserved: bool):
+        quiet.backend_path = "/back"
+        urlpatterns[:] = [path(route, view)]
+        assert ids(check_project()) == ["rxbridge.W003"] * is_reserved
+
     @pytest.mark.parametrize("route", ["pingpong/", "api/ping/", "<slug:ping>/"])
     def test_not_triggered(self, route: str):
         urlpatterns[:] = [path(route, view)]

@@ -32,7 +32,13 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 
 from rxbridge.errors import RxBridgeError
-from rxbridge.events import MiddlewareRunner, SyntheticRequestFactory, ThreadPool, database_threads
+from rxbridge.events import (
+    MiddlewareRunner,
+    SyntheticRequestFactory,
+    ThreadPool,
+    _worker,
+    database_threads,
+)
 from rxbridge.events import runner as runner_module
 from rxbridge.events.threads import Lease
 from rxbridge.testing import make_event
@@ -947,6 +953,7 @@ class TestConnections:
     async def test_events_that_follow_each_other_share_a_connection_where_there_is_no_server(
         self, monkeypatch, keep, vendor, shares
     ):
+        monkeypatch.setattr(_worker, "LINGER", 0.3)
         pool = database_threads(core=1, keep=keep)
         used = []
 
@@ -979,6 +986,51 @@ class TestConnections:
         await until(lambda: whole(pool))
         await asyncio.sleep(0.2)
         assert await User.objects.filter(username="ada").aexists()
+
+    @pytest.mark.parametrize("keep", [60, None])
+    async def test_transaction_begun_by_hand_does_not_outlive_its_event_on_a_kept_connection(
+        self, monkeypatch, keep
+    ):
+        monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", None)
+        pool = database_threads(core=1, keep=keep)
+        found = []
+
+        def look():
+            User.objects.count()
+            found.append(connection.connection.in_transaction)
+
+        def begin():
+            with connection.cursor() as cursor:
+                cursor.execute("BEGIN")
+            look()
+
+        for each in (begin, look):
+            await run([], lambda request, each=each: sync_to_async(each)(), threads=pool)
+        assert found == [True, False]
+        with pool.lease() as lease:
+            await asyncio.wrap_future(lease.submit(connections.close_all))
+
+    async def test_connection_of_a_cancelled_event_is_not_shared(self):
+        pool = database_threads(core=1)
+        used = []
+        reached = asyncio.Event()
+
+        def use():
+            User.objects.count()
+            used.append(connection.connection)
+
+        async def waits(request):
+            await sync_to_async(use)()
+            reached.set()
+            await asyncio.sleep(60)
+
+        cancelled = asyncio.create_task(run([], waits, threads=pool))
+        await reached.wait()
+        cancelled.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+        await run([], lambda request: sync_to_async(use)(), threads=pool)
+        assert used[0] is not used[1]
 
     @pytest.mark.parametrize("on_loop", [False, True])
     async def test_connection_of_a_handler_that_failed_is_not_shared(self, on_loop):

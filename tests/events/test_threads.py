@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events import ThreadPool, threads
+from rxbridge.events import ThreadPool, _worker, threads
 
 
 async def event(pool, fn, *args):
@@ -244,7 +244,23 @@ async def test_threads_above_the_core_end_after_idling_and_are_retired_on_themse
     assert pool.free == 1
 
 
-async def test_prepare_runs_before_each_lease_and_clean_once_nobody_leased_the_thread_again():
+async def test_threads_that_idle_out_together_leave_the_core():
+    sizes = []
+    pool = ThreadPool(core=2, limit=8, idle=0.05, retire=lambda: time.sleep(0.02))
+    await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
+    grown = pool.size
+    deadline = time.monotonic() + 1
+    while time.monotonic() < deadline:
+        sizes.append(pool.size)
+        await asyncio.sleep(0.005)
+    assert grown > 2
+    assert min(sizes) == sizes[-1] == 2
+
+
+async def test_prepare_runs_before_each_lease_and_clean_once_nobody_leased_the_thread_again(
+    monkeypatch,
+):
+    monkeypatch.setattr(_worker, "LINGER", 0.3)
     calls = []
     pool = ThreadPool(
         core=1,
@@ -258,7 +274,7 @@ async def test_prepare_runs_before_each_lease_and_clean_once_nobody_leased_the_t
                 await sync_to_async(threading.get_ident)()
     await until(lambda: len(calls) == 3)
     assert pool.free in (0, 1)
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.4)
     assert calls == [("prepare", me), ("prepare", me), ("clean", me)]
 
 
@@ -281,6 +297,37 @@ async def test_thread_is_cleaned_although_its_loop_is_gone():
     pool = ThreadPool(core=1, clean=lambda: calls.append("clean"))
     await asyncio.to_thread(asyncio.run, event(pool, int))
     await until(lambda: calls == ["clean"])
+
+
+async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypatch):
+    monkeypatch.setattr(threads, "SURPLUS_AFTER", 0.02)
+    pool = ThreadPool(core=1, limit=8)
+    await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
+    assert pool.size > 2
+    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
+    used = []
+
+    def work():
+        used.append(threading.get_ident())
+        time.sleep(0.004)
+
+    await asyncio.gather(*(event(pool, work) for _ in range(500)))
+    assert len(set(used[:50])) > 2
+    assert len(set(used[-50:])) == 1
+
+
+async def test_threads_that_were_left_out_are_used_before_new_ones_are_started(monkeypatch):
+    monkeypatch.setattr(threads, "SURPLUS_AFTER", 0.02)
+    pool = ThreadPool(core=1, limit=8)
+    with monkeypatch.context() as busy:
+        await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
+        grown = pool.size
+        busy.setattr(threads._Look, "is_cpu_bound", lambda self: True)
+        await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(200)))
+        assert pool.size == grown > 2
+    await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
+    assert pool.size <= 8
+    await until(lambda: whole(pool))
 
 
 async def test_threads_end_with_their_pool():
@@ -373,12 +420,18 @@ async def test_thread_is_not_leased_while_a_call_before_a_cancelled_one_runs(que
     assert log == ["hook ended"] + ["queued call"] * (queued - 1) + ["next event"]
 
 
-async def test_lease_that_ends_while_its_own_thread_holds_the_lock_is_taken_back_afterwards():
+async def test_lease_that_ends_while_its_own_thread_holds_the_lock_is_taken_back_afterwards(
+    monkeypatch,
+):
+    monkeypatch.setattr(_worker, "LINGER", 10)
     pool = ThreadPool(core=1, limit=1)
     lost = pool.lease()
     await asyncio.wrap_future(lost.submit(int))
+    other = pool.lease()
     with pool._lock:
         lost.shutdown()  # as the garbage collector may
+        with pytest.raises(RuntimeError, match="garbage collector"):
+            other.submit(int)
     assert await asyncio.wait_for(event(pool, lambda: "works"), 2) == "works"
 
 
@@ -405,9 +458,10 @@ async def test_thread_that_cannot_be_started_fails_every_call_for_it(monkeypatch
     assert await event(pool, lambda: "works") == "works"
 
 
-async def test_waiting_event_is_served_although_no_further_thread_can_be_started(monkeypatch):
+async def test_waiting_event_is_refused_in_time_although_no_thread_can_be_started(monkeypatch):
     monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: False)
-    pool = ThreadPool(core=1, limit=4)
+    monkeypatch.setattr(threads, "LATE", 10)
+    pool = ThreadPool(core=1, limit=4, wait=0.1)
     held = threading.Event()
     holder = asyncio.create_task(event(pool, held.wait))
     await until(lambda: pool.size == 1)
@@ -416,10 +470,9 @@ async def test_waiting_event_is_served_although_no_further_thread_can_be_started
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threads, "Worker", no_thread)
-    following = asyncio.create_task(event(pool, lambda: "works"))
-    await asyncio.sleep(0.05)
+    with pytest.raises(PoolExhausted):
+        await asyncio.wait_for(event(pool, int), 5)
     held.set()
-    assert await asyncio.wait_for(following, 2) == "works"
     await holder
 
 
@@ -430,7 +483,11 @@ def test_each_loop_looks_after_a_pool_once():
     pool._check = lambda loop, look: (looks.append(loop), check(loop, look))
 
     async def crowd():
-        await asyncio.gather(*(event(pool, time.sleep, 0.01) for _ in range(10)))
+        events = []
+        for _ in range(30):
+            events.append(asyncio.create_task(event(pool, time.sleep, 0.005)))
+            await asyncio.sleep(0.002)  # So that events of both loops come by turns.
+        await asyncio.gather(*events)
 
     loops = [threading.Thread(target=asyncio.run, args=[crowd()]) for _ in range(2)]
     start = time.monotonic()

@@ -410,6 +410,13 @@ class TestMessages:
             assert texts(after["messages"]) == ["second"]
             assert (await tab.fire(DjangoUserState.dismiss_all)).vars["messages"] == []
 
+    async def test_visitor_may_dismiss_them_although_a_login_is_required(self):
+        with bridged("django.contrib.auth.middleware.LoginRequiredMiddleware"):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                for dismissal in (DjangoUserState.dismiss_all, DjangoUserState.dismiss("x")):
+                    assert (await tab.fire(dismissal)).refusals == []
+
     async def test_they_do_not_pile_up(self):
         async with EventClient(app) as tab:
             await tab.load("/")
