@@ -120,29 +120,28 @@ def keeps_connections(threads: ThreadPool) -> bool:
 
 
 def _close_older(keep: float | None) -> None:
-    """Close this thread's connections as Django does, but ``keep`` seconds later."""
+    """Close this thread's connections as Django does, but ``keep`` seconds later.
+
+    One on which something failed is closed where Django would ask the server whether it works.
+    """
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             # Left by a hook that was broken off: Django would never connect again.
             del connections[connection.alias]
             connection.close()
-            continue
-        seconds = keep
-        if seconds is None:
-            seconds = SQLITE_KEEP if connection.vendor == "sqlite" else 0.0
-        due = connection.close_at
-        if due is not None and time.monotonic() < due + seconds and _is_sound(connection):
+        elif _may_stay(connection, keep):
             # As Django's own clean-up does: the next use asks the server again.
             connection.health_check_done = False  # type: ignore[attr-defined]
-        elif _has_raw_transaction(connection):
-            connection.close()
         else:
-            connection.close_if_unusable_or_obsolete()
+            connection.close()
 
 
-def _is_sound(connection: BaseDatabaseWrapper) -> bool:
+def _may_stay(connection: BaseDatabaseWrapper, keep: float | None) -> bool:
+    if keep is None:
+        keep = SQLITE_KEEP if connection.vendor == "sqlite" else 0.0
+    is_young = connection.close_at is None or time.monotonic() < connection.close_at + keep
     return (
-        connection.connection is not None
+        is_young
         and not connection.errors_occurred
         and connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
         and not _has_raw_transaction(connection)
