@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from rxbridge.errors import PoolExhausted
+from rxbridge.events import _pace
+from rxbridge.events._pace import Look, Pace
 from rxbridge.events._worker import Worker, is_exiting, logged
 
 if TYPE_CHECKING:
@@ -25,27 +27,6 @@ __all__ = ["Lease", "ThreadPool"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CHECK_INTERVAL = 0.01
-"""Seconds between looks at whether waiting events need another thread."""
-
-LATE = 0.005
-"""Seconds that a look comes too late by which the event loop shows that it has too much to do."""
-
-CPU_BOUND = 0.75
-"""Cores in use above which another thread would only fight over the GIL."""
-
-STALLS = 2
-"""Looks in a row that must find the threads at a halt before there are more of them."""
-
-SURPLUS_AFTER = 1.0
-"""Seconds of computing after which one thread more than the core leaves events to the others."""
-
-PATIENCE = 2.0
-"""Seconds after which an event that waits gets another thread however busy the process is."""
-
-SLOW = 0.1
-"""Seconds between two returns of a thread above which waiting events are not merely many."""
-
 
 class ThreadPool:
     """Lease threads; no two leases ever share one at the same time.
@@ -54,7 +35,7 @@ class ThreadPool:
     is a safety property. The pool starts at ``core`` threads. While events wait although the
     process is not busy computing, and the threads do not come back soon, it doubles up to
     ``limit``: those threads wait for a database or a slow handler. Otherwise it grows only for
-    an event that has waited ``PATIENCE`` seconds for threads that are slow to come back, since
+    an event that has waited two seconds for threads that are slow to come back, since
     more threads would halve the throughput; for the same reason one thread above ``core`` after
     the other is left out while the process computes. What idles for ``idle`` seconds ends.
 
@@ -99,10 +80,7 @@ class ThreadPool:
         self._waiting: deque[Lease] = deque()
         self._ended: deque[Lease] = deque()
         self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._returned = 0
-        self._stalled = 0
-        self._has_surplus = False
-        self._long_look = _Look(0.0, 0)
+        self._pace = Pace(core)
 
     @property
     def size(self) -> int:
@@ -185,7 +163,7 @@ class ThreadPool:
             finally:
                 self._lock.release()
 
-    # From here to _is_stuck the lock is held.
+    # From here to _adapt the lock is held.
 
     def _serve(self, lease: Lease, job: Job) -> bool:
         """Serve a job; False when it is the first of a lease that has to wait."""
@@ -196,7 +174,7 @@ class ThreadPool:
             raise PoolExhausted(lease.refusal)
         if lease.worker is None and not lease.backlog:
             if (worker := self._take()) is None:
-                lease.since, lease.returned = time.monotonic(), self._returned
+                lease.since, lease.returned = time.monotonic(), self._pace.returned
                 self._waiting.append(lease)
                 lease.backlog.append(job)
                 return False
@@ -220,10 +198,10 @@ class ThreadPool:
             self._come_back(worker)
 
     def _come_back(self, worker: Worker) -> None:
-        self._returned += 1
+        self._pace.returned += 1
         worker.rest()
-        if self._has_surplus and self._waiting:
-            self._has_surplus = False
+        if self._pace.has_surplus and self._waiting:
+            self._pace.has_surplus = False
             self._free.appendleft(worker)
         else:
             self._give(worker)
@@ -255,51 +233,30 @@ class ThreadPool:
         else:
             self._free.appendleft(worker)
 
-    def _adapt(self, look: _Look, *, is_late: bool) -> None:
+    def _adapt(self, look: Look, *, is_late: bool) -> None:
         """Have more threads serve the events that wait, or fewer."""
-        # A loop that is behind has threads wait for it, too.
-        if is_late or self._is_brisk(look) or look.is_cpu_bound():
-            self._stalled = 0
-        else:
-            self._stalled += 1
+        if not self._waiting:
+            return
         at_work = self._size - len(self._free)
-        wanted = min(max(at_work, 1), self.limit - at_work, len(self._waiting))
-        if wanted > 0 and self._stalled < STALLS:
-            wanted = int(self._is_stuck(self._waiting[0]))
-        for _ in range(wanted):
+        oldest = self._waiting[0]
+        wanted = self._pace.wanted(look, is_late=is_late, at_work=at_work, oldest=oldest)
+        for _ in range(min(wanted, self.limit - at_work, len(self._waiting))):
             self._give(self._free.pop() if self._free else self._start())
-        if self._long_look.age > SURPLUS_AFTER:
-            self._has_surplus = at_work > self.core and self._long_look.is_cpu_bound()
-            self._long_look = _Look(0.0, self._returned)
-
-    def _is_brisk(self, look: _Look) -> bool:
-        """Tell whether each thread has served an event since the last look.
-
-        It needs no clock of the processor, which on a crowded machine makes a process that
-        computes look idle.
-        """
-        return self._returned - look.returned >= self._size
-
-    def _is_stuck(self, lease: Lease) -> bool:
-        """Tell whether an event has waited long, and not because many are before it."""
-        waited = time.monotonic() - lease.since
-        returns = self._returned - lease.returned
-        return waited > PATIENCE and returns < self._size * waited / SLOW
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look after the pool while events of this loop wait."""
         if loop not in self._watching:
             self._watching.add(loop)
-            look = _Look(loop.time() + CHECK_INTERVAL, self._returned)
+            look = self._pace.look(loop.time())
             loop.call_at(look.due, self._check, loop, look)
 
-    def _check(self, loop: asyncio.AbstractEventLoop, look: _Look) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop, look: Look) -> None:
         self._watching.discard(loop)
         late = []
         with self._lock:
             # Where no thread can be started, those there are will have to do.
             with suppress(RuntimeError):
-                self._adapt(look, is_late=loop.time() - look.due > LATE)
+                self._adapt(look, is_late=loop.time() - look.due > _pace.LATE)
             deadline = time.monotonic() - self.wait
             while self._waiting and self._waiting[0].since <= deadline:
                 late.append(self._waiting.popleft())
@@ -312,25 +269,6 @@ class ThreadPool:
             lease.fail()
         if self._waiting:
             self._watch(loop)
-
-
-class _Look:
-    """When the next look at the pool is due, and how things stood at this one."""
-
-    __slots__ = ("_cpu", "_wall", "due", "returned")
-
-    def __init__(self, due: float, returned: int) -> None:
-        self.due = due
-        self.returned = returned
-        self._wall = time.monotonic()
-        self._cpu = time.process_time()
-
-    @property
-    def age(self) -> float:
-        return time.monotonic() - self._wall
-
-    def is_cpu_bound(self) -> bool:
-        return (time.process_time() - self._cpu) / max(self.age, 1e-6) > CPU_BOUND
 
 
 class _Lock:

@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events import ThreadPool, _worker, threads
+from rxbridge.events import ThreadPool, _pace, _worker, threads
 
 
 async def event(pool, fn, *args):
@@ -92,15 +92,15 @@ async def test_pool_grows_for_events_that_sleep():
 
 
 async def test_pool_does_not_grow_while_the_process_computes(monkeypatch):
-    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
     pool = ThreadPool(core=2, limit=64)
     await asyncio.gather(*(event(pool, time.sleep, 0.005) for _ in range(30)))
     assert pool.size == 2
 
 
 async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
-    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: False)
-    monkeypatch.setattr(threads, "CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: False)
+    monkeypatch.setattr(_pace, "CHECK_INTERVAL", 0.1)
     pool = ThreadPool(core=2, limit=64)
     await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(100)))
     assert pool.size == 2
@@ -110,14 +110,14 @@ async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
     ("cores_in_use", "is_cpu_bound"), [(0.1, False), (0.6, False), (0.9, True)]
 )
 def test_process_that_uses_most_of_a_core_is_cpu_bound(cores_in_use, is_cpu_bound):
-    look = threads._Look(0.0, 0)
+    look = _pace.Look(0.0, 0)
     look._wall, look._cpu = time.monotonic() - 1, time.process_time() - cores_in_use
     assert look.is_cpu_bound() is is_cpu_bound
 
 
 async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_is(monkeypatch):
-    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
-    monkeypatch.setattr(threads, "PATIENCE", 0.05)
+    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_pace, "PATIENCE", 0.05)
     pool = ThreadPool(core=1, limit=4)
     held = threading.Event()
     holder = asyncio.create_task(event(pool, held.wait))
@@ -129,8 +129,8 @@ async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_i
 
 
 async def test_events_that_wait_long_because_they_are_many_get_no_more_threads(monkeypatch):
-    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
-    monkeypatch.setattr(threads, "PATIENCE", 0.05)
+    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_pace, "PATIENCE", 0.05)
     pool = ThreadPool(core=2, limit=16)
     await asyncio.gather(*(event(pool, time.sleep, 0.002) for _ in range(200)))
     assert pool.size == 2
@@ -300,11 +300,11 @@ async def test_thread_is_cleaned_although_its_loop_is_gone():
 
 
 async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypatch):
-    monkeypatch.setattr(threads, "SURPLUS_AFTER", 0.02)
+    monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.02)
     pool = ThreadPool(core=1, limit=8)
     await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
     assert pool.size > 2
-    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
     used = []
 
     def work():
@@ -317,12 +317,12 @@ async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypa
 
 
 async def test_threads_that_were_left_out_are_used_before_new_ones_are_started(monkeypatch):
-    monkeypatch.setattr(threads, "SURPLUS_AFTER", 0.02)
+    monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.02)
     pool = ThreadPool(core=1, limit=8)
     with monkeypatch.context() as busy:
         await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
         grown = pool.size
-        busy.setattr(threads._Look, "is_cpu_bound", lambda self: True)
+        busy.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
         await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(200)))
         assert pool.size == grown > 2
     await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
@@ -459,8 +459,8 @@ async def test_thread_that_cannot_be_started_fails_every_call_for_it(monkeypatch
 
 
 async def test_waiting_event_is_refused_in_time_although_no_thread_can_be_started(monkeypatch):
-    monkeypatch.setattr(threads._Look, "is_cpu_bound", lambda self: False)
-    monkeypatch.setattr(threads, "LATE", 10)
+    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: False)
+    monkeypatch.setattr(_pace, "LATE", 10)
     pool = ThreadPool(core=1, limit=4, wait=0.1)
     held = threading.Event()
     holder = asyncio.create_task(event(pool, held.wait))
@@ -495,7 +495,7 @@ def test_each_loop_looks_after_a_pool_once():
         loop.start()
     for loop in loops:
         loop.join()
-    most = (time.monotonic() - start) / threads.CHECK_INTERVAL + 1
+    most = (time.monotonic() - start) / _pace.CHECK_INTERVAL + 1
     assert max(looks.count(loop) for loop in set(looks)) <= most
 
 

@@ -1,0 +1,91 @@
+"""Pace: how many threads of a pool should be at work."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rxbridge.events.threads import Lease
+
+CHECK_INTERVAL = 0.01
+"""Seconds between looks at a pool for which events wait."""
+
+LATE = 0.005
+"""Seconds that a look comes too late by which the event loop shows that it has too much to do."""
+
+CPU_BOUND = 0.75
+"""Cores in use above which another thread would only fight over the GIL."""
+
+STALLS = 2
+"""Looks in a row that must find the threads at a halt before there are more of them."""
+
+SURPLUS_AFTER = 1.0
+"""Seconds of computing after which one thread more than the core leaves events to the others."""
+
+PATIENCE = 2.0
+"""Seconds after which an event that waits gets another thread however busy the process is."""
+
+SLOW = 0.1
+"""Seconds between two returns of a thread above which waiting events are not merely many."""
+
+
+class Look:
+    """When the next look at a pool is due, and how things stood at this one."""
+
+    __slots__ = ("_cpu", "_wall", "due", "returned")
+
+    def __init__(self, due: float, returned: int) -> None:
+        self.due = due
+        self.returned = returned
+        self._wall = time.monotonic()
+        self._cpu = time.process_time()
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self._wall
+
+    def is_cpu_bound(self) -> bool:
+        """Tell whether the process has been computing since then."""
+        return (time.process_time() - self._cpu) / max(self.age, 1e-6) > CPU_BOUND
+
+
+class Pace:
+    """Judges by how threads come back and by what the process does.
+
+    ``returned`` counts how often a thread has come back; ``has_surplus`` says that the next one
+    to do so should leave the events that wait to the others.
+    """
+
+    def __init__(self, core: int) -> None:
+        self.returned = 0
+        self.has_surplus = False
+        self._core = core
+        self._stalled = 0
+        self._long_look = Look(0.0, 0)
+
+    def look(self, loop_time: float) -> Look:
+        """Return a look, the next of which is due in ``CHECK_INTERVAL``."""
+        return Look(loop_time + CHECK_INTERVAL, self.returned)
+
+    def wanted(self, look: Look, *, is_late: bool, at_work: int, oldest: Lease) -> int:
+        """Return how many more threads should serve events; ``oldest`` has waited longest.
+
+        That threads come back needs no clock of the processor, which on a crowded machine makes
+        a process that computes look idle. And where the event loop is behind, they wait for it.
+        """
+        is_brisk = self.returned - look.returned >= at_work
+        is_stalled = not (is_late or is_brisk or look.is_cpu_bound())
+        self._stalled = self._stalled + 1 if is_stalled else 0
+        if self._long_look.age > SURPLUS_AFTER:
+            self.has_surplus = at_work > self._core and self._long_look.is_cpu_bound()
+            self._long_look = Look(0.0, self.returned)
+        if self._stalled >= STALLS:
+            return max(at_work, 1)
+        return int(self._is_stuck(oldest, at_work))
+
+    def _is_stuck(self, lease: Lease, at_work: int) -> bool:
+        """Tell whether an event has waited long, and not because many are before it."""
+        waited = time.monotonic() - lease.since
+        returns = self.returned - lease.returned
+        return waited > PATIENCE and returns < at_work * waited / SLOW
