@@ -34,6 +34,13 @@ def whole(pool):
     return pool.free == pool.size
 
 
+@pytest.fixture
+def calm(monkeypatch):
+    """A machine that does nothing else: what the pool sees is its threads alone."""
+    monkeypatch.setattr(_pace, "LATE", 10)
+    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: False)
+
+
 async def test_an_event_that_never_blocks_takes_no_thread():
     pool = ThreadPool(core=2)
     with pool.lease() as lease:
@@ -83,6 +90,7 @@ async def test_waiting_events_are_served_in_order_of_arrival():
     assert order == list(range(20))
 
 
+@pytest.mark.usefixtures("calm")
 async def test_pool_grows_for_events_that_sleep():
     pool = ThreadPool(core=2, limit=64)
     start = time.monotonic()
@@ -136,8 +144,9 @@ async def test_events_that_wait_long_because_they_are_many_get_no_more_threads(m
     assert pool.size == 2
 
 
+@pytest.mark.usefixtures("calm")
 async def test_bound_is_respected_and_waiting_in_vain_is_refused_with_the_remedy():
-    pool = ThreadPool(core=1, limit=2, wait=0.05)
+    pool = ThreadPool(core=2, limit=2, wait=0.05)
     held = threading.Event()
     holders = [asyncio.create_task(event(pool, held.wait)) for _ in range(2)]
     await until(lambda: pool.size == 2)
@@ -224,6 +233,7 @@ async def test_call_of_a_child_task_is_cancelled_with_its_waiting_event():
     await until(lambda: pool.free == 1)
 
 
+@pytest.mark.usefixtures("calm")
 async def test_threads_above_the_core_end_after_idling_and_are_retired_on_themselves():
     retired = []
     pool = ThreadPool(
@@ -244,6 +254,7 @@ async def test_threads_above_the_core_end_after_idling_and_are_retired_on_themse
     assert pool.free == 1
 
 
+@pytest.mark.usefixtures("calm")
 async def test_threads_that_idle_out_together_leave_the_core():
     sizes = []
     pool = ThreadPool(core=2, limit=8, idle=0.05, retire=lambda: time.sleep(0.02))
@@ -299,6 +310,7 @@ async def test_thread_is_cleaned_although_its_loop_is_gone():
     await until(lambda: calls == ["clean"])
 
 
+@pytest.mark.usefixtures("calm")
 async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypatch):
     monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.02)
     pool = ThreadPool(core=1, limit=8)
@@ -316,6 +328,7 @@ async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypa
     assert len(set(used[-50:])) == 1
 
 
+@pytest.mark.usefixtures("calm")
 async def test_threads_that_were_left_out_are_used_before_new_ones_are_started(monkeypatch):
     monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.02)
     pool = ThreadPool(core=1, limit=8)
@@ -458,9 +471,8 @@ async def test_thread_that_cannot_be_started_fails_every_call_for_it(monkeypatch
     assert await event(pool, lambda: "works") == "works"
 
 
+@pytest.mark.usefixtures("calm")
 async def test_waiting_event_is_refused_in_time_although_no_thread_can_be_started(monkeypatch):
-    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: False)
-    monkeypatch.setattr(_pace, "LATE", 10)
     pool = ThreadPool(core=1, limit=4, wait=0.1)
     held = threading.Event()
     holder = asyncio.create_task(event(pool, held.wait))
@@ -555,6 +567,7 @@ asyncio.run(main())
     assert done.stdout == "ran\n"
 
 
+@pytest.mark.usefixtures("calm")
 async def test_events_that_await_each_other_do_not_deadlock():
     pool = ThreadPool(core=1, limit=16)
 
