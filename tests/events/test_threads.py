@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 import subprocess
 import sys
 import threading
@@ -76,6 +77,57 @@ async def test_no_two_leases_share_a_thread_at_the_same_time():
     assert clashes == [False] * 200
     await until(lambda: whole(pool))
     assert pool.size <= 8
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_events_do_threads_are_exclusive_and_nothing_is_lost(seed, monkeypatch):
+    monkeypatch.setattr(_worker, "LINGER", 0.003)
+    monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.01)
+    chance = random.Random(seed)
+    holders = {}
+    clashes, last = [], threading.local()
+
+    def hook(name):
+        def called():
+            holder = holders.get(threading.get_ident())
+            clashes.append(holder is not None and not holder.is_over)
+            last.hook = name
+
+        return called
+
+    pool = ThreadPool(
+        core=2, limit=8, idle=0.01, prepare=hook("prepare"), clean=hook("clean"), retire=hook("end")
+    )
+
+    async def one():
+        with pool.lease() as lease:
+            async with ThreadSensitiveContext(executor=lease):
+                for _ in range(chance.randint(0, 3)):
+                    await sync_to_async(work)(lease, chance.random())
+                    await asyncio.sleep(chance.choice([0, 0, 0.001, 0.006]))
+
+    def work(lease, number):
+        holder = holders.get(threading.get_ident(), lease)
+        clashes.append(holder is not lease and not holder.is_over)
+        clashes.append(last.hook != "prepare")
+        holders[threading.get_ident()] = lease
+        time.sleep(number * 0.004)
+        if number < 0.1:
+            raise ValueError
+
+    async def crowd():
+        events = []
+        for _ in range(60):
+            events.append(asyncio.create_task(one()))
+            await asyncio.sleep(chance.choice([0, 0, 0, 0.002]))
+            if chance.random() < 0.2:
+                chance.choice(events).cancel()
+        return await asyncio.gather(*events, return_exceptions=True)
+
+    results = await asyncio.wait_for(crowd(), 20)
+    assert {type(each) for each in results} <= {type(None), ValueError, asyncio.CancelledError}
+    assert True not in clashes
+    await until(lambda: whole(pool) and pool.size <= 2)
 
 
 async def test_waiting_events_are_served_in_order_of_arrival():
