@@ -170,6 +170,11 @@ def _target_rows(results):
     yield at_least(
         "Revalidator: events/s over bare Reflex's", 0.25, ratio(1, "bare Reflex", revalidator)
     )
+    yield at_least(
+        "the same without mirrors",
+        0.25,
+        ratio(1, "bare Reflex", "rxbridge Revalidator, no mirrors"),
+    )
     if results.sleep:
         sleep = results.sleep["rxbridge"]
         yield at_most("50 tabs through 20 ms of sleep, first", 0.25, sleep["first"], " s")

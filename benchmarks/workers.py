@@ -53,6 +53,12 @@ CONTENDERS = {
             "`Revalidator(interval=60)`, measured between two checks",
         ),
         Contender(
+            "rxbridge Revalidator, no mirrors",
+            ("through_rxbridge", "revalidator", "unmirrored"),
+            "the same, and the page shows nothing of Django, as bare Reflex's does not",
+            events=("read",),
+        ),
+        Contender(
             "reflex-django",
             ("through_reflex_django",),
             f"`{REFLEX_DJANGO}`, its default mode, all mirrors on",

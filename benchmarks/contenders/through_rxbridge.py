@@ -1,6 +1,6 @@
 """rxbridge: the event bridge with its defaults, and with what the command line names.
 
-    python -m benchmarks.contenders.through_rxbridge [revalidator] [opening] [plain]
+    python -m benchmarks.contenders.through_rxbridge [revalidator] [opening] [plain] [unmirrored]
 
 ``revalidator`` checks the user once a minute instead of before each event; ``opening`` opens a
 connection for each event; ``plain`` writes the handlers without ``async``, so that they run on
@@ -25,7 +25,6 @@ def contender():
         MiddlewareRunner,
         SyntheticRequestFactory,
     )
-    from rxbridge.state import DjangoUserState
 
     options = {}
     if "revalidator" in sys.argv:
@@ -39,8 +38,9 @@ def contender():
     connections = ConnectionRegistry()
     requests = SyntheticRequestFactory(connections)
     state = plain_state() if "plain" in sys.argv else async_state()
+    shown = mirrored()  # Not in the page, which is never compiled.
     app = rx.App()
-    app.add_page(lambda: rx.text(state.who, DjangoUserState.username), route="/")
+    app.add_page(lambda: rx.text(state.who, *shown), route="/")
     app.add_middleware(EventBridge(requests, MiddlewareRunner(**options), ContextBinder()))
 
     def connect(visitor):
@@ -58,6 +58,15 @@ def contender():
         "wait": state.wait,
     }
     return Tabs(app, events, connect)
+
+
+def mirrored():
+    """Return what the page shows by mirrors: all of them are kept up to date for one."""
+    if "unmirrored" in sys.argv:
+        return []
+    from rxbridge.state import DjangoUserState
+
+    return [DjangoUserState.username]
 
 
 def async_state():
