@@ -112,7 +112,12 @@ async def _opened(address: str) -> AsyncGenerator[Any]:
     try:
         yield client
     finally:
-        await client.aclose()
+        closing = asyncio.create_task(client.aclose())
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            await closing  # Cut off, it would leave the connection open.
+            raise
 
 
 @asynccontextmanager

@@ -369,6 +369,30 @@ async def test_stopping_leaves_no_task_and_no_connection(store):
     assert asyncio.all_tasks() == before
 
 
+@needs_redis
+@pytest.mark.parametrize("steps", range(6))
+async def test_message_cancelled_in_its_last_steps_leaves_no_connection(store, monkeypatch, steps):
+    closing = asyncio.Event()
+    aclose = redis.asyncio.Redis.aclose
+
+    async def noted(client):
+        closing.set()
+        await aclose(client)
+
+    monkeypatch.setattr(redis.asyncio.Redis, "aclose", noted)
+    with redis.Redis.from_url(store.url) as client:
+        connected = len(client.client_list())
+        sending = asyncio.create_task(RedisBroadcast(store.url).publish("{}"))
+        await closing.wait()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        sending.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await sending
+        await asyncio.sleep(0.05)
+        assert len(client.client_list()) == connected
+
+
 @pytest.mark.parametrize("address", ["localhost:6379", ""])
 def test_an_address_that_is_none_of_redis_is_refused(address):
     with pytest.raises(ValueError, match="redis"):
