@@ -190,9 +190,11 @@ async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_i
 
 async def test_events_that_wait_long_because_they_are_many_get_no_more_threads(monkeypatch):
     monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
-    monkeypatch.setattr(_pace, "PATIENCE", 0.05)
+    monkeypatch.setattr(_pace, "PATIENCE", 0.3)
     pool = ThreadPool(core=2, limit=16)
-    await asyncio.gather(*(event(pool, time.sleep, 0.002) for _ in range(200)))
+    start = time.monotonic()
+    await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(400)))
+    assert time.monotonic() - start > 2 * 0.3
     assert pool.size == 2
 
 
