@@ -145,9 +145,7 @@ async def test_waiting_events_are_served_in_order_of_arrival():
 @pytest.mark.usefixtures("calm")
 async def test_pool_grows_for_events_that_sleep():
     pool = ThreadPool(core=2, limit=64)
-    start = time.monotonic()
     await asyncio.gather(*(event(pool, time.sleep, 0.02) for _ in range(50)))
-    assert time.monotonic() - start < 0.6
     assert 8 <= pool.size <= 64
 
 
