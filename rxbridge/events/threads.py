@@ -88,6 +88,10 @@ class ThreadPool:
         return self._size
 
     @property
+    def _at_work(self) -> int:
+        return self._size - len(self._free)
+
+    @property
     def free(self) -> int:
         """The number of threads that could be leased at once."""
         return len(self._free)
@@ -200,7 +204,7 @@ class ThreadPool:
     def _come_back(self, worker: Worker) -> None:
         self._pace.returned += 1
         worker.rest()
-        if self._pace.has_surplus and self._waiting:
+        if self._pace.has_surplus and self._waiting and self._at_work > self.core:
             self._pace.has_surplus = False
             self._free.appendleft(worker)
         else:
@@ -237,7 +241,7 @@ class ThreadPool:
         """Have more threads serve the events that wait, or fewer."""
         if not self._waiting:
             return
-        at_work = self._size - len(self._free)
+        at_work = self._at_work
         oldest = self._waiting[0]
         wanted = self._pace.wanted(look, is_late=is_late, at_work=at_work, oldest=oldest)
         for _ in range(min(wanted, self.limit - at_work, len(self._waiting))):

@@ -381,6 +381,14 @@ async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypa
     assert len(set(used[-50:])) == 1
 
 
+@pytest.mark.parametrize("core", [1, 2])
+async def test_thread_of_the_core_is_never_left_out(core):
+    pool = ThreadPool(core=core, limit=core, wait=1)
+    pool._pace.has_surplus = True  # of a crowd that went before one of its threads came back
+    await asyncio.gather(*(event(pool, time.sleep, 0.002) for _ in range(10)))
+    assert pool._pace.has_surplus, "so no thread was left out"
+
+
 @pytest.mark.usefixtures("calm")
 async def test_threads_that_were_left_out_are_used_before_new_ones_are_started(monkeypatch):
     monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.02)
