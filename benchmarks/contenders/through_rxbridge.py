@@ -28,7 +28,7 @@ def contender():
 
     options = {}
     if "revalidator" in sys.argv:
-        from rxbridge.events.revalidator import Revalidator
+        from rxbridge.events.sessions.revalidator import Revalidator
 
         options["identity"] = Revalidator(interval=60.0)
     if "opening" in sys.argv:

@@ -25,7 +25,7 @@ from rxbridge.django._wiring import routes, wrapped
 
 if TYPE_CHECKING:
     from rxbridge.events.bridge import EventBridge
-    from rxbridge.events.threads import ThreadPool
+    from rxbridge.events.threads.pool import ThreadPool
 
 __all__ = ["check_application", "check_asgi_application", "check_project"]
 
@@ -312,7 +312,7 @@ def _held_by_a_process(database: Mapping[str, Any], threads: ThreadPool | None) 
     if pool:
         return int(pool.get("max_size") or _POOL_SIZE) if isinstance(pool, dict) else _POOL_SIZE
     # Not before Django's models are loaded, as this module is.
-    from rxbridge.events.runner import keeps_connections
+    from rxbridge.events.chain.runner import keeps_connections
 
     if threads is None:
         return int(database["CONN_MAX_AGE"] != 0)

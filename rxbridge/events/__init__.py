@@ -16,7 +16,13 @@ from rxbridge.events.binder import (
     current_user,
     request,
 )
-from rxbridge.events.broadcast import RedisBroadcast
+from rxbridge.events.chain.runner import (
+    DEFAULT_SKIP,
+    MiddlewareRunner,
+    Outcome,
+    PlanRow,
+    database_threads,
+)
 from rxbridge.events.guards import (
     Refused,
     check_guards,
@@ -26,26 +32,20 @@ from rxbridge.events.guards import (
     staff_required,
     user_passes_test,
 )
-from rxbridge.events.request_factory import (
+from rxbridge.events.requests import (
     EventRequest,
     ReflexEvent,
     SyntheticRequestFactory,
     resolve_page,
 )
-from rxbridge.events.revalidator import Revalidator
-from rxbridge.events.revoker import SessionRevoker
-from rxbridge.events.runner import (
-    DEFAULT_SKIP,
-    MiddlewareRunner,
-    Outcome,
-    PlanRow,
-    database_threads,
-)
-from rxbridge.events.threads import ThreadPool
+from rxbridge.events.sessions.broadcast import RedisBroadcast
+from rxbridge.events.sessions.revalidator import Revalidator
+from rxbridge.events.sessions.revoker import SessionRevoker
+from rxbridge.events.threads.pool import ThreadPool
 
 if TYPE_CHECKING:
-    from rxbridge.events._reflex import reflex_asgi
     from rxbridge.events.bridge import EventBridge, Refusal, default_refusal
+    from rxbridge.events.reflex import reflex_asgi
 
 __all__ = [
     "DEFAULT_SKIP",
@@ -87,7 +87,7 @@ _NEEDS_REFLEX = {
     "EventBridge": "rxbridge.events.bridge",
     "Refusal": "rxbridge.events.bridge",
     "default_refusal": "rxbridge.events.bridge",
-    "reflex_asgi": "rxbridge.events._reflex",
+    "reflex_asgi": "rxbridge.events.reflex",
 }
 
 

@@ -17,11 +17,11 @@ from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.utils.http import parse_http_date_safe
 
 from rxbridge.errors import InvalidEvent, PoolExhausted
-from rxbridge.events._background import own_thread_for_task
-from rxbridge.events._reflex import EventInProcess, Kind, frontend_path
 from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
-from rxbridge.events._tabs import innermost
 from rxbridge.events.guards import Refused, check_guards
+from rxbridge.events.reflex import EventInProcess, Kind, frontend_path
+from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.threads.background import own_thread_for_task
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi.connections import Connection
     from rxbridge.events.binder import Binding, ContextBinder
-    from rxbridge.events.request_factory import EventRequest, ReflexEvent
-    from rxbridge.events.runner import MiddlewareRunner, Outcome
+    from rxbridge.events.chain.runner import MiddlewareRunner, Outcome
+    from rxbridge.events.requests import EventRequest, ReflexEvent
 
 __all__ = ["EventBridge", "Handoff", "Refusal", "default_refusal"]
 

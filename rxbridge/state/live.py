@@ -18,7 +18,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 if TYPE_CHECKING:
     from django.db.models import Model
 
-    from rxbridge.events.broadcast import Broadcast
+    from rxbridge.events.sessions.broadcast import Broadcast
 
 __all__ = ["LiveList"]
 

@@ -14,8 +14,8 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 
 from rxbridge.errors import RxBridgeError
-from rxbridge.events._tabs import innermost
 from rxbridge.events.guards import open_to_visitors
+from rxbridge.events.sessions.tabs import innermost
 from rxbridge.state._flash import delivered
 from rxbridge.state.context import NOBODY, json_safe, user_snapshot
 from rxbridge.state.language import (

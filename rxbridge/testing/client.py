@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
     from rxbridge.asgi.connections import Connection
-    from rxbridge.events._reflex import LocalServer
+    from rxbridge.events.reflex import LocalServer
 
 __all__ = ["EventClient", "SyncEventClient"]
 
@@ -104,7 +104,7 @@ class EventClient:
         raise_exceptions: bool = True,
         beside: EventClient | None = None,
     ) -> None:
-        from rxbridge.events._reflex import LocalServer
+        from rxbridge.events.reflex import LocalServer
 
         self.app = app
         self.user = user

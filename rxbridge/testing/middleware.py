@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from rxbridge.events.request_factory import ReflexEvent, SyntheticRequestFactory
-from rxbridge.events.runner import MiddlewareRunner
+from rxbridge.events.chain.runner import MiddlewareRunner
+from rxbridge.events.requests import ReflexEvent, SyntheticRequestFactory
 from rxbridge.testing._cookies import Cookies, cookie_header
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
-    from rxbridge.events.request_factory import EventRequest
+    from rxbridge.events.requests import EventRequest
 
 __all__ = ["MiddlewareRun", "make_event", "run_middleware"]
 

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from rxbridge.events._tabs import innermost
+from rxbridge.events.sessions.tabs import innermost
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from rxbridge.events.request_factory import ReflexEvent
-    from rxbridge.events.runner import Outcome
+    from rxbridge.events.chain.runner import Outcome
+    from rxbridge.events.requests import ReflexEvent
     from rxbridge.trace._spans import Spans
 
 Result: TypeAlias = Literal["running", "done", "refused", "failed", "cancelled"]

@@ -11,9 +11,9 @@ from django.conf import settings
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from rxbridge.events._plan import HOOKS, Entry, Factory, is_async
-from rxbridge.events._reflex.deltas import watched_deltas, wire_size
-from rxbridge.events.runner import MiddlewareRunner, Outcome, View
+from rxbridge.events.chain.plan import HOOKS, Entry, Factory, is_async
+from rxbridge.events.chain.runner import MiddlewareRunner, Outcome, View
+from rxbridge.events.reflex.deltas import watched_deltas, wire_size
 from rxbridge.trace._record import Record, current
 from rxbridge.trace._sql import without_literals
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-    from rxbridge.events._chain import Identity
-    from rxbridge.events.request_factory import ReflexEvent
+    from rxbridge.events.chain.layers import Identity
+    from rxbridge.events.requests import ReflexEvent
     from rxbridge.trace._trace import EventTrace
 
 __all__ = ["TracedRunner"]

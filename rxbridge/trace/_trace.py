@@ -27,7 +27,7 @@ from rxbridge.trace._record import Record, current
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
-    from rxbridge.events.request_factory import ReflexEvent
+    from rxbridge.events.requests import ReflexEvent
 
 __all__ = ["EventTrace"]
 

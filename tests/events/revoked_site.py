@@ -16,8 +16,8 @@ import reflex as rx  # noqa: E402
 
 from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, PrefixRouter  # noqa: E402
 from rxbridge.events import MiddlewareRunner, reflex_asgi  # noqa: E402
-from rxbridge.events.broadcast import RedisBroadcast  # noqa: E402
-from rxbridge.events.revoker import SessionRevoker  # noqa: E402
+from rxbridge.events.sessions.broadcast import RedisBroadcast  # noqa: E402
+from rxbridge.events.sessions.revoker import SessionRevoker  # noqa: E402
 from tests.events.app import app, bridge, connections  # noqa: E402
 
 redis = os.environ.get("RXBRIDGE_TEST_REDIS")

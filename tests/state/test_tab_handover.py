@@ -10,8 +10,8 @@ import pytest
 from redis.asyncio import Redis
 from reflex.utils.token_manager import RedisTokenManager, SocketRecord
 
-from rxbridge.events._reflex import handover
-from rxbridge.events._reflex.handover import TabHandover, keeping_tabs
+from rxbridge.events.reflex import handover
+from rxbridge.events.reflex.handover import TabHandover, keeping_tabs
 from tests.events.app import app
 from tests.servers import free_port
 from tests.state.redis_server import needs_redis, run_redis

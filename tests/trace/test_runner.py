@@ -157,7 +157,7 @@ class TestPlan:
             TracedRunner(EventTrace(), "one.path")
 
     def test_kernel_does_not_load_the_trace(self):
-        assert run_probe("loaded.py", "rxbridge.events.runner", "rxbridge.trace") == []
+        assert run_probe("loaded.py", "rxbridge.events.chain.runner", "rxbridge.trace") == []
 
 
 class TestEvent:

@@ -134,7 +134,7 @@ async def test_failure_is_told_by_type_alone(ada):
 async def test_event_within_another_span_is_part_of_it(trace):
     with tracer.start_as_current_span("outside"):
         await run(trace, [], fine)
-    event = finished()["rxbridge.events.request_factory.no_handler"]
+    event = finished()["rxbridge.events.requests.no_handler"]
     assert (parents(event), event.kind) == (["outside"], SpanKind.INTERNAL)
 
 
@@ -161,7 +161,7 @@ async def test_cancelled_event_ends_its_spans(trace):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    event = finished()["rxbridge.events.request_factory.no_handler"]
+    event = finished()["rxbridge.events.requests.no_handler"]
     assert event.attributes["rxbridge.result"] == "cancelled"
     assert "blocking.__call__" in finished()
 

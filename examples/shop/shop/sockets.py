@@ -1,7 +1,7 @@
 """The open pages: their sockets, their cookies, who may sign them out, and what they did last."""
 
 from rxbridge.asgi import ConnectionRegistry, CookieHandoff
-from rxbridge.events.revoker import SessionRevoker
+from rxbridge.events import SessionRevoker
 from rxbridge.trace import EventTrace
 
 connections = ConnectionRegistry()

@@ -10,8 +10,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.errors import RxBridgeError
-from rxbridge.events._reflex import frontend_path
 from rxbridge.events.binder import current_request
+from rxbridge.events.reflex import frontend_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection

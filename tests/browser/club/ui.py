@@ -17,8 +17,8 @@ from rxbridge.events import (  # noqa: E402
     MiddlewareRunner,
     SyntheticRequestFactory,
 )
-from rxbridge.events.broadcast import RedisBroadcast  # noqa: E402
-from rxbridge.events.revoker import SessionRevoker  # noqa: E402
+from rxbridge.events.sessions.broadcast import RedisBroadcast  # noqa: E402
+from rxbridge.events.sessions.revoker import SessionRevoker  # noqa: E402
 from rxbridge.state import AppState, DjangoUserState  # noqa: E402
 from rxbridge.state.auth import (  # noqa: E402
     AuthPages,

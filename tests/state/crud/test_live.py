@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
-from rxbridge.events.broadcast import RedisBroadcast
+from rxbridge.events.sessions.broadcast import RedisBroadcast
 from rxbridge.state.live import LiveList
 from rxbridge.testing import EventClient
 from tests.state.crud.app import Own, app, live_notes

@@ -10,7 +10,7 @@ from asgiref.sync import iscoroutinefunction
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from rxbridge.events import _hooks
+from rxbridge.events.chain import hooks
 
 Factory: TypeAlias = Callable[[Any], Any]
 Where: TypeAlias = Literal["loop", "thread", "async", "skipped"]
@@ -161,4 +161,4 @@ def _place(middleware: Middleware, name: str) -> tuple[Where, str]:
         return "skipped", middleware.skipped[name]
     if is_async(getattr(middleware.instance, name)):
         return "async", "a coroutine function"
-    return _hooks.place(_hooks.blocking_test(middleware.instance, name))
+    return hooks.place(hooks.blocking_test(middleware.instance, name))

@@ -18,8 +18,8 @@ from django.utils.deprecation import MiddlewareMixin
 
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
-from rxbridge.events.revalidator import Revalidator
-from rxbridge.events.revoker import SessionRevoker
+from rxbridge.events.sessions.revalidator import Revalidator
+from rxbridge.events.sessions.revoker import SessionRevoker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

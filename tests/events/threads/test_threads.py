@@ -12,7 +12,10 @@ import pytest
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events import ThreadPool, _pace, _worker, threads
+from rxbridge.events import ThreadPool
+from rxbridge.events.threads import pace as _pace
+from rxbridge.events.threads import pool as threads
+from rxbridge.events.threads import worker as _worker
 
 
 async def event(pool, fn, *args):
@@ -599,7 +602,7 @@ def test_process_that_exits_waits_for_a_call_that_runs():
     code = """
 import asyncio, time, django
 django.setup()
-from rxbridge.events.threads import ThreadPool
+from rxbridge.events.threads.pool import ThreadPool
 pool = ThreadPool(retire=lambda: print("retired"))
 async def main():
     pool.lease().submit(lambda: (time.sleep(0.3), print("ended")))
@@ -615,7 +618,7 @@ def test_idle_threads_do_not_hold_up_the_process_exit():
     code = """
 import asyncio, django
 django.setup()
-from rxbridge.events.threads import ThreadPool
+from rxbridge.events.threads.pool import ThreadPool
 async def main():
     pool = ThreadPool()
     with pool.lease() as lease:

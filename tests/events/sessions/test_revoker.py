@@ -26,7 +26,7 @@ from django.utils import timezone
 from rxbridge.asgi import ConnectionRegistry, CookieHandoff
 from rxbridge.asgi.connections import Connection
 from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
-from rxbridge.events.revoker import SessionRevoker
+from rxbridge.events.sessions.revoker import SessionRevoker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,8 +19,8 @@ from django.db import connections as databases
 from django.test import Client
 
 from rxbridge.asgi import ConnectionRegistry
-from rxbridge.events.broadcast import RedisBroadcast
-from rxbridge.events.revoker import SessionRevoker
+from rxbridge.events.sessions.broadcast import RedisBroadcast
+from rxbridge.events.sessions.revoker import SessionRevoker
 from tests.events.app import Counter
 from tests.events.wire import Socket, connect
 from tests.servers import Server, free_port, run_server

@@ -35,10 +35,10 @@ from reflex_base.event.processor.base_state_processor import (
 from reflex_base.registry import RegistrationContext
 
 from rxbridge.asgi.connections import Connection, current_connection
-from rxbridge.events._reflex.serving import frontend_path
 from rxbridge.events.binder import Binding, binding_in
 from rxbridge.events.guards import Guard, guards_of
-from rxbridge.events.request_factory import ReflexEvent
+from rxbridge.events.reflex.serving import frontend_path
+from rxbridge.events.requests import ReflexEvent
 
 if TYPE_CHECKING:
     from reflex.state import BaseState

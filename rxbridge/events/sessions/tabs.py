@@ -12,7 +12,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.utils.crypto import salted_hmac
 from django.utils.functional import LazyObject, empty
 
-from rxbridge.events._endings import user_key
+from rxbridge.events.sessions.endings import user_key
 
 if TYPE_CHECKING:
     import asyncio

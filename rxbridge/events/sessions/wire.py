@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from asgiref.sync import async_to_sync
 
 if TYPE_CHECKING:
-    from rxbridge.events.broadcast import Broadcast
+    from rxbridge.events.sessions.broadcast import Broadcast
 
 logger = logging.getLogger("rxbridge")
 

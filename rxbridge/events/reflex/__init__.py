@@ -5,8 +5,8 @@ Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what t
 has in place of a server.
 """
 
-from rxbridge.events._reflex.event import EventInProcess, Kind
-from rxbridge.events._reflex.local import LocalServer
-from rxbridge.events._reflex.serving import frontend_path, reflex_asgi
+from rxbridge.events.reflex.event import EventInProcess, Kind
+from rxbridge.events.reflex.local import LocalServer
+from rxbridge.events.reflex.serving import frontend_path, reflex_asgi
 
 __all__ = ["EventInProcess", "Kind", "LocalServer", "frontend_path", "reflex_asgi"]

@@ -20,10 +20,10 @@ from django.http import HttpResponse
 from django.urls import set_urlconf
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events._chain import Identity, Run, View, convert, current_run, load_chain
-from rxbridge.events._plan import Factory, PlanRow
 from rxbridge.events._rehearsal import in_test_transaction
-from rxbridge.events.threads import ThreadPool
+from rxbridge.events.chain.layers import Identity, Run, View, convert, current_run, load_chain
+from rxbridge.events.chain.plan import Factory, PlanRow
+from rxbridge.events.threads.pool import ThreadPool
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper

@@ -29,8 +29,8 @@ from django.http.response import HttpResponseBase
 from django.urls import set_urlconf
 
 from rxbridge.errors import PoolExhausted, RxBridgeError
-from rxbridge.events import _hooks
-from rxbridge.events._plan import IDENTITY_ROW, Entry, Factory, Middleware, PlanRow, is_async
+from rxbridge.events.chain import hooks
+from rxbridge.events.chain.plan import IDENTITY_ROW, Entry, Factory, Middleware, PlanRow, is_async
 
 logger = logging.getLogger("rxbridge")
 
@@ -101,7 +101,7 @@ class Step:
     """A hook on the way in, with the test of whether it would block the loop."""
 
     run: Callable[[HttpRequest], Any]
-    blocks: _hooks.Test
+    blocks: hooks.Test
 
 
 class ViewLayer:
@@ -112,7 +112,7 @@ class ViewLayer:
 
     def __init__(self, identity: Identity | None = None) -> None:
         self._identity = identity
-        self._views: list[tuple[Callable[..., Any], _hooks.Test]] = []
+        self._views: list[tuple[Callable[..., Any], hooks.Test]] = []
         self._exceptions: list[Callable[..., Any]] = []
         self._templates: list[Callable[..., Any]] = []
         self._ask_on_thread = sync_to_async(self._ask)
@@ -120,7 +120,7 @@ class ViewLayer:
     def add(self, middleware: Middleware) -> None:
         """Take the view hooks of the next middleware outwards."""
         if (hook := middleware.hook("process_view")) is not None:
-            test = _hooks.blocking_test(middleware.instance, "process_view")
+            test = hooks.blocking_test(middleware.instance, "process_view")
             self._views.insert(0, (hook, test))
         if (hook := middleware.hook("process_exception")) is not None:
             self._exceptions.append(async_to_sync(hook) if is_async(hook) else hook)
@@ -128,7 +128,7 @@ class ViewLayer:
             self._templates.append(hook)
 
     @functools.cached_property
-    def _early(self) -> list[tuple[Callable[..., Any], _hooks.Test]]:
+    def _early(self) -> list[tuple[Callable[..., Any], hooks.Test]]:
         """The ``process_view`` hooks before the first that is async."""
         return list(takewhile(lambda each: not is_async(each[0]), self._views))
 
@@ -140,10 +140,10 @@ class ViewLayer:
     def steps(self) -> list[Step]:
         """What comes between the last ``process_request`` and the view."""
         return [
-            Step(_use_urlconf, _hooks.never),
-            Step(self._prime, _hooks.never),
+            Step(_use_urlconf, hooks.never),
+            Step(self._prime, hooks.never),
             *(Step(_view_step(hook), test) for hook, test in self._early),
-            Step(self._resolve, _hooks.identity_blocks),
+            Step(self._resolve, hooks.identity_blocks),
         ]
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
@@ -169,12 +169,12 @@ class ViewLayer:
 
     def _prime(self, request: HttpRequest) -> None:
         if self._identity is not None and self._identity.prime(request):
-            setattr(request, _hooks.KNOWN, True)
+            setattr(request, hooks.KNOWN, True)
 
     def _resolve(self, request: HttpRequest) -> None:
-        if hasattr(request, _hooks.KNOWN):
+        if hasattr(request, hooks.KNOWN):
             return
-        _hooks.resolve_identity(request)
+        hooks.resolve_identity(request)
         if self._identity is not None:
             self._identity.learn(request)
 
@@ -411,20 +411,20 @@ def _view_step(hook: Callable[..., Any]) -> Callable[[HttpRequest], Any]:
 def _request_step(middleware: Middleware) -> Step:
     hook = middleware.hook("process_request")
     if hook is None:
-        return Step(_pass, _hooks.never)
+        return Step(_pass, hooks.never)
 
     def process_request(request: HttpRequest) -> Any:
         response = hook(request)
         return checked(response, hook) if response else None
 
-    return Step(process_request, _hooks.blocking_test(middleware.instance, "process_request"))
+    return Step(process_request, hooks.blocking_test(middleware.instance, "process_request"))
 
 
-def _response_hook(middleware: Middleware) -> tuple[Callable[..., Any], _hooks.Test] | None:
+def _response_hook(middleware: Middleware) -> tuple[Callable[..., Any], hooks.Test] | None:
     hook = middleware.hook("process_response")
     if hook is None:
         return None
-    return hook, _hooks.blocking_test(middleware.instance, "process_response")
+    return hook, hooks.blocking_test(middleware.instance, "process_response")
 
 
 def _pass(request: HttpRequest) -> None:

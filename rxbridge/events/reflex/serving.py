@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reflex_base.config import get_config
 from reflex_base.environment import environment
 
-from rxbridge.events._reflex.handover import keeping_tabs
+from rxbridge.events.reflex.handover import keeping_tabs
 
 if TYPE_CHECKING:
     import reflex as rx

@@ -32,15 +32,10 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.functional import SimpleLazyObject
 
 from rxbridge.errors import RxBridgeError
-from rxbridge.events import (
-    MiddlewareRunner,
-    SyntheticRequestFactory,
-    ThreadPool,
-    _worker,
-    database_threads,
-)
-from rxbridge.events import runner as runner_module
-from rxbridge.events.threads import Lease
+from rxbridge.events import MiddlewareRunner, SyntheticRequestFactory, ThreadPool, database_threads
+from rxbridge.events.chain import runner as runner_module
+from rxbridge.events.threads import worker as _worker
+from rxbridge.events.threads.pool import Lease
 from rxbridge.testing import make_event
 
 requests = SyntheticRequestFactory()

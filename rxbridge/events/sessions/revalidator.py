@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from rxbridge.events._tabs import innermost
+from rxbridge.events.sessions.tabs import innermost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

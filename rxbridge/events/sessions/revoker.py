@@ -20,9 +20,9 @@ from django.db import connections as databases
 from django.utils import timezone
 
 from rxbridge.asgi.connections import split_browsers
-from rxbridge.events._endings import Endings, session_model, session_store, user_key
-from rxbridge.events._tabs import Tab, Tabs, digest, digest_of
-from rxbridge.events._wire import Message, Wire
+from rxbridge.events.sessions.endings import Endings, session_model, session_store, user_key
+from rxbridge.events.sessions.tabs import Tab, Tabs, digest, digest_of
+from rxbridge.events.sessions.wire import Message, Wire
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi._types import Receive, Scope, Send
     from rxbridge.asgi.connections import Connection, ConnectionRegistry
-    from rxbridge.events.broadcast import Broadcast
+    from rxbridge.events.sessions.broadcast import Broadcast
 
 __all__ = ["SessionRevoker"]
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rxbridge.events.threads import Lease
+    from rxbridge.events.threads.pool import Lease
 
 CHECK_INTERVAL = 0.01
 """Seconds between looks at a pool for which events wait."""

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events import _pace
-from rxbridge.events._pace import Look, Pace
-from rxbridge.events._worker import Worker, is_exiting, logged
+from rxbridge.events.threads import pace
+from rxbridge.events.threads.pace import Look, Pace
+from rxbridge.events.threads.worker import Worker, is_exiting, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rxbridge.events._worker import Hook, Job
+    from rxbridge.events.threads.worker import Hook, Job
 
 __all__ = ["Lease", "ThreadPool"]
 
@@ -260,7 +260,7 @@ class ThreadPool:
         with self._lock:
             # Where no thread can be started, those there are will have to do.
             with suppress(RuntimeError):
-                self._adapt(look, is_late=loop.time() - look.due > _pace.LATE)
+                self._adapt(look, is_late=loop.time() - look.due > pace.LATE)
             deadline = time.monotonic() - self.wait
             while self._waiting and self._waiting[0].since <= deadline:
                 late.append(self._waiting.popleft())

@@ -1,0 +1,1 @@
+"""Django's middleware chain around a view."""

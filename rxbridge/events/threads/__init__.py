@@ -1,0 +1,1 @@
+"""The threads that the synchronous code of events runs on."""
