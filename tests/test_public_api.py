@@ -26,6 +26,10 @@ PUBLIC = {
         login_required permission_required reflex_asgi request resolve_page
         staff_required user_passes_test
     """,
+    "rxbridge.events.chain": "",
+    "rxbridge.events.reflex": "EventInProcess Kind LocalServer frontend_path reflex_asgi",
+    "rxbridge.events.sessions": "",
+    "rxbridge.events.threads": "",
     "rxbridge.state": """
         AppState DjangoContextState DjangoI18nState DjangoUserState PicklingStripper
         collect_context context_mirror guarded i18n_context login_required_page

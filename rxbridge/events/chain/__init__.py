@@ -1,1 +1,3 @@
 """Django's middleware chain around a view."""
+
+__all__: list[str] = []

@@ -1,1 +1,3 @@
 """The threads that the synchronous code of events runs on."""
+
+__all__: list[str] = []
