@@ -337,7 +337,9 @@ class ConnectionRegistry:
             if self._keep_cookies or name != b"cookie"
         ]
         headers.append((CONNECTION_HEADER, connection.id.encode("ascii")))
-        return {**scope, "headers": headers, CONNECTION_SCOPE_KEY: connection}
+        # On a Unix socket there is no client's address, which Reflex counts on.
+        client = scope.get("client") or ("", 0)
+        return {**scope, "headers": headers, "client": client, CONNECTION_SCOPE_KEY: connection}
 
 
 class _Socket:

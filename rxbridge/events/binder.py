@@ -11,6 +11,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware, get_token
+from django.urls import set_script_prefix
 from django.utils import translation
 
 from rxbridge.errors import RxBridgeError
@@ -42,12 +43,15 @@ __all__ = [
 class Binding:
     """What is bound while an event runs: its request, and the response it may set cookies on.
 
-    ``destination`` is where the browser is to go once it has the cookies of the event.
+    ``destination`` is where the browser is to go once it has the cookies of the event. ``over``
+    is true in a background task, whose event has been answered: nothing sent with that answer,
+    such as a cookie, can be changed any more.
     """
 
     request: HttpRequest
     response: HttpResponse
     destination: str | None = None
+    over: bool = False
 
 
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding", default=None)
@@ -76,7 +80,10 @@ class ContextBinder:
     def bind(self, binding: Binding | None) -> None:
         """Bind for the rest of the running task, which is a background task's whole life."""
         _binding.set(binding)
-        if binding is not None and (code := getattr(binding.request, "LANGUAGE_CODE", None)):
+        if binding is None:
+            return
+        set_script_prefix(getattr(binding.request, "script_name", "") or "/")
+        if code := getattr(binding.request, "LANGUAGE_CODE", None):
             translation.activate(code)
 
 
@@ -107,13 +114,28 @@ def current_response() -> HttpResponse | None:
     return binding.response if binding is not None else None
 
 
-def set_destination(url: str) -> None:
-    """Have the browser go to ``url`` after the event, once it has the event's cookies."""
+def unanswered(method: str) -> Binding:
+    """Return the binding of a running event whose answer may still set cookies, for ``method``.
+
+    Raises ``RxBridgeError`` outside an event, and in a background task.
+    """
     binding = _binding.get()
     if binding is None:
-        msg = f"navigate({url!r}) was called outside an event; call it in an event handler."
+        msg = f"{method}() was called outside a bridged event; call it in an event handler."
         raise RxBridgeError(msg)
-    binding.destination = url
+    if binding.over:
+        msg = (
+            f"{method}() was called in a background task, whose event has been answered, so no "
+            "cookie of it reaches the browser; yield an event from the task, and call it in that "
+            "event's handler."
+        )
+        raise RxBridgeError(msg)
+    return binding
+
+
+def set_destination(url: str) -> None:
+    """Have the browser go to ``url`` after the event, once it has the event's cookies."""
+    unanswered("navigate").destination = url
 
 
 def current_user() -> AbstractBaseUser | AnonymousUser:

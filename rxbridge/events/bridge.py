@@ -338,6 +338,8 @@ class _Passage:
 
     async def _start_background(self, request: EventRequest) -> None:
         self._bridge.binder.bind(self._binding)
+        if self._binding is not None:
+            self._binding.over = True
         if self._bridge.revoker is not None:
             self._bridge.revoker.track(request.reflex_event.connection)
         if self._bridge.runner.threads is not None and not in_test_transaction():

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote, urlencode
 
+from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.urls import Resolver404, ResolverMatch, resolve
 
@@ -136,6 +137,7 @@ class SyntheticRequestFactory:
         self.connections = connections
         self.method = method
         self.frontend_path = frontend_path
+        self._scheme_header = _scheme_header()
         self.fallback_host = fallback_host
 
     def build(self, event: ReflexEvent) -> EventRequest:
@@ -165,7 +167,11 @@ class SyntheticRequestFactory:
         return event.connection
 
     def _scope_of_connection(self, connection: Connection) -> dict[str, Any]:
-        headers = [pair for pair in connection.headers if not _is_dropped(pair[0])]
+        headers = [
+            (name, _as_http(value) if name == self._scheme_header else value)
+            for name, value in connection.headers
+            if not _is_dropped(name)
+        ]
         if cookie := connection.cookie_header:
             headers.append((b"cookie", cookie.encode("latin-1", "replace")))
         return {
@@ -204,7 +210,9 @@ class SyntheticRequestFactory:
         if _CONTROL.search(path) or _CONTROL.search(query):
             msg = "The page's path or query holds control characters."
             raise InvalidEvent(msg)
-        full_path = f"{root_path}{self.frontend_path}{path}"
+        # A server whose root_path is the app's own prefix has it already.
+        below = "" if root_path.endswith(self.frontend_path) else self.frontend_path
+        full_path = f"{root_path}{below}{path}"
         return {
             "path": full_path,
             "raw_path": quote(full_path).encode(),
@@ -285,6 +293,20 @@ def _check_headers(claimed: object) -> Headers:
 def _is_https(claimed: Mapping[str, str]) -> bool:
     """Tell whether the page was loaded over TLS; router_data has only its origin to tell by."""
     return claimed.get("origin", "").lower().startswith("https://")
+
+
+def _scheme_header() -> bytes:
+    """Return the header by which a proxy says the scheme, as ``SECURE_PROXY_SSL_HEADER`` has it."""
+    configured: tuple[str, str] | None = settings.SECURE_PROXY_SSL_HEADER
+    name = configured[0].removeprefix("HTTP_") if configured else "X_FORWARDED_PROTO"
+    return name.replace("_", "-").lower().encode()
+
+
+def _as_http(scheme: bytes) -> bytes:
+    """Return what a proxy would say of a request: Traefik says wss of a handshake over TLS."""
+    first, comma, rest = scheme.partition(b",")
+    known = {b"ws": b"http", b"wss": b"https"}.get(first.strip().lower(), first)
+    return known + comma + rest
 
 
 def _is_dropped(name: bytes) -> bool:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.contrib.auth import alogin, alogout
 
-from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
 from rxbridge.state.context import context_of
 
@@ -93,11 +92,11 @@ class AppState:
         synchronous handler call ``django.contrib.auth.login(self.request, user)``.
         """
         # Any user model will do; the stubs know only Django's own.
-        await alogin(self._bound_request("login"), user, backend)  # type: ignore[arg-type]
+        await alogin(binder.unanswered("login").request, user, backend)  # type: ignore[arg-type]
 
     async def logout(self) -> None:
         """Sign the user out and end the session, as ``django.contrib.auth.logout`` does."""
-        await alogout(self._bound_request("logout"))
+        await alogout(binder.unanswered("logout").request)
 
     def navigate(self, url: str) -> None:
         """Take the browser to ``url`` after this event, once it has the event's cookies.
@@ -106,10 +105,3 @@ class AppState:
         by the handler would leave before the cookies have arrived.
         """
         binder.set_destination(url)
-
-    def _bound_request(self, method: str) -> HttpRequest:
-        request = binder.current_request()
-        if request is None:
-            msg = f"{method}() was called outside a bridged event; call it in an event handler."
-            raise RxBridgeError(msg)
-        return request

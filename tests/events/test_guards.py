@@ -412,7 +412,11 @@ class TestTheFunction:
             login_required(Guarded.open)
 
     @pytest.mark.parametrize("guard", [permission_required, group_required])
-    @pytest.mark.parametrize("names", [(), ("",), (lambda self: None,), (["a.b"],)], ids=repr)
+    @pytest.mark.parametrize(
+        "names",
+        [(), ("",), (lambda self: None,), (["a.b"],)],
+        ids=["none", "empty", "function", "list"],
+    )
     def test_names_are_needed(self, guard, names):
         with pytest.raises(ValueError, match=guard.__name__):
             guard(*names)

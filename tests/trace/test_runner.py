@@ -125,7 +125,7 @@ class TestPlan:
             {"threads": None},
             {"identity": Revalidator()},
         ],
-        ids=str,
+        ids=["default", "skip_nothing", "skip_a_base", "skip_named", "no_threads", "identity"],
     )
     def test_plan_is_that_of_the_runner_without_a_trace(self, stack, options):
         plain = MiddlewareRunner(stack, **options)

@@ -74,10 +74,15 @@ def identity_blocks(request: HttpRequest) -> bool:
     if session is not None and getattr(session, "session_key", "") is not None:
         return True
     user = getattr(request, "user", None)
+    return isinstance(user, LazyObject) and not is_djangos_own(user)
+
+
+def is_djangos_own(user: object) -> bool:
+    """Tell whether ``user`` is the lazy one that ``AuthenticationMiddleware`` put on a request."""
     if not isinstance(user, LazyObject):
         return False
     source = vars(user).get("_setupfunc")
-    return getattr(source, "__module__", "") != AuthenticationMiddleware.__module__
+    return getattr(source, "__module__", "") == AuthenticationMiddleware.__module__
 
 
 # Exact classes only: a subclass may do anything in what its parent's hooks call.

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.signals import got_request_exception
 from django.db import connections
 from django.http import HttpResponse
-from django.urls import set_urlconf
+from django.urls import set_script_prefix, set_urlconf
 
 from rxbridge.errors import PoolExhausted
 from rxbridge.events._rehearsal import in_test_transaction
@@ -236,6 +236,7 @@ class MiddlewareRunner:
     async def _run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         current_run.set(run)
         set_urlconf(settings.ROOT_URLCONF)
+        set_script_prefix(getattr(request, "script_name", "") or "/")
         response = await self._admit(request, run)
         if run.exception is not None:
             await _report(request, run.exception)

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from rxbridge.events.chain.hooks import is_djangos_own
 from rxbridge.events.sessions.tabs import innermost
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Revalidator:
     Handed to the runner: ``MiddlewareRunner(identity=Revalidator(interval=60.0))``. Between two
     checks ``request.user`` is the very object the middleware resolved at the last one, and the
     session is loaded only if something reads it. So an event touches neither a thread nor the
-    database unless its handler or another middleware does.
+    database unless its handler or another middleware does. Where a middleware signs somebody in
+    or out, or puts another user on the request, that user is the event's, and nothing is kept.
 
     ``interval`` is in seconds, counted from before a check, and never lengthened by use: it is
     the longest a change nobody was told of can go unnoticed. Hand the same revalidator to
@@ -55,10 +57,14 @@ class Revalidator:
     def prime(self, request: HttpRequest) -> bool:
         """Put the user of the last check on ``request``; False when a new check is due.
 
-        Called on the event loop after the middleware's ``process_request`` hooks.
+        Called on the event loop after the middleware's ``process_request`` hooks. What one of
+        them did to the user or the session stands: then nothing is put there, nor kept.
         """
         connection = _connection(request)
         if connection is None or connection.closed:
+            return False
+        if not _is_untouched(request):
+            self.forget(connection)
             return False
         entry = self._entries.get(connection)
         if entry is None or not entry.stands(connection.cookies):
@@ -78,7 +84,7 @@ class Revalidator:
         connection = _connection(request)
         entry: _Entry | None = getattr(request, _ENTRY, None)
         user = innermost(getattr(request, "user", None))
-        if connection is None or entry is None or user is None:
+        if connection is None or entry is None or user is None or not _is_untouched(request):
             return
         if self._entries.get(connection) is entry:
             entry.keep(user)
@@ -131,13 +137,21 @@ def _connection(request: HttpRequest) -> Connection | None:
     return event.connection if event is not None else None
 
 
+def _is_untouched(request: HttpRequest) -> bool:
+    """Tell whether the user is the one that Django's own middleware finds in the session."""
+    session = getattr(request, "session", None)
+    return is_djangos_own(getattr(request, "user", None)) and not getattr(
+        session, "modified", False
+    )
+
+
 def _identify(request: Any, user: Any) -> None:
     """Make ``user`` the one ``request`` has, as Django's own middleware would have."""
 
     async def auser() -> Any:
         return request.user  # login() in the handler puts another one there
 
-    request.user = user
+    request.user = request._cached_user = request._acached_user = user  # noqa: SLF001
     request.auser = auser
 
 
