@@ -13,6 +13,12 @@ export REFLEX_TELEMETRY_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PY := $(VENV)/bin/python
+
+# Tests that share nothing but the machine run a file at a time on four workers; the others build
+# bundles, start servers with fixed folders or drive one browser, and run one after the other.
+SPREAD := tests/asgi tests/events tests/state tests/trace tests/test_nothing_global.py \
+	tests/test_public_api.py tests/test_style.py tests/test_testing.py \
+	tests/test_testing_django.py tests/test_testing_raw.py
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
@@ -36,7 +42,8 @@ test: setup system lint ## Set everything up, lint, and run the tests
 
 tests: setup system
 	$(say) "Running the tests"
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 4 --dist loadfile $(SPREAD)
+	@$(PY) -m pytest $(addprefix --ignore=,$(SPREAD))
 	@scripts/test_shop.sh
 
 ecosystem: ## Run other people's middleware around events, in an environment of its own
