@@ -23,6 +23,7 @@ from rxbridge.errors import PoolExhausted
 from rxbridge.events._rehearsal import in_test_transaction
 from rxbridge.events.chain.layers import Identity, Run, View, convert, current_run, load_chain
 from rxbridge.events.chain.plan import Factory, PlanRow
+from rxbridge.events.threads.kept import Kept
 from rxbridge.events.threads.pool import ThreadPool
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ def database_threads(
     ``CONN_HEALTH_CHECKS`` is on. Without it, events that follow each other share an SQLite
     connection for up to a second, since there is no server to spare it for; ``keep=0`` opens
     one for each event.
+
+    Caches, task backends and mailers, which Django makes anew for each context, go from one event
+    to the next, never to two at a time, and as many of each stay as there are threads.
     """
     if keep is not None and keep < 0:
         msg = f"keep={keep} is in seconds and must not be negative; write 0 to keep none."
@@ -103,14 +107,21 @@ def database_threads(
     if limit is None:
         engines = {database["ENGINE"] for database in connections.settings.values()}
         limit = SQLITE_LIMIT if engines == {"django.db.backends.sqlite3"} else 100
+    kept = Kept()
     return ThreadPool(
         core=core,
         limit=max(core, limit),
         wait=wait,
         prepare=partial(_close_older, keep),
         clean=partial(_close_older, keep or 0.0),
-        retire=connections.close_all,
+        retire=partial(_retire, kept),
+        kept=kept,
     )
+
+
+def _retire(kept: Kept) -> None:
+    connections.close_all()
+    kept.close_one()
 
 
 def keeps_connections(threads: ThreadPool) -> bool:

@@ -9,7 +9,7 @@ from collections import deque
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from weakref import WeakSet
 
 from rxbridge.errors import PoolExhausted
@@ -20,6 +20,7 @@ from rxbridge.events.threads.worker import Worker, is_exiting, logged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rxbridge.events.threads.kept import Kept, Loan
     from rxbridge.events.threads.worker import Hook, Job
 
 __all__ = ["Lease", "ThreadPool"]
@@ -42,7 +43,8 @@ class ThreadPool:
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease;
     ``clean`` about 50 ms after its last call if nobody has leased it again, and at once after
-    one that raised; ``retire`` before it ends.
+    one that raised; ``retire`` before it ends. ``kept`` lends each lease what Django would make
+    anew for its context.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ThreadPool:
         prepare: Hook | None = None,
         clean: Hook | None = None,
         retire: Hook | None = None,
+        kept: Kept | None = None,
     ) -> None:
         if not 1 <= core <= limit:
             msg = f"core={core} and limit={limit} must satisfy 1 <= core <= limit."
@@ -69,6 +72,7 @@ class ThreadPool:
         self.prepare = prepare or _nothing
         self.clean = clean or _nothing
         self.retire = retire or _nothing
+        self.kept = kept
         # Held by event loops and by the threads themselves, and for no longer than it takes to
         # move a thread from one place to another.
         self._lock = _Lock()
@@ -317,6 +321,7 @@ class Lease(Executor):
         self.is_over = False
         self._pool = pool
         self._is_prepared = False
+        self._loan: Loan | None = None
         # The pool's, under its lock.
         self.worker: Worker | None = None
         self.backlog: list[Job] = []
@@ -329,6 +334,11 @@ class Lease(Executor):
         """Whether the event has a thread."""
         return self.worker is not None
 
+    def __enter__(self) -> Self:
+        if self._pool.kept is not None:
+            self._loan = self._pool.kept.lend()
+        return self
+
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` on the event's thread."""
         promised: Future[T] = Future()
@@ -338,6 +348,10 @@ class Lease(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Give the thread back, or the place in the line for one."""
         self.is_over = True
+        if self._pool.kept is not None and self._loan is not None:
+            # What broke off may still be using it.
+            is_sound = not (self.failed or (self.worker is not None and self.worker.is_busy))
+            self._pool.kept.take_back(self._loan, is_sound=is_sound, limit=self._pool.size)
         self._pool.end(self)
         for promised, _ in self.backlog:
             promised.cancel()

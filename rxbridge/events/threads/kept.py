@@ -1,0 +1,121 @@
+"""Kept: what Django keeps for each context, such as caches, handed on from event to event."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+from django.utils.connection import BaseConnectionHandler
+from django.utils.functional import LazyObject, empty
+
+Handler: TypeAlias = "BaseConnectionHandler[Any]"
+Place: TypeAlias = tuple[Handler, str]
+
+
+class Kept:
+    """Lends each event what others before it have made, one event at a time.
+
+    Django makes ``caches["default"]``, task backends and mailers anew for each context, so that
+    with ``RedisCache`` every event would open a connection. Here what an event takes is its own
+    until it ends, and then the next one's. Meant is what every ``BaseConnectionHandler`` holds
+    that was imported before this was made; not databases, which belong to their thread.
+    """
+
+    def __init__(self) -> None:
+        self._handlers = _connection_handlers()
+        self._free: dict[Place, deque[tuple[Any, Any]]] = {}
+
+    def lend(self) -> Loan:
+        """Lend to the running context, until it is taken back."""
+        loan = Loan(self._take)
+        for handler in self._handlers:
+            for alias in handler:
+                handler[alias] = _Lent(loan, (handler, alias))
+        return loan
+
+    def take_back(self, loan: Loan, *, is_sound: bool, limit: int) -> None:
+        """Keep what was lent, up to ``limit`` of each; what may still be in use is left alone."""
+        for place, made_by, thing in loan.end():
+            if is_sound:
+                free = self._free.setdefault(place, deque())
+                free.append((made_by, thing))
+                if len(free) > limit:
+                    self._close_oldest(free)
+
+    def close_one(self) -> None:
+        """Close the one of each kind that has been free longest."""
+        for free in list(self._free.values()):
+            self._close_oldest(free)
+
+    def _take(self, place: Place) -> tuple[Any, Any]:
+        handler, alias = place
+        free = self._free.get(place)
+        while free:
+            try:
+                made_by, thing = free.pop()
+            except IndexError:  # Another thread was faster.
+                break
+            if made_by is handler.settings:  # Which tests may override.
+                return made_by, thing
+        return handler.settings, handler.create_connection(alias)
+
+    def _close_oldest(self, free: deque[tuple[Any, Any]]) -> None:
+        with suppress(IndexError):
+            _, thing = free.popleft()
+            if callable(close := getattr(thing, "close", None)):
+                close()
+
+
+class Loan:
+    """What one event has been lent."""
+
+    def __init__(self, take: Callable[[Place], tuple[Any, Any]]) -> None:
+        self._take = take
+        self._is_over = False
+        self._lent: list[tuple[_Lent, Place, Any, Any]] = []
+
+    def take(self, lent: _Lent, place: Place) -> Any:
+        """Return what ``lent`` stands for; after the event one that is nobody else's."""
+        if self._is_over:
+            return place[0].create_connection(place[1])
+        made_by, thing = self._take(place)
+        self._lent.append((lent, place, made_by, thing))
+        return thing
+
+    def end(self) -> list[tuple[Place, Any, Any]]:
+        """Take everything back, also from what outlives the event, and return it."""
+        self._is_over = True
+        lent, self._lent = self._lent, []
+        for stand_in, *_ in lent:
+            stand_in.__dict__["_wrapped"] = empty
+        return [(place, made_by, thing) for _, place, made_by, thing in lent]
+
+
+class _Lent(LazyObject):  # type: ignore[type-arg]  # pyright: ignore[reportMissingTypeArgument]
+    """Stands for a cache in the context of an event, and becomes one when it is used."""
+
+    def __init__(self, loan: Loan, place: Place) -> None:
+        self.__dict__["_rxbridge_loan"] = loan, place
+        super().__init__()
+
+    def _setup(self) -> None:
+        loan, place = self.__dict__["_rxbridge_loan"]
+        self._wrapped = loan.take(self, place)
+
+    def close(self) -> None:
+        """Close what this stands for, unless it was never used: Django closes all it has."""
+        if self._wrapped is not empty:
+            self._wrapped.close()
+
+
+def _connection_handlers() -> list[Handler]:
+    found: dict[int, Handler] = {}
+    for module in list(sys.modules.values()):
+        for value in list(getattr(module, "__dict__", {}).values()):
+            # By type(): to ask some lazy objects for their __class__ would load what is behind.
+            if issubclass(type(value), BaseConnectionHandler) and not value.thread_critical:
+                found[id(value)] = value
+    return list(found.values())
