@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import secrets
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextvars import ContextVar
+from email.utils import mktime_tz, parsedate_tz
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Literal
@@ -39,6 +41,9 @@ _MIN_BROWSER_VALUE = 32
 _CLOSE_TIMEOUT = 5.0
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+SetCookie = tuple[str, str | None, str]
+"""The name of a cookie, its value or ``None`` where it is deleted, and its path."""
 
 current_connection: ContextVar["Connection | None"] = ContextVar(
     "rxbridge.current_connection", default=None
@@ -148,6 +153,20 @@ class Connection:
         with self._lock:
             self._replace(dict(cookies))
 
+    def follow(self, set_cookies: Iterable["SetCookie"]) -> None:
+        """Take over what an answer to this browser sets, as far as it is for the socket's path."""
+        for name, value, path in set_cookies:
+            is_news = self._cookies.get(name) != value and not _names_browser(name)
+            if not is_news or not _is_below(self.path, path):
+                continue
+            if value is None:
+                self.delete_cookie(name)
+            else:
+                with contextlib.suppress(
+                    ValueError
+                ):  # What no header can hold stays the browser's.
+                    self.set_cookie(name, value)
+
     def close(self, *, code: int = SERVICE_RESTART, reason: str = "") -> bool:
         """Close the socket; False when it is closed already or is no socket.
 
@@ -223,19 +242,45 @@ class ConnectionRegistry:
         return connected
 
     def introduce(self, app: ASGIApp) -> ASGIApp:
-        """Return the ASGI app that serves the pages of ``app`` and gives new browsers the cookie.
+        """Return the ASGI app that serves ``app`` to browsers which sockets are known by.
 
-        For servers that drop the headers of ``websocket.accept``, as granian 2.8 does. A browser
-        that asks for a page and shows no such cookie is given one with the answer::
+        What an answer sets or deletes with ``Set-Cookie`` reaches the open sockets of the same
+        browser at once, so the next event of a tab has the session that a view has just begun.
+        A browser that asks for a page and shows no cookie to be known by is given one with the
+        answer, for servers that drop the headers of ``websocket.accept``, as granian 2.8 does.
+        Wrap all that answers HTTP::
 
-            PrefixRouter(routes, default=connections.introduce(SPAStaticApp(find_bundle())))
+            application = connections.introduce(PrefixRouter(routes, default=SPAStaticApp(...)))
         """
 
         async def introduced(scope: Scope, receive: Receive, send: Send) -> None:
-            is_new = scope["type"] == "http" and _is_new_visitor(scope)
-            await app(scope, receive, _introducing(scope, send) if is_new else send)
+            if scope["type"] == "http":
+                headers = lowered(scope["headers"])
+                browsers, _ = split_browsers(parse_cookies(headers))
+                if _wants_page(headers):
+                    send = _introducing(scope, browsers, send)
+                if browsers:
+                    send = self._following(browsers, send)
+            await app(scope, receive, send)
 
         return introduced
+
+    def _following(self, browsers: set[str], send: Send) -> Send:
+        """Return a ``send`` that puts what an answer sets into its browser's jars."""
+
+        async def send_and_follow(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                set_cookies = [
+                    parse_set_cookie(bytes(value))
+                    for name, value in message.get("headers") or ()
+                    if bytes(name).lower() == b"set-cookie"
+                ]
+                for connection in self if set_cookies else ():
+                    if connection.browser in browsers:
+                        connection.follow(set_cookies)
+            await send(message)
+
+        return send_and_follow
 
     def get(self, connection_id: str) -> Connection | None:
         """Return the connection with this id, if it is open or still held by someone."""
@@ -468,11 +513,15 @@ def _address(address: Any) -> Any:
 
 def split_browsers(cookies: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:
     """Split off the cookies the browser is known by, as ``name=value``; return the rest too."""
-    own = {name for name in cookies if name.removeprefix(_HOST_PREFIX).startswith(BROWSER_COOKIE)}
+    own = set(filter(_names_browser, cookies))
     browsers = {
         f"{name}={cookies[name]}" for name in own if len(cookies[name]) >= _MIN_BROWSER_VALUE
     }
     return browsers, {name: value for name, value in cookies.items() if name not in own}
+
+
+def _names_browser(name: str) -> bool:
+    return name.removeprefix(_HOST_PREFIX).startswith(BROWSER_COOKIE)
 
 
 def _introduction(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bytes]:
@@ -483,7 +532,14 @@ def _introduction(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[
     secure = _is_secure(scheme, headers)
     prefix, suffix = (_HOST_PREFIX, "; Secure") if secure else ("", "")
     browser = f"{prefix}{BROWSER_COOKIE}{secrets.token_hex(4)}={secrets.token_urlsafe(24)}"
-    return browser, f"{browser}; Path=/; HttpOnly; SameSite=Strict{suffix}".encode("ascii")
+    return browser, f"{browser}; Path=/; HttpOnly; SameSite=Lax{suffix}".encode("ascii")
+
+
+def _farewell(browser: str) -> bytes:
+    """Return the ``Set-Cookie`` value that deletes a cookie to know a browser by."""
+    name = browser.partition("=")[0]
+    suffix = "; Secure" if name.startswith(_HOST_PREFIX) else ""
+    return f"{name}=; Path=/; Max-Age=0{suffix}".encode("ascii")
 
 
 def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
@@ -492,21 +548,26 @@ def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return scheme in ("wss", "https") or origin.lower().startswith(b"https://")
 
 
-def _is_new_visitor(scope: Scope) -> bool:
-    """Tell whether a browser that shows no cookie to be known by asks for a page."""
-    headers = lowered(scope["headers"])
-    wants_page = any(name == b"accept" and b"text/html" in value for name, value in headers)
-    return wants_page and not split_browsers(parse_cookies(headers))[0]
+def _wants_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in headers)
 
 
-def _introducing(scope: Scope, send: Send) -> Send:
-    _, cookie = _introduction(scope.get("scheme", "http"), lowered(scope["headers"]))
+def _introducing(scope: Scope, browsers: set[str], send: Send) -> Send:
+    """Return a ``send`` that gives a new browser its cookie, and takes back surplus ones."""
+    if browsers:
+        # Two, since the first tabs of a browser may have been given one each.
+        cookies = [_farewell(browser) for browser in sorted(browsers)[2:]]
+    else:
+        cookies = [_introduction(scope.get("scheme", "http"), lowered(scope["headers"]))[1]]
+    if not cookies:
+        return send
 
     async def send_with_cookie(message: Message) -> None:
         if message["type"] == "http.response.start":
             # A cache must not give two visitors one cookie.
             private = (b"cache-control", b"private")
-            message = _with_headers(message, (b"set-cookie", cookie), private)
+            set_cookies = ((b"set-cookie", cookie) for cookie in cookies)
+            message = _with_headers(message, *set_cookies, private)
         await send(message)
 
     return send_with_cookie
@@ -532,6 +593,33 @@ def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         if name or value:
             cookies[name] = value
     return cookies
+
+
+def parse_set_cookie(header: bytes) -> SetCookie:
+    """Read a ``Set-Cookie`` value, which deletes a cookie by a time that has passed.
+
+    Without a path it is taken to be for the whole host. Source: RFC 6265, section 5.2.
+    """
+    pair, *rest = header.decode("latin-1").split(";")
+    name, _, value = (part.strip() for part in pair.partition("="))
+    said = {
+        key.strip().lower(): of.strip() for key, _, of in (part.partition("=") for part in rest)
+    }
+    path = said.get("path", "")
+    return name, None if _is_past(said) else value, path if path.startswith("/") else "/"
+
+
+def _is_past(said: Mapping[str, str]) -> bool:
+    age = said.get("max-age", "")
+    if age.removeprefix("-").isdecimal():
+        return int(age) <= 0
+    expires = parsedate_tz(said.get("expires", ""))
+    return expires is not None and mktime_tz(expires) <= time.time()
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    """Tell whether a cookie for ``prefix`` is sent to ``path`` (RFC 6265, section 5.1.4)."""
+    return path == prefix or path.startswith(prefix.removesuffix("/") + "/")
 
 
 def _cookie_pair(cookie: tuple[str, str]) -> str:

@@ -357,7 +357,7 @@ class TestBrowsers:
     ) -> None:
         headers = [] if origin is None else [(b"Origin", origin)]
         (cookie,) = await introduction(headers, scheme=scheme)
-        ending = b"; Path=/; HttpOnly; SameSite=Strict" + b"; Secure" * secure
+        ending = b"; Path=/; HttpOnly; SameSite=Lax" + b"; Secure" * secure
         assert cookie.endswith(ending)
         assert cookie.startswith(b"__Host-" * secure + b"rxbridge_browser_")
         assert cookie not in await introduction(headers, scheme=scheme)

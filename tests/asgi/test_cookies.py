@@ -920,7 +920,7 @@ async def test_on_uvicorn_the_handshake_introduces_the_browser() -> None:
             assert socket.response is not None
             cookie = socket.response.headers["set-cookie"]
             assert cookie.startswith("rxbridge_browser_")
-            assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
+            assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
             name, _, value = cookie.partition(";")[0].partition("=")
             http.cookies.set(name, value)
             await check_handoff(http, server, socket)
@@ -1027,6 +1027,26 @@ async def test_in_a_browser_cookies_are_kept_http_only_and_deleted(kind: Kind) -
 @pytest.mark.server
 @pytest.mark.browser
 @pytest.mark.parametrize("kind", KINDS)
+async def test_in_a_browser_arriving_from_another_site_adds_no_cookie(kind: Kind) -> None:
+    with run_server(kind, TARGET) as server:
+        async with chromium() as browser:
+            context = await browser.new_context()
+            elsewhere = server.url.replace("127.0.0.1", "localhost")
+            assert elsewhere != server.url
+            for _ in range(10):
+                page = await visit(context, elsewhere)
+                async with page.expect_navigation(url=f"{server.url}/**"):
+                    await page.evaluate("(url) => { location.href = url }", f"{server.url}/")
+                await page.close()
+            known = [
+                c for c in await context.cookies(server.url) if "rxbridge" in c.get("name", "")
+            ]
+            assert len(known) == 1
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@pytest.mark.parametrize("kind", KINDS)
 async def test_in_a_browser_logins_in_a_row_end_with_the_last(kind: Kind) -> None:
     with run_server(kind, TARGET) as server:
         async with chromium() as browser:
@@ -1106,7 +1126,7 @@ async def test_in_a_browser_over_tls_secure_cookies_and_the_host_prefix(tmp_path
             (known,) = [c for c in await context.cookies() if "rxbridge" in c.get("name", "")]
             assert known.get("name", "").startswith("__Host-rxbridge_browser_")
             assert (known.get("secure"), known.get("httpOnly")) == (True, True)
-            assert known.get("sameSite") == "Strict"
+            assert known.get("sameSite") == "Lax"
 
 
 async def test_refusals_log_no_secret(

@@ -15,10 +15,11 @@ from shop.settings import BUNDLE
 from shop.sockets import connections, handoff, revoker, trace
 from shop.ui import app
 
+views = connections.introduce(django)
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
-    | dict.fromkeys(["/accounts", "/admin", "/api", "/media", "/static"], django)
+    | dict.fromkeys(["/accounts", "/admin", "/api", "/media", "/static"], views)
     | {handoff.path: handoff, "/_trace": trace},
     default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=LifespanGroup(revoker.lifespan, reflex),

@@ -1,0 +1,169 @@
+"""What a view or a script of the server sets while a tab is open is what the tab's events have."""
+
+import httpx
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core.asgi import get_asgi_application
+from django.http import HttpResponse, JsonResponse
+from django.urls import path
+
+from rxbridge.asgi import ConnectionRegistry
+from rxbridge.asgi.connections import BROWSER_COOKIE, parse_set_cookie
+from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
+
+PAST = "Thu, 01 Jan 1970 00:00:00 GMT"
+BROWSER = f"{BROWSER_COOKIE}0a={'a' * 32}"
+OTHER = f"{BROWSER_COOKIE}0b={'b' * 32}"
+
+
+def basket(request):
+    request.session["basket"] = "lamp"
+    return JsonResponse(dict(request.session))
+
+
+def leave(request):
+    request.session.flush()
+    return HttpResponse()
+
+
+urlpatterns = [path("basket/", basket), path("leave/", leave)]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("a=1", ("a", "1", "/")),
+        ('a="x y"; Path=/; HttpOnly', ("a", '"x y"', "/")),
+        ("a=b=c; path=/shop/; SameSite=Lax", ("a", "b=c", "/shop/")),
+        ("a=1; Path=shop", ("a", "1", "/")),
+        ("a=1; Max-Age=0", ("a", None, "/")),
+        ("a=1; Max-Age=-1", ("a", None, "/")),
+        (f"a=; expires={PAST}", ("a", None, "/")),
+        (f"a=1; expires={PAST}; Max-Age=60", ("a", "1", "/")),
+        ("a=1; expires=soon; Max-Age=x", ("a", "1", "/")),
+        ("", ("", "", "/")),
+    ],
+)
+def test_set_cookie_is_read_as_a_browser_reads_it(header, expected):
+    assert parse_set_cookie(header.encode()) == expected
+
+
+def answering(*set_cookies: str):
+    async def app(scope, receive, send):
+        headers = [(b"Set-Cookie", each.encode()) for each in set_cookies]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+async def get(app, url="/", *, browser=BROWSER, accept="*/*"):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        cookies = {"cookie": browser} if browser else {}
+        answer = await client.get(url, headers={"accept": accept, **cookies})
+    assert answer.status_code == 200
+    return answer
+
+
+@pytest.fixture
+def connections():
+    return ConnectionRegistry()
+
+
+@pytest.fixture
+def tab(connections):
+    with connections.open(headers=[(b"cookie", f"{BROWSER}; kept=1; tz=UTC".encode())]) as tab:
+        yield tab
+
+
+async def test_jar_has_what_an_answer_to_the_same_browser_sets_and_deletes(connections, tab):
+    app = answering("session=s1; Path=/; HttpOnly", f"tz=; expires={PAST}; Path=/")
+    await get(connections.introduce(app))
+    assert tab.cookies == {"kept": "1", "session": "s1"}
+
+
+@pytest.mark.parametrize(
+    "set_cookie",
+    [
+        "a=1; Path=/admin",
+        "a=1; Path=/_eve",
+        "=1; Path=/",
+        "kept=1; Path=/",
+        f"{BROWSER_COOKIE}ff={'f' * 32}; Path=/admin",
+    ],
+)
+async def test_jar_is_left_alone_by_what_the_browser_sends_no_socket(connections, tab, set_cookie):
+    before = tab.cookies
+    await get(connections.introduce(answering(set_cookie)))
+    assert tab.cookies is before
+
+
+@pytest.mark.parametrize("browser", [None, OTHER, BROWSER[:-1], f"{BROWSER_COOKIE}0a=short"])
+async def test_jar_is_left_alone_by_answers_to_others(connections, tab, browser):
+    before = tab.cookies
+    await get(connections.introduce(answering("session=stolen; Path=/")), browser=browser)
+    assert tab.cookies is before
+
+
+async def test_cookie_a_browser_is_known_by_stays_out_of_the_jar(connections, tab):
+    await get(connections.introduce(answering(f"{BROWSER_COOKIE}ff={'f' * 32}; Path=/")))
+    assert tab.cookies == {"kept": "1", "tz": "UTC"}
+
+
+@pytest.mark.parametrize(("known", "surplus"), [(1, 0), (2, 0), (3, 1), (6, 4)])
+async def test_surplus_cookies_to_know_a_browser_by_are_taken_back(connections, known, surplus):
+    names = [f"{BROWSER_COOKIE}{n}" for n in range(known - 1)]
+    shown = [f"{name}={'v' * 32}" for name in [*names, f"__Host-{BROWSER_COOKIE}9"]]
+    app = connections.introduce(answering())
+    answer = await get(app, browser="; ".join(shown), accept="text/html")
+    # A __Host- one comes first: nobody but this very host can have set it.
+    gone = [f"{name}=; Path=/; Max-Age=0" for name in names[1:]]
+    assert answer.headers.get_list("set-cookie") == gone
+    assert len(gone) == surplus
+
+
+class TestSessionOfAView:
+    """A real view and the real chain of an event, with one session between them."""
+
+    @pytest.fixture
+    def django(self, settings, transactional_db, connections):
+        settings.ROOT_URLCONF = __name__
+        return connections.introduce(get_asgi_application())
+
+    @pytest.fixture
+    def count(self, connections):
+        runner = MiddlewareRunner(
+            ["django.contrib.sessions.middleware.SessionMiddleware"], threads=None
+        )
+        factory = SyntheticRequestFactory(connections)
+
+        async def count(tab):
+            async def view(request):
+                request.session["n"] = request.session.get("n", 0) + 1
+                return JsonResponse(dict(request.session))
+
+            event = ReflexEvent(name="shop.count", connection=tab)
+            outcome = await runner.run(factory.build(event), view)
+            assert outcome.exception is None
+            return outcome.response
+
+        return count
+
+    async def test_next_event_has_it_and_begins_no_other(self, django, count, tab):
+        await get(django, "/basket/")
+        answer = await count(tab)
+        assert answer.content == b'{"basket": "lamp", "n": 1}'
+        assert settings.SESSION_COOKIE_NAME not in answer.cookies or (
+            answer.cookies[settings.SESSION_COOKIE_NAME].value
+            == tab.cookies[settings.SESSION_COOKIE_NAME]
+        )
+        assert await Session.objects.acount() == 1
+
+    async def test_one_that_a_view_ended_is_gone_from_the_next_event(self, django, count, tab):
+        await get(django, "/basket/")
+        session = f"{settings.SESSION_COOKIE_NAME}={tab.cookies[settings.SESSION_COOKIE_NAME]}"
+        await get(django, "/leave/", browser=f"{BROWSER}; {session}")
+        assert settings.SESSION_COOKIE_NAME not in tab.cookies
+        assert (await count(tab)).content == b'{"n": 1}'
