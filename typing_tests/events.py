@@ -11,7 +11,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from rxbridge.asgi import ConnectionRegistry
+from rxbridge.asgi import ConnectionRegistry, CookieHandoff, MemoryTickets
 from rxbridge.asgi._types import ASGIApp
 from rxbridge.errors import InvalidEvent, RxBridgeError
 from rxbridge.events import (
@@ -24,6 +24,9 @@ from rxbridge.events import (
     PlanRow,
     ReflexEvent,
     Refusal,
+    Revalidator,
+    SessionRevoker,
+    Sessions,
     SyntheticRequestFactory,
     ThreadPool,
     current_language,
@@ -54,12 +57,19 @@ assert_type(requests.build(make_event()), EventRequest)
 assert_type(runner.explain(), list[PlanRow])
 
 bridge: rx.Middleware = EventBridge(
-    requests,
-    runner,
-    binder,
+    requests=requests,
+    runner=runner,
+    binder=binder,
     refuse=lambda refusal: [rx.toast.error(str(refusal.status))],
     only=lambda event: event.handler_name.startswith("shop."),
 )
+connections = ConnectionRegistry()
+sessions = Sessions(connections, check_every=60.0, tickets=MemoryTickets())
+assert_type(sessions.handoff, CookieHandoff)
+assert_type(sessions.revoker, SessionRevoker)
+assert_type(sessions.identity, Revalidator | None)
+socket_app: ASGIApp = sessions
+smallest: rx.Middleware = EventBridge(connections, sessions=sessions)
 error: RxBridgeError = InvalidEvent("message")
 
 

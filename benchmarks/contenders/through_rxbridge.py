@@ -20,7 +20,6 @@ def contender():
     from rxbridge.asgi import ConnectionRegistry
     from rxbridge.asgi.connections import CONNECTION_HEADER, Connection
     from rxbridge.events import (
-        ContextBinder,
         EventBridge,
         MiddlewareRunner,
         SyntheticRequestFactory,
@@ -41,7 +40,7 @@ def contender():
     shown = mirrored()  # Not in the page, which is never compiled.
     app = rx.App()
     app.add_page(lambda: rx.text(state.who, *shown), route="/")
-    app.add_middleware(EventBridge(requests, MiddlewareRunner(**options), ContextBinder()))
+    app.add_middleware(EventBridge(requests=requests, runner=MiddlewareRunner(**options)))
 
     def connect(visitor):
         # Not connections.open(), whose context manager would be weighed with the connection.

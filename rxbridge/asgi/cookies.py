@@ -176,7 +176,7 @@ class CookieHandoff:
         self._connections = connections
         self.tickets = tickets if tickets is not None else MemoryTickets()
         self._reconnect = reconnect
-        self._on_settled = on_settled
+        self.on_settled = on_settled
         self._pending: WeakKeyDictionary[Connection, _Pending] = WeakKeyDictionary()
         self._lifespan = LifespanGroup()
         self._watchers: set[asyncio.Task[None]] = set()
@@ -332,8 +332,8 @@ class CookieHandoff:
             return  # A newer ticket is on its way; its receipt is the one that counts.
         del self._pending[connection]
         connection.replace_cookies(held)
-        if self._on_settled is not None:
-            self._on_settled(connection, browsers)
+        if self.on_settled is not None:
+            self.on_settled(connection, browsers)
         if self._reconnect:
             connection.close()
 

@@ -325,7 +325,7 @@ def _several_workers(bridge: EventBridge | None) -> Iterator[checks.CheckMessage
         yield checks.Warning(
             "Several workers, and CookieHandoff keeps its tickets in the memory of each: a "
             "ticket redeemed at another worker is not found.",
-            hint="Pass CookieHandoff(…, tickets=CacheTickets(caches['default'])).",
+            hint="Pass Sessions(…, tickets=CacheTickets(caches['default'])), or CookieHandoff.",
             id="rxbridge.W012",
         )
     if _reflex_config().state_manager_mode.value != "redis":

@@ -41,11 +41,13 @@ from rxbridge.events.requests import (
 from rxbridge.events.sessions.broadcast import RedisBroadcast
 from rxbridge.events.sessions.revalidator import Revalidator
 from rxbridge.events.sessions.revoker import SessionRevoker
+from rxbridge.events.sessions.sessions import Sessions
 from rxbridge.events.threads.pool import ThreadPool
 
 if TYPE_CHECKING:
-    from rxbridge.events.bridge import EventBridge, Refusal, default_refusal
+    from rxbridge.events.bridge import EventBridge
     from rxbridge.events.reflex import reflex_asgi
+    from rxbridge.events.refusals import Refusal, default_refusal
 
 __all__ = [
     "DEFAULT_SKIP",
@@ -61,6 +63,7 @@ __all__ = [
     "Refused",
     "Revalidator",
     "SessionRevoker",
+    "Sessions",
     "SyntheticRequestFactory",
     "ThreadPool",
     "check_guards",
@@ -85,8 +88,8 @@ __all__ = [
 
 _NEEDS_REFLEX = {
     "EventBridge": "rxbridge.events.bridge",
-    "Refusal": "rxbridge.events.bridge",
-    "default_refusal": "rxbridge.events.bridge",
+    "Refusal": "rxbridge.events.refusals",
+    "default_refusal": "rxbridge.events.refusals",
     "reflex_asgi": "rxbridge.events.reflex",
 }
 

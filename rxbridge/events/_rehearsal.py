@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rxbridge.events.bridge import Refusal
+    from rxbridge.events.refusals import Refusal
 
 __all__ = ["Rehearsal", "current_rehearsal", "in_test_transaction", "rehearsing"]
 

@@ -6,34 +6,38 @@ import asyncio
 import functools
 import logging
 import time
+import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 import reflex as rx
-from django.core.exceptions import DisallowedHost, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.utils.http import parse_http_date_safe
 
+from rxbridge.asgi.connections import ConnectionRegistry
 from rxbridge.errors import InvalidEvent, PoolExhausted
 from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
+from rxbridge.events.binder import ContextBinder
+from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.guards import Refused, check_guards
 from rxbridge.events.reflex import EventInProcess, Kind, frontend_path
+from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location, log
+from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.sessions.tabs import innermost
 from rxbridge.events.threads.background import own_thread_for_task
 
 if TYPE_CHECKING:
     from http.cookies import Morsel
 
-    from django.http import HttpRequest
     from django.http.response import HttpResponseBase
     from reflex.event import Event
     from reflex.state import BaseState, StateUpdate
 
     from rxbridge.asgi.connections import Connection
-    from rxbridge.events.binder import Binding, ContextBinder
-    from rxbridge.events.chain.runner import MiddlewareRunner, Outcome
+    from rxbridge.events.binder import Binding
+    from rxbridge.events.chain.layers import Identity
+    from rxbridge.events.chain.runner import Outcome
     from rxbridge.events.requests import EventRequest, ReflexEvent
 
 __all__ = ["EventBridge", "Handoff", "Refusal", "default_refusal"]
@@ -41,7 +45,6 @@ __all__ = ["EventBridge", "Handoff", "Refusal", "default_refusal"]
 logger = logging.getLogger("rxbridge")
 
 T = TypeVar("T")
-EventSpec: TypeAlias = Any
 Predicate: TypeAlias = "Callable[[ReflexEvent], bool]"
 
 
@@ -73,50 +76,31 @@ class Revoker(Protocol):
     def track(self, connection: Connection | None, /) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An event the page is to be told about: what the chain answered, and where that leads.
+class SessionParts(Protocol):
+    """Who is behind a socket, and until when; see ``Sessions``."""
 
-    ``status`` is the response's. For a redirect, ``location`` is a path on this host or an
-    address elsewhere, and ``redirect`` is the event that takes the browser there. ``handler_ran``
-    is true when the handler had run: it raised the answer itself, or the way out refused.
-    """
+    @property
+    def handoff(self) -> Handoff | None: ...
 
-    event: ReflexEvent
-    status: int
-    location: str | None = None
-    redirect: EventSpec | None = None
-    handler_ran: bool = False
+    @property
+    def revoker(self) -> Revoker | None: ...
 
-
-_MESSAGES = {
-    401: "Please sign in first.",
-    403: "You are not allowed to do that.",
-    404: "That is no longer there.",
-    429: "That was too often. Please wait a moment and try again.",
-    503: "The service is busy. Please try again in a moment.",
-}
-_OTHER_MESSAGE = "That did not work. Please try again."
-
-
-def default_refusal(refusal: Refusal) -> Sequence[EventSpec]:
-    """Follow a redirect; else show a toast that says what a visitor can do, and nothing of why.
-
-    The toast has one id, so a page whose events are all refused shows one.
-    """
-    if refusal.redirect is not None:
-        return [refusal.redirect]
-    message = _MESSAGES.get(refusal.status, _OTHER_MESSAGE)
-    return [rx.toast.error(message, id="rxbridge-refusal")]
+    @property
+    def identity(self) -> Identity | None: ...
 
 
 class EventBridge(rx.Middleware):
     """Run every event's handler inside Django's middleware chain.
 
-    Added to the app with ``app.add_middleware(bridge)``, after any other Reflex middleware:
-    Reflex calls none behind it. What the chain refuses does not run; ``refuse`` returns the
-    events the page is sent instead. ``only`` and ``skip`` choose which events are bridged; one
-    that is not bridged runs as in plain Reflex, with nobody bound.
+    Added to the app with ``app.add_middleware(EventBridge(connections))``, after any other
+    Reflex middleware: Reflex calls none behind it. What the chain refuses does not run;
+    ``refuse`` returns the events the page is sent instead. ``only`` and ``skip`` choose which
+    events are bridged; one that is not bridged runs as in plain Reflex, with nobody bound.
+
+    ``sessions`` is who is behind a socket and until when: a ``Sessions``. ``handoff`` and
+    ``revoker`` stand in its place for one of these alone. ``requests``, ``runner`` and
+    ``binder`` are a ``SyntheticRequestFactory``, a ``MiddlewareRunner`` and a ``ContextBinder``
+    unless given. Parts that are to know each other and do not are a ``ValueError``.
 
     With ``threaded`` a handler that is not async runs on its event's own thread, where Django's
     ORM may be used; without, on the event loop, as in plain Reflex.
@@ -124,10 +108,12 @@ class EventBridge(rx.Middleware):
 
     def __init__(
         self,
-        requests: RequestFactory,
-        runner: MiddlewareRunner,
-        binder: ContextBinder,
-        *,
+        connections: ConnectionRegistry | RequestFactory | None = None,
+        *former: Any,
+        sessions: SessionParts | None = None,
+        requests: RequestFactory | None = None,
+        runner: MiddlewareRunner | None = None,
+        binder: ContextBinder | None = None,
         handoff: Handoff | None = None,
         revoker: Revoker | None = None,
         refuse: Callable[[Refusal], Sequence[EventSpec]] = default_refusal,
@@ -135,30 +121,49 @@ class EventBridge(rx.Middleware):
         skip: Predicate | None = None,
         threaded: bool = True,
     ) -> None:
-        for argument, name, method in (
-            (requests, "requests", "build"),
-            (runner, "runner", "run"),
-            (binder, "binder", "bound"),
-        ):
-            if not callable(getattr(argument, method, None)):
-                msg = f"{name} must have a method {method}(); got {argument!r}."
+        if former:
+            _warn_of_former_call()
+            requests, runner, binder = connections, *former  # type: ignore[assignment]
+            connections = None
+        if sessions is not None:
+            if handoff is not None or revoker is not None:
+                msg = "sessions has a handoff and a revoker; leave handoff= and revoker= out."
                 raise ValueError(msg)
+            handoff, revoker = sessions.handoff, sessions.revoker
         prefix = frontend_path()
-        if getattr(requests, "frontend_path", prefix) != prefix:
-            msg = (
-                f"Reflex's frontend_path is {prefix!r}; write "
-                f"SyntheticRequestFactory(frontend_path={prefix!r}), or request.path lacks it."
-            )
-            raise ValueError(msg)
+        if requests is None:
+            if not isinstance(connections, ConnectionRegistry):
+                msg = f"Write EventBridge(connections), a ConnectionRegistry; got {connections!r}."
+                raise ValueError(msg)
+            requests = SyntheticRequestFactory(connections, frontend_path=prefix)
+        if runner is None:
+            runner = MiddlewareRunner(identity=sessions.identity if sessions else None)
         self.requests = requests
         self.runner = runner
-        self.binder = binder
+        self.binder = ContextBinder() if binder is None else binder
         self.handoff = handoff
         self.revoker = revoker
         self.refuse = refuse
         self.threaded = threaded
         self._only = only
         self._skip = skip
+        self._check_parts(prefix)
+        _check_registry(connections, requests, sessions)
+        _check_identity(runner, revoker, sessions)
+        _check_settled(handoff, revoker)
+
+    def _check_parts(self, prefix: str) -> None:
+        for name, method in (("requests", "build"), ("runner", "run"), ("binder", "bound")):
+            part = getattr(self, name)
+            if not callable(getattr(part, method, None)):
+                msg = f"{name} must have a method {method}(); got {part!r}."
+                raise ValueError(msg)
+        if getattr(self.requests, "frontend_path", prefix) != prefix:
+            msg = (
+                f"Reflex's frontend_path is {prefix!r}; write "
+                f"SyntheticRequestFactory(frontend_path={prefix!r}), or request.path lacks it."
+            )
+            raise ValueError(msg)
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Run the event; return an update when it is done, ``None`` to let Reflex run it."""
@@ -395,7 +400,7 @@ class _Passage:
         )
 
     def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
-        _log(refusal, cause)
+        log(refusal, cause)
         if (rehearsal := current_rehearsal.get()) is not None:
             rehearsal.refusals.append(refusal)
         return list(self._bridge.refuse(refusal) or ())
@@ -427,32 +432,50 @@ def _is_expired(morsel: Morsel[str]) -> bool:
     return expires is not None and expires <= time.time()
 
 
-def location(request: HttpRequest, response: HttpResponseBase) -> str | None:
-    """Return where a redirect leads: a path on this host, or an http(s) address elsewhere."""
-    target = response.headers.get("Location")
-    if target is None or not 300 <= response.status_code < 400:
-        return None
-    try:
-        here = request.build_absolute_uri()
-        url = urljoin(here, target)
-        own, parts = urlsplit(here), urlsplit(url)
-    except (DisallowedHost, ValueError):
-        return None
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        return None
-    # Alone, a path of two slashes would be an address elsewhere; a backslash is one to browsers.
-    looks_external = parts.path[:2].replace("\\", "/") == "//"
-    if looks_external or (parts.scheme, parts.netloc) != (own.scheme, own.netloc):
-        return url
-    return parts._replace(scheme="", netloc="").geturl() or "/"
+def _warn_of_former_call() -> None:
+    msg = (
+        "EventBridge(requests, runner, binder) is written EventBridge(connections), with "
+        "requests=, runner= and binder= where they are not the usual ones."
+    )
+    warnings.warn(msg, DeprecationWarning, stacklevel=3)
 
 
-def _log(refusal: Refusal, cause: Exception | str | None) -> None:
-    name, status = refusal.event.handler_name, refusal.status
-    did = "ran, but was refused" if refusal.handler_ran else "did not run"
-    if isinstance(cause, Exception):
-        logger.error("%s %s: %s", name, did, status, exc_info=cause)
-    elif refusal.location is not None:
-        logger.info("%s %s: %s to %s", name, did, status, refusal.location)
-    else:
-        logger.warning("%s %s: %s", name, did, f"{status}. {cause}" if cause else status)
+def _check_registry(
+    connections: object, requests: RequestFactory, sessions: SessionParts | None
+) -> None:
+    """Raise unless all parts look into the same registry, as far as they show it."""
+    known = [connections, *(getattr(part, "connections", None) for part in (requests, sessions))]
+    if len({id(each) for each in known if each is not None}) > 1:
+        msg = "The bridge, its requests and its sessions have different ConnectionRegistry objects."
+        raise ValueError(msg)
+
+
+def _check_identity(
+    runner: MiddlewareRunner, revoker: Revoker | None, sessions: SessionParts | None
+) -> None:
+    """Raise unless the runner keeps the identity that the revoker tells of a revocation."""
+    identity = getattr(runner, "identity", None)
+    if sessions is not None and sessions.identity is not identity:
+        msg = "The runner has another identity than sessions; write identity=sessions.identity."
+        raise ValueError(msg)
+    told = getattr(revoker, "revalidator", identity)
+    if revoker is not None and told is not identity:
+        msg = (
+            "A revoked user would keep their identity, or is checked by nobody: give runner= "
+            "and SessionRevoker the same Revalidator, or write Sessions(check_every=...)."
+        )
+        raise ValueError(msg)
+
+
+def _check_settled(handoff: Handoff | None, revoker: Revoker | None) -> None:
+    """Raise unless the hand-off tells the revoker what its browser holds."""
+    if revoker is not None and getattr(handoff, "on_settled", revoker) is None:
+        msg = (
+            "The revoker is not told what a browser holds: write "
+            "CookieHandoff(on_settled=revoker.settled), or take both from Sessions."
+        )
+        raise ValueError(msg)
+    told = getattr(getattr(handoff, "on_settled", None), "__self__", revoker)
+    if told is not revoker and hasattr(told, "running"):
+        msg = "The hand-off tells a revoker that the bridge does not have; write revoker=."
+        raise ValueError(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rxbridge.events.bridge import Refusal
+    from rxbridge.events.refusals import Refusal
     from rxbridge.testing.fired import Fired
 
 __all__ = ["assert_refused"]

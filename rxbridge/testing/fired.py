@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rxbridge.events.bridge import Refusal
+    from rxbridge.events.refusals import Refusal
 
 __all__ = ["Fired"]
 

@@ -49,8 +49,10 @@ class TracedRunner(MiddlewareRunner):
         if isinstance(listed, str):
             msg = "middleware is a list of dotted paths; write [path] for one."
             raise ValueError(msg)
-        options["identity"] = _TimedIdentity(options.get("identity"))
-        super().__init__([_timed_factory(Entry.of(each)) for each in listed], **options)
+        identity: Identity | None = options.pop("identity", None)
+        timed = [_timed_factory(Entry.of(each)) for each in listed]
+        super().__init__(timed, identity=_TimedIdentity(identity), **options)
+        self.identity = identity
         self._trace = trace
         self._stack = list(dict.fromkeys(row.middleware for row in self.explain()))
         connection_created.connect(_watch, dispatch_uid="rxbridge.trace")

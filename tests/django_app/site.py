@@ -104,7 +104,7 @@ def index():
 connections = ConnectionRegistry()
 app = rx.App()
 app.add_middleware(
-    EventBridge(SyntheticRequestFactory(connections), MiddlewareRunner(), ContextBinder())
+    EventBridge(connections)
 )
 app.add_page(index, route="/", title="Tiny")
 """,

@@ -30,7 +30,6 @@ from rxbridge.django import SPAView, check_application, spa_urlpatterns
 from rxbridge.django.checks import check_asgi_application, check_project
 from rxbridge.django.urls import admin_urlpatterns
 from rxbridge.events import (
-    ContextBinder,
     EventBridge,
     MiddlewareRunner,
     SyntheticRequestFactory,
@@ -90,7 +89,7 @@ def bridge(
 ) -> EventBridge:
     threads = database_threads(limit=limit, keep=keep)
     runner = MiddlewareRunner(middleware, threads=threads, **options)
-    return EventBridge(SyntheticRequestFactory(), runner, ContextBinder(), handoff=handoff)
+    return EventBridge(requests=SyntheticRequestFactory(), runner=runner, handoff=handoff)
 
 
 def test_nothing_is_found_in_a_faultless_project():

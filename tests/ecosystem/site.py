@@ -9,7 +9,6 @@ import reflex as rx
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import (
     DEFAULT_SKIP,
-    ContextBinder,
     EventBridge,
     MiddlewareRunner,
     SyntheticRequestFactory,
@@ -32,9 +31,8 @@ def bridged_app(
 ) -> rx.App:
     """Return the app, its events going through ``settings.MIDDLEWARE`` in this way from now on."""
     bridge = EventBridge(
-        requests(ConnectionRegistry()),
-        MiddlewareRunner(skip=skip, threads=database_threads(limit=threads)),
-        ContextBinder(),
+        requests=requests(ConnectionRegistry()),
+        runner=MiddlewareRunner(skip=skip, threads=database_threads(limit=threads)),
     )
     _app._middlewares = [bridge]
     return _app

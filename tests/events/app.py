@@ -21,7 +21,6 @@ from django.utils.translation import get_language
 
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import (
-    ContextBinder,
     EventBridge,
     MiddlewareRunner,
     SyntheticRequestFactory,
@@ -344,7 +343,7 @@ def bridge(*middleware: Any, **options: Any) -> EventBridge:
     """Return a bridge whose chain is startproject's middleware and then ``middleware``."""
     runner = options.pop("runner", None) or MiddlewareRunner([*settings.MIDDLEWARE, *middleware])
     requests = options.pop("requests", None) or SyntheticRequestFactory(connections)
-    return EventBridge(requests, runner, ContextBinder(), **options)
+    return EventBridge(requests=requests, runner=runner, **options)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,8 @@ from rxbridge.events import (
     SyntheticRequestFactory,
     database_threads,
 )
-from rxbridge.events.bridge import Refusal, keep_cookies, location
+from rxbridge.events.bridge import keep_cookies
+from rxbridge.events.refusals import Refusal, location
 from rxbridge.testing import EventClient, make_event
 from tests.events.app import (
     Counter,

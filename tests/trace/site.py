@@ -13,7 +13,7 @@ from django.db import connection
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils.deprecation import MiddlewareMixin
 
-from rxbridge.events import ContextBinder, EventBridge, SyntheticRequestFactory
+from rxbridge.events import EventBridge
 from rxbridge.state import AppState
 from rxbridge.trace import EventTrace, TracedRunner
 
@@ -150,7 +150,7 @@ class Orders(AppState, rx.State):
 
 def bridge(trace: EventTrace, *middleware: Any, **options: Any) -> EventBridge:
     runner = TracedRunner(trace, middleware or MIDDLEWARE, **options)
-    return EventBridge(SyntheticRequestFactory(connections), runner, ContextBinder())
+    return EventBridge(connections, runner=runner)
 
 
 app.add_page(lambda: rx.text(Orders.total), route="/reset/[key]")

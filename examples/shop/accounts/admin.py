@@ -8,7 +8,7 @@ from django.db.models import QuerySet, Sum
 from django.http import HttpRequest
 
 from accounts.models import Ban, EventCount, Profile
-from shop.sockets import revoker
+from shop.sockets import sessions
 
 User = get_user_model()
 admin.site.unregister(User)
@@ -47,7 +47,7 @@ class ShopUserAdmin(UserAdmin):
     @admin.action(description="Sign out everywhere", permissions=["change"])
     def sign_out_everywhere(self, request: HttpRequest, users: QuerySet) -> None:
         """End the users' sessions; their open pages notice within a second."""
-        closed = sum(async_to_sync(revoker.disconnect)(user=user) for user in users)
+        closed = sum(async_to_sync(sessions.revoker.disconnect)(user=user) for user in users)
         self.message_user(request, f"{len(users)} signed out; {closed} open tabs were told.")
 
     @admin.display(description="welcome", boolean=True)

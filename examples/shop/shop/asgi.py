@@ -12,7 +12,7 @@ from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, OriginGuard, PrefixRou
 from rxbridge.events import reflex_asgi
 
 from shop.settings import BUNDLE
-from shop.sockets import connections, handoff, revoker, trace
+from shop.sockets import connections, sessions, trace
 from shop.ui import app
 
 views = connections.introduce(django)
@@ -20,7 +20,7 @@ reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
     | dict.fromkeys(["/accounts", "/admin", "/api", "/media", "/static"], views)
-    | {handoff.path: handoff, "/_trace": trace},
+    | {sessions.path: sessions, "/_trace": trace},
     default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
-    lifespan=LifespanGroup(revoker.lifespan, reflex),
+    lifespan=LifespanGroup(sessions, reflex),
 )

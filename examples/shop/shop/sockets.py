@@ -1,10 +1,9 @@
-"""The open pages: their sockets, their cookies, who may sign them out, and what they did last."""
+"""The open pages: their sockets, who is behind them and until when, and what they did last."""
 
-from rxbridge.asgi import ConnectionRegistry, CookieHandoff
-from rxbridge.events import SessionRevoker
+from rxbridge.asgi import ConnectionRegistry
+from rxbridge.events import Sessions
 from rxbridge.trace import EventTrace
 
 connections = ConnectionRegistry()
-revoker = SessionRevoker(connections)
-handoff = CookieHandoff(connections, on_settled=revoker.settled)
+sessions = Sessions(connections)
 trace = EventTrace()

@@ -17,7 +17,7 @@ from accounts.state import PersonalState
 from catalogue.money import euros
 from orders.models import Order
 from orders.services import NOTHING
-from shop.sockets import revoker
+from shop.sockets import sessions
 
 FEW = 8
 
@@ -67,7 +67,7 @@ class StaffState(PersonalState):
     async def sign_out_everywhere(self, user_id: int) -> rx.event.EventSpec:
         """End all sessions of a user; their open pages notice within a second."""
         user = await aget_object_or_404(get_user_model(), pk=user_id)
-        await revoker.disconnect(user=user)
+        await sessions.revoker.disconnect(user=user)
         return rx.toast.success(_("{name} is signed out everywhere.").format(name=user))
 
 

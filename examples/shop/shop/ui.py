@@ -9,7 +9,7 @@ django.setup()  # `reflex export` imports this module on its own; states need th
 
 import reflex as rx
 from django.conf import settings
-from rxbridge.events import ContextBinder, EventBridge, MiddlewareRunner, SyntheticRequestFactory
+from rxbridge.events import EventBridge, MiddlewareRunner
 from rxbridge.state.auth import add_auth_pages
 from rxbridge.trace import TracedRunner
 
@@ -28,7 +28,7 @@ from shop.pages.orders import orders
 from shop.pages.product import product
 from shop.pages.profile import profile
 from shop.pages.staff import staff
-from shop.sockets import connections, handoff, revoker, trace
+from shop.sockets import connections, sessions, trace
 from shop.staff import StaffState
 from shop.texts import text as _
 
@@ -38,11 +38,9 @@ app = rx.App(
 )
 app.add_middleware(
     EventBridge(
-        SyntheticRequestFactory(connections),
-        TracedRunner(trace) if settings.DEBUG else MiddlewareRunner(),
-        ContextBinder(),
-        handoff=handoff,
-        revoker=revoker,
+        connections,
+        runner=TracedRunner(trace) if settings.DEBUG else MiddlewareRunner(),
+        sessions=sessions,
     )
 )
 

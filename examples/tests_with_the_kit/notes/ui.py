@@ -9,7 +9,7 @@ django.setup()
 
 import reflex as rx
 from rxbridge.asgi import ConnectionRegistry, CookieHandoff
-from rxbridge.events import ContextBinder, EventBridge, MiddlewareRunner, SyntheticRequestFactory
+from rxbridge.events import EventBridge
 from rxbridge.state import DjangoUserState
 
 from notes.state import Auth, NotesState
@@ -43,10 +43,6 @@ def login() -> rx.Component:
 
 
 app = rx.App()
-app.add_middleware(
-    EventBridge(
-        SyntheticRequestFactory(connections), MiddlewareRunner(), ContextBinder(), handoff=handoff
-    )
-)
+app.add_middleware(EventBridge(connections, handoff=handoff))
 app.add_page(index, route="/", on_load=NotesState.load)
 app.add_page(login, route="/login", on_load=Auth.open_login)

@@ -205,6 +205,7 @@ class MiddlewareRunner:
             raise ValueError(msg)
         self.threads = database_threads() if threads == "default" else threads
         self.admission_timeout = admission_timeout
+        self.identity = identity
         listed = settings.MIDDLEWARE if middleware is None else middleware
         reasons = skip if isinstance(skip, Mapping) else dict.fromkeys(skip, "named in `skip`")
         self._chain, self._plan = load_chain(list(listed), reasons, identity)

@@ -81,7 +81,7 @@ class SessionRevoker:
     one tab signs in or out, the other tabs of the browser follow it. ::
 
         revoker = SessionRevoker(connections)
-        bridge = EventBridge(requests, runner, binder, handoff=handoff, revoker=revoker)
+        bridge = EventBridge(connections, revoker=revoker)
 
     Made once, after ``django.setup()``; it listens to Django's signals until ``close``.
     ``broadcast`` reaches the other workers, such as ``RedisBroadcast(url)``; without, it
@@ -101,7 +101,7 @@ class SessionRevoker:
             msg = f"sweep_interval={sweep_interval} is in seconds and must be positive; write 1."
             raise ValueError(msg)
         self._connections = connections
-        self._revalidator = revalidator
+        self.revalidator = revalidator
         self._sweep_interval = sweep_interval
         self._store = session_store()
         self._rows = session_model()
@@ -335,8 +335,8 @@ class SessionRevoker:
         return tab.connection.close()
 
     def _forget(self, tab: Tab) -> None:
-        if self._revalidator is not None:
-            self._revalidator.forget(tab.connection)
+        if self.revalidator is not None:
+            self.revalidator.forget(tab.connection)
 
     def _follow_later(self, browsers: frozenset[str], session: Any) -> None:
         def follow() -> None:

@@ -12,10 +12,7 @@ from django.core.cache import cache  # noqa: E402
 
 from rxbridge.asgi import CacheTickets, ConnectionRegistry, CookieHandoff  # noqa: E402
 from rxbridge.events import (  # noqa: E402
-    ContextBinder,
     EventBridge,
-    MiddlewareRunner,
-    SyntheticRequestFactory,
 )
 from rxbridge.events.sessions.broadcast import RedisBroadcast  # noqa: E402
 from rxbridge.events.sessions.revoker import SessionRevoker  # noqa: E402
@@ -127,15 +124,7 @@ handoff = CookieHandoff(
     on_settled=revoker.settled,
 )
 app = rx.App(head_components=[rx.el.link(rel="icon", href="data:,")])
-app.add_middleware(
-    EventBridge(
-        SyntheticRequestFactory(connections),
-        MiddlewareRunner(),
-        ContextBinder(),
-        handoff=handoff,
-        revoker=revoker,
-    )
-)
+app.add_middleware(EventBridge(connections, handoff=handoff, revoker=revoker))
 app.add_page(home, route="/", title="Club")
 app.add_page(upload, route="/upload", title="Upload")
 add_auth_pages(app, AuthPages(Auth))
