@@ -42,7 +42,8 @@ test: setup system lint ## Set everything up, lint, and run the tests
 
 tests: setup system
 	$(say) "Running the tests"
-	@$(PY) -m pytest -n 4 --dist loadfile $(SPREAD)
+	@$(PY) -m pytest -n 4 --dist loadfile -m "not alone" $(SPREAD)
+	@$(PY) -m pytest -m alone $(SPREAD)
 	@$(PY) -m pytest $(addprefix --ignore=,$(SPREAD))
 	@scripts/test_shop.sh
 

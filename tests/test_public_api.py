@@ -19,7 +19,7 @@ PUBLIC = {
     "rxbridge.django.management.commands": "",
     "rxbridge.events": """
         ContextBinder DEFAULT_SKIP EventBridge EventRequest MiddlewareRunner Outcome
-        PlanRow RedisBroadcast ReflexEvent Refusal Refused Revalidator SessionRevoker
+        PlanRow RedisBroadcast ReflexEvent Refusal Refused Revalidator SessionRevoker Sessions
         SyntheticRequestFactory ThreadPool check_guards current_csrf_token
         current_language current_messages current_request current_response
         current_session current_user database_threads default_refusal group_required

@@ -192,6 +192,7 @@ def test_thread_of_asgirefs_keeps_no_connection_of_its_own():
     assert {each.connection for each in asgirefs_connections()} <= {None}
 
 
+@pytest.mark.alone
 def test_set_up_of_a_client_takes_no_time():
     """A thousand simple tests take seconds: about 2 ms each, here with plenty to spare."""
     begun = time.process_time()

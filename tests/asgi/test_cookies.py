@@ -787,7 +787,7 @@ class TestTwoWorkers:
             assert dict(connection.cookies) == {"sessionid": "newest"}
 
 
-async def eventually(condition: Callable[[], bool], *, seconds: float = 1.0) -> None:
+async def eventually(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"

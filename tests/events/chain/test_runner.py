@@ -354,6 +354,7 @@ def slow_sync(get_response):
 @pytest.mark.parametrize(
     "middleware", [slow_async, slow_sync, hook_that("request", lambda: time.sleep(0.15))]
 )
+@pytest.mark.alone
 async def test_chain_that_takes_too_long_to_admit_refuses_and_never_runs_the_handler(middleware):
     ran = []
 

@@ -121,6 +121,7 @@ async def test_login_required_lets_the_known_user_through_without_a_thread(cooki
         assert site.hops == 1
 
 
+@pytest.mark.alone
 async def test_use_does_not_lengthen_the_interval(cookies):
     site = Site(interval=0.3)
     with site.open(cookies) as connection:

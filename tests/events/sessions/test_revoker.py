@@ -491,6 +491,7 @@ async def test_an_idle_tab_is_closed_as_its_session_expires(user, browser, known
     await site.aclose()
 
 
+@pytest.mark.alone
 async def test_a_busy_tab_does_not_outlive_its_session(user, browser):
     site = Site(sweep_interval=0.1)
     await Session.objects.all().aupdate(expire_date=timezone.now() + timedelta(seconds=1))
@@ -659,6 +660,7 @@ def test_a_receiver_that_fails_breaks_no_login(monkeypatch, user, caplog):
     revoker.close()
 
 
+@pytest.mark.alone
 def test_without_sockets_a_deleted_session_costs_next_to_nothing(user):
     revoker = SessionRevoker(ConnectionRegistry())
     Session.objects.bulk_create(

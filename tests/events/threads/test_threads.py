@@ -17,6 +17,8 @@ from rxbridge.events.threads import pace as _pace
 from rxbridge.events.threads import pool as threads
 from rxbridge.events.threads import worker as _worker
 
+pytestmark = pytest.mark.alone
+
 
 async def event(pool, fn, *args):
     """Run ``fn`` as the synchronous code of one event."""
