@@ -194,9 +194,9 @@ def test_thread_of_asgirefs_keeps_no_connection_of_its_own():
 
 @pytest.mark.alone
 def test_set_up_of_a_client_takes_no_time():
-    """A thousand simple tests take seconds: about 2 ms each, here with plenty to spare."""
+    """A thousand simple tests take seconds: 2 to 10 ms each, as the machine's phase is."""
     begun = time.process_time()
     for number in range(200):
         with EventClient(app) as tab:
             assert tab.fire(Counter.add(number)).vars["count"] == number
-    assert time.process_time() - begun < 200 * 0.01
+    assert time.process_time() - begun < 200 * 0.02
