@@ -37,6 +37,9 @@ _HOST_PREFIX = "__Host-"
 # 24 random bytes in base64url.
 _MIN_BROWSER_VALUE = 32
 
+# The tabs that a new browser opens at once are given one each, maybe by several workers.
+_MAX_BROWSERS = 8
+
 # A peer that reads nothing must not keep a closed connection's task alive (seconds).
 _CLOSE_TIMEOUT = 5.0
 
@@ -258,7 +261,8 @@ class ConnectionRegistry:
                 headers = lowered(scope["headers"])
                 browsers, _ = split_browsers(parse_cookies(headers))
                 if _wants_page(headers):
-                    send = _introducing(scope, browsers, send)
+                    in_use = {connection.browser for connection in self}
+                    send = _introducing(scope, browsers, in_use, send)
                 if browsers:
                     send = self._following(browsers, send)
             await app(scope, receive, send)
@@ -552,11 +556,11 @@ def _wants_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name == b"accept" and b"text/html" in value for name, value in headers)
 
 
-def _introducing(scope: Scope, browsers: set[str], send: Send) -> Send:
+def _introducing(scope: Scope, browsers: set[str], in_use: set[str | None], send: Send) -> Send:
     """Return a ``send`` that gives a new browser its cookie, and takes back surplus ones."""
     if browsers:
-        # Two, since the first tabs of a browser may have been given one each.
-        cookies = [_farewell(browser) for browser in sorted(browsers)[2:]]
+        surplus = [each for each in sorted(browsers)[_MAX_BROWSERS:] if each not in in_use]
+        cookies = [_farewell(browser) for browser in surplus]
     else:
         cookies = [_introduction(scope.get("scheme", "http"), lowered(scope["headers"]))[1]]
     if not cookies:
@@ -614,7 +618,10 @@ def _is_past(said: Mapping[str, str]) -> bool:
     if age.removeprefix("-").isdecimal():
         return int(age) <= 0
     expires = parsedate_tz(said.get("expires", ""))
-    return expires is not None and mktime_tz(expires) <= time.time()
+    try:
+        return expires is not None and mktime_tz(expires) <= time.time()
+    except (OverflowError, ValueError):
+        return False  # A year that no calendar here has.
 
 
 def _is_below(path: str, prefix: str) -> bool:

@@ -762,7 +762,7 @@ class TestTwoWorkers:
     ) -> None:
         (registry, issuer), (_, redeemer) = workers
         told: list[tuple[Connection, Iterable[str]]] = []
-        issuer._on_settled = lambda *arguments: told.append(arguments)
+        issuer.on_settled = lambda *arguments: told.append(arguments)
         with registry.open() as connection:
             ticket, browser = await offered(issuer, connection)
             assert (await ask(redeemer, "POST", ticket, browser)).cookies == list(LOGIN.values())

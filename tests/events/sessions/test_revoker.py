@@ -28,7 +28,7 @@ from rxbridge.asgi.connections import Connection
 from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
 from rxbridge.events.sessions.revoker import SessionRevoker
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.alone, pytest.mark.django_db(transaction=True)]
 
 BROWSER = ("rxbridge_browser_test", "b" * 32)
 OTHER_BROWSER = ("rxbridge_browser_else", "e" * 32)
@@ -491,7 +491,6 @@ async def test_an_idle_tab_is_closed_as_its_session_expires(user, browser, known
     await site.aclose()
 
 
-@pytest.mark.alone
 async def test_a_busy_tab_does_not_outlive_its_session(user, browser):
     site = Site(sweep_interval=0.1)
     await Session.objects.all().aupdate(expire_date=timezone.now() + timedelta(seconds=1))
@@ -660,7 +659,6 @@ def test_a_receiver_that_fails_breaks_no_login(monkeypatch, user, caplog):
     revoker.close()
 
 
-@pytest.mark.alone
 def test_without_sockets_a_deleted_session_costs_next_to_nothing(user):
     revoker = SessionRevoker(ConnectionRegistry())
     Session.objects.bulk_create(
