@@ -14,3 +14,7 @@ class InvalidEvent(RxBridgeError):
 
 class PoolExhausted(RxBridgeError):
     """No thread came free for an event in time; the event is refused with a 503."""
+
+
+class NotShown(RxBridgeError):
+    """What a tab would be sent could not be computed as its own user's."""

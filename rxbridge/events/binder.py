@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages import get_messages
@@ -38,6 +39,8 @@ __all__ = [
     "request",
 ]
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True)
 class Binding:
@@ -46,15 +49,19 @@ class Binding:
     ``destination`` is where the browser is to go once it has the cookies of the event. ``over``
     is true in a background task, whose event has been answered: nothing sent with that answer,
     such as a cookie, can be changed any more.
+
+    ``is_elsewhere`` tells that Reflex works for another tab just now, whose user this is not.
     """
 
     request: HttpRequest
     response: HttpResponse
     destination: str | None = None
     over: bool = False
+    is_elsewhere: Callable[[], bool] | None = None
 
 
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding", default=None)
+_is_asked_by_owner: ContextVar[bool] = ContextVar("rxbridge.asked_by_owner", default=False)
 
 
 class ContextBinder:
@@ -87,6 +94,40 @@ class ContextBinder:
             translation.activate(code)
 
 
+def bound_tab() -> str:
+    """Return the token of the tab whose event is bound; empty when none is."""
+    binding = _binding.get()
+    event = getattr(binding and binding.request, "reflex_event", None)
+    return "" if event is None else event.token
+
+
+def _bound() -> Binding | None:
+    if is_elsewhere():
+        msg = (
+            "What another tab is sent was computed with the user of the event that causes it. Give "
+            "its state the mixin AppState, or read `self.user` of the handler that runs."
+        )
+        raise RxBridgeError(msg)
+    return _binding.get()
+
+
+def for_owner(accessor: Callable[[], T]) -> T:
+    """Call ``accessor`` for the tab that is known to be the one whose event is bound."""
+    token = _is_asked_by_owner.set(True)
+    try:
+        return accessor()
+    finally:
+        _is_asked_by_owner.reset(token)
+
+
+def is_elsewhere() -> bool:
+    """Tell whether the running event has Reflex work for another tab just now."""
+    binding = _binding.get()
+    if binding is None or binding.is_elsewhere is None or _is_asked_by_owner.get():
+        return False
+    return binding.is_elsewhere()
+
+
 def _speak(language: str | None, *, instead_of: str | None) -> None:
     """Make ``language`` the active one, which it mostly is: a middleware activated it."""
     if language == instead_of:
@@ -104,13 +145,13 @@ def binding_in(context: Context) -> Binding | None:
 
 def current_request() -> HttpRequest | None:
     """Return the running event's request, or ``None`` outside one."""
-    binding = _binding.get()
+    binding = _bound()
     return binding.request if binding is not None else None
 
 
 def current_response() -> HttpResponse | None:
     """Return the response of the running event, on which a handler may set cookies."""
-    binding = _binding.get()
+    binding = _bound()
     return binding.response if binding is not None else None
 
 

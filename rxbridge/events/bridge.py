@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import logging
 import time
 import warnings
@@ -16,7 +17,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils.http import parse_http_date_safe
 
 from rxbridge.asgi.connections import ConnectionRegistry
-from rxbridge.errors import InvalidEvent, PoolExhausted
+from rxbridge.errors import InvalidEvent, NotShown, PoolExhausted
 from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
 from rxbridge.events.binder import ContextBinder
 from rxbridge.events.chain.runner import MiddlewareRunner
@@ -170,6 +171,38 @@ class EventBridge(rx.Middleware):
         passage = _Passage(self, EventInProcess(app, state, event))
         return await passage.go()
 
+    async def as_owner(self, event: ReflexEvent, compute: Callable[[], Any]) -> Any:
+        """Return what ``compute`` gives inside the chain of a tab that no event of runs.
+
+        ``event`` describes the tab. Raises ``NotShown`` where its connection is not this
+        worker's, or the chain lets it through no more.
+        """
+        request = self.requests.build(event)
+        connection = request.reflex_event.connection
+        if getattr(self.requests, "connections", None) is not None and (
+            connection is None or connection.closed
+        ):
+            msg = "its connection is not open at this worker"
+            raise NotShown(msg)
+        found: list[Any] = []
+
+        async def view(request: EventRequest) -> HttpResponseBase:
+            with self.binder.bound(request) as binding:
+                value = compute()
+                found.append(await value if inspect.isawaitable(value) else value)
+            return binding.response
+
+        view.login_required = False  # type: ignore[attr-defined] # as for a page
+        outcome = await self.runner.run(request, view)
+        if connection is not None:
+            keep_cookies(connection, outcome.response)
+        if outcome.exception is not None:
+            raise outcome.exception
+        if not found or outcome.response.status_code >= 300:
+            msg = f"the middleware chain answered {outcome.response.status_code}"
+            raise NotShown(msg)
+        return found[0]
+
     def bridges(self, event: ReflexEvent) -> bool:
         """Tell whether ``only`` and ``skip`` leave ``event`` to the bridge."""
         if self._only is not None and not self._only(event):
@@ -292,6 +325,7 @@ class _Passage:
     async def _handle(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase:
         try:
             with self._bridge.binder.bound(request) as self._binding:
+                self._binding.is_elsewhere = self._process.is_elsewhere
                 return await self._run(request, payload) or self._binding.response
         except PoolExhausted:
             raise
@@ -329,6 +363,7 @@ class _Passage:
         """Stand for the background task while the chain decides; it starts after the chain."""
         process = self._process
         with self._bridge.binder.bound(request) as self._binding:
+            self._binding.is_elsewhere = self._process.is_elsewhere
             if await process.mirror(request):
                 await process.send_delta()
             try:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from functools import partial
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import alogin, alogout
 
+from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
 from rxbridge.state.context import context_of
 
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AppState"]
 
+T = TypeVar("T")
+
 
 class AppState:
     """A mixin for states whose handlers work with Django: ``class CartState(AppState, rx.State)``.
@@ -29,42 +35,59 @@ class AppState:
     Its properties read what is bound while the event runs; nothing is stored on the state. It is
     a plain class, so Reflex neither registers it nor makes its methods into event handlers a
     browser could call.
+
+    A tab has its own user's, whoever causes it to be sent something: with ``app.modify_state`` and
+    ``rx.SharedState`` the computed vars of another tab are computed inside its own connection's
+    middleware chain, and what a handler reads of another tab's state raises ``RxBridgeError``.
     """
+
+    def get_value(self: Any, key: str) -> Any:
+        """Return a var's value, or what the delta of another tab is to await."""
+        read = partial(super().get_value, key)  # type: ignore[misc]
+        if (computed := type(self).computed_vars.get(key)) is None:
+            return read()
+        if getattr(self, "_linked_to", None):
+            # One instance serves all tabs of a room: what was computed for one is no other's.
+            read = partial(_uncached, self, computed, read)
+        return _later(self, key, read) if _is_anothers(self) else read()
+
+    # How Reflex knows an override of its own method from a handler that is named like it.
+    get_value.__override_base_method__ = True  # type: ignore[attr-defined]
 
     @property
     def request(self) -> HttpRequest | None:
         """The event's request, or ``None`` outside a bridged event."""
-        return binder.current_request()
+        return _of(self, binder.current_request)
 
     @property
     def response(self) -> HttpResponse | None:
         """The event's response, on which cookies may be set."""
-        return binder.current_response()
+        return _of(self, binder.current_response)
 
     @property
     def user(self) -> AbstractBaseUser | AnonymousUser:
         """The user the middleware resolved; an anonymous one outside an event."""
-        return binder.current_user()
+        return _of(self, binder.current_user)
 
     @property
     def session(self) -> SessionBase | None:
         """The event's session; what a handler writes to it is saved after the handler."""
-        return binder.current_session()
+        return _of(self, binder.current_session)
 
     @property
     def messages(self) -> BaseStorage | list[Any]:
         """The flash messages; iterating over them marks them as shown."""
-        return binder.current_messages()
+        return _of(self, binder.current_messages)
 
     @property
     def csrf_token(self) -> str | None:
         """A CSRF token that Django accepts from this browser."""
-        return binder.current_csrf_token()
+        return _of(self, binder.current_csrf_token)
 
     @property
     def resolver_match(self) -> ResolverMatch | None:
         """The match whose view is this event's handler."""
-        return getattr(binder.current_request(), "resolver_match", None)
+        return getattr(_of(self, binder.current_request), "resolver_match", None)
 
     @property
     def django_context(self) -> EventContext:
@@ -73,7 +96,7 @@ class AppState:
         In an async handler: ``context = await self.django_context``. In a synchronous one it is
         a mapping as it is. Outside an event it is empty.
         """
-        return context_of(binder.current_request())
+        return context_of(_of(self, binder.current_request))
 
     async def has_perm(self, permission: str, obj: Any = None) -> bool:
         """Return whether the user has ``permission``, such as ``"shop.change_order"``.
@@ -81,7 +104,7 @@ class AppState:
         It asks Django's backends, on the event's thread, since they may ask the database. In a
         synchronous handler use ``self.user.has_perm``.
         """
-        user: Any = binder.current_user()
+        user: Any = _of(self, binder.current_user)
         return bool(await sync_to_async(user.has_perm)(permission, obj))
 
     async def login(self, user: AbstractBaseUser, backend: str | None = None) -> None:
@@ -92,11 +115,12 @@ class AppState:
         synchronous handler call ``django.contrib.auth.login(self.request, user)``.
         """
         # Any user model will do; the stubs know only Django's own.
-        await alogin(binder.unanswered("login").request, user, backend)  # type: ignore[arg-type]
+        request = _of(self, partial(binder.unanswered, "login")).request
+        await alogin(request, user, backend)  # type: ignore[arg-type]
 
     async def logout(self) -> None:
         """Sign the user out and end the session, as ``django.contrib.auth.logout`` does."""
-        await alogout(binder.unanswered("logout").request)
+        await alogout(_of(self, partial(binder.unanswered, "logout")).request)
 
     def navigate(self, url: str) -> None:
         """Take the browser to ``url`` after this event, once it has the event's cookies.
@@ -105,3 +129,38 @@ class AppState:
         by the handler would leave before the cookies have arrived.
         """
         binder.set_destination(url)
+
+
+def _is_anothers(state: Any) -> bool:
+    """Tell whether ``state`` is of another tab than the running event's."""
+    if not binder.is_elsewhere():
+        return False
+    from rxbridge.events.reflex.owner import tab_of  # Only then is Reflex known to be loaded.
+
+    return tab_of(state) != binder.bound_tab()
+
+
+def _of(state: Any, accessor: Callable[[], T]) -> T:
+    """Return what is bound, if it is of the tab whose state it is read through."""
+    if _is_anothers(state):
+        msg = (
+            f"{type(state).__name__} is the state of another tab than the running event's, so its "
+            "user is not known. Read it through the `self` of the handler that runs, or in a "
+            "computed var, which is computed as that tab's own user."
+        )
+        raise RxBridgeError(msg)
+    return binder.for_owner(accessor)
+
+
+def _later(state: Any, key: str, read: Callable[[], Any]) -> Any:
+    from rxbridge.events.reflex.owner import as_owner
+
+    return as_owner(state, key, read)
+
+
+def _uncached(state: Any, computed: Any, read: Callable[[], Any]) -> Any:
+    computed.mark_dirty(state)
+    value = read()
+    if not isawaitable(value):
+        computed.mark_dirty(state)
+    return value

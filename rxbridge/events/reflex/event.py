@@ -117,6 +117,10 @@ class EventInProcess:
         """Whether another event enqueued this one."""
         return self._context.parent_txid is not None
 
+    def is_elsewhere(self) -> bool:
+        """Tell whether what runs now is for another tab, as in a block of ``app.modify_state``."""
+        return EventContext.get().token != self._context.token
+
     @property
     def may_be_cancelled(self) -> bool:
         """Whether Reflex may break it off for a newer event: what a page loads, or is marked so."""

@@ -1,0 +1,47 @@
+"""Whose a tab is: what it is sent is computed as its own user, whoever caused it to be sent."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from reflex.istate.delta import _DROP_FROM_DELTA
+from reflex_base.registry import RegistrationContext
+
+from rxbridge.errors import InvalidEvent, NotShown
+from rxbridge.events.requests import ReflexEvent
+
+logger = logging.getLogger("rxbridge")
+
+
+def tab_of(state: Any) -> str:
+    """Return the token of the tab a state is of; empty where it is nobody's."""
+    token: str = state._get_root_state().rx_router_session.client_token
+    return token
+
+
+async def as_owner(state: Any, name: str, compute: Callable[[], Any]) -> Any:
+    """Return what a delta is to hold of a computed var of a tab that no event of runs.
+
+    That is its value inside the middleware chain of the tab's own connection, or Reflex's sign
+    for no new value.
+    """
+    root = state._get_root_state()
+    event = ReflexEvent(
+        name=f"{state.get_full_name()}.{name}",
+        router_data=root.router_data,
+        token=tab_of(state),
+        shows_page=True,
+    )
+    try:
+        for middleware in RegistrationContext.get().app._middlewares:
+            if (bridged := getattr(middleware, "as_owner", None)) is not None:
+                return await bridged(event, compute)
+        msg = "the app has no EventBridge"
+        raise NotShown(msg)
+    except (NotShown, InvalidEvent) as error:
+        logger.warning("A tab keeps the %s it shows: %s.", event.name, error)
+        return _DROP_FROM_DELTA
