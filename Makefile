@@ -14,8 +14,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PY := $(VENV)/bin/python
 
-# Tests that share nothing but the machine run a file at a time on four workers; the others build
+# Tests that share nothing but the machine run a file at a time on two workers; the others build
 # bundles, start servers with fixed folders or drive one browser, and run one after the other.
+# What fails beside others is shown, and runs once more by itself: that decides.
 SPREAD := tests/asgi tests/events tests/state tests/trace tests/test_nothing_global.py \
 	tests/test_public_api.py tests/test_style.py tests/test_testing.py \
 	tests/test_testing_django.py tests/test_testing_raw.py
@@ -42,7 +43,8 @@ test: setup system lint ## Set everything up, lint, and run the tests
 
 tests: setup system
 	$(say) "Running the tests"
-	@$(PY) -m pytest -n 4 --dist loadfile -m "not alone" $(SPREAD)
+	@$(PY) -m pytest -n 2 --dist loadfile -m "not alone" $(SPREAD) || \
+		$(PY) -m pytest --last-failed --last-failed-no-failures none -m "not alone" $(SPREAD)
 	@$(PY) -m pytest -m alone $(SPREAD)
 	@$(PY) -m pytest $(addprefix --ignore=,$(SPREAD))
 	@scripts/test_shop.sh

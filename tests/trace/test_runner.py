@@ -286,6 +286,7 @@ class TestEvent:
         assert sql["error_type"] == "django.db.utils.OperationalError"
         assert sql["queries"][-1]["said"] == "django.db.utils.OperationalError"
 
+    @pytest.mark.alone
     async def test_cancelled_event_is_recorded_as_far_as_it_came(self):
         async def endless(request):
             await asyncio.sleep(30)
