@@ -36,9 +36,9 @@ class AppState:
     a plain class, so Reflex neither registers it nor makes its methods into event handlers a
     browser could call.
 
-    A tab has its own user's, whoever causes it to be sent something: with ``app.modify_state`` and
-    ``rx.SharedState`` the computed vars of another tab are computed inside its own connection's
-    middleware chain, and what a handler reads of another tab's state raises ``RxBridgeError``.
+    With ``app.modify_state`` in an event the computed vars of another tab are computed inside its
+    own connection's middleware chain, and what a handler reads of another tab's state raises
+    ``RxBridgeError``. Where no event is bound they have the anonymous user.
     """
 
     def get_value(self: Any, key: str) -> Any:
