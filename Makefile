@@ -16,10 +16,15 @@ PY := $(VENV)/bin/python
 
 # Tests that share nothing but the machine run a file at a time on two workers; the others build
 # bundles, start servers with fixed folders or drive one browser, and run one after the other.
-# What fails beside others is shown, and runs once more by itself: that decides.
 SPREAD := tests/asgi tests/events tests/state tests/trace tests/test_nothing_global.py \
 	tests/test_public_api.py tests/test_style.py tests/test_testing.py \
 	tests/test_testing_django.py tests/test_testing_raw.py
+
+# A test that fails is shown, and runs once more by itself: that decides. What is wrong fails again;
+# what a busy machine or browser did does not cost the run, and its failure is there to be read.
+pytest = $(PY) -m pytest $(1) || \
+	$(PY) -m pytest --last-failed --last-failed-no-failures none $(2)
+
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
@@ -43,10 +48,9 @@ test: setup system lint ## Set everything up, lint, and run the tests
 
 tests: setup system
 	$(say) "Running the tests"
-	@$(PY) -m pytest -n 2 --dist loadfile -m "not alone" $(SPREAD) || \
-		$(PY) -m pytest --last-failed --last-failed-no-failures none -m "not alone" $(SPREAD)
-	@$(PY) -m pytest -m alone $(SPREAD)
-	@$(PY) -m pytest $(addprefix --ignore=,$(SPREAD))
+	@$(call pytest,-n 2 --dist loadfile -m "not alone" $(SPREAD),-m "not alone" $(SPREAD))
+	@$(call pytest,-m alone $(SPREAD),-m alone $(SPREAD))
+	@$(call pytest,$(addprefix --ignore=,$(SPREAD)),$(addprefix --ignore=,$(SPREAD)))
 	@scripts/test_shop.sh
 
 ecosystem: ## Run other people's middleware around events, in an environment of its own

@@ -1,8 +1,10 @@
 """The club on real servers: built once, with members in a database that each server copies."""
 
 import contextlib
+import functools
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import django
 import redis
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebSocketRoute, expect
 
 from tests.browser.balancer import Balancer, run_balancer
 from tests.servers import REPOSITORY, Kind, Server, free_port, run_server
@@ -202,6 +204,27 @@ class Tab:
         """Click, and expect what the handler tells."""
         self.page.get_by_test_id(button).click()
         expect(self.page.get_by_test_id(output)).to_have_text(text)
+
+
+def hold_back(page: Page) -> Callable[[], None]:
+    """Keep from the page what the server sends, until the returned function is called."""
+    held: list[Callable[[], None]] | None = []
+
+    def carry(socket: WebSocketRoute) -> None:
+        def deliver(message: str | bytes) -> None:
+            deliver_now = functools.partial(socket.send, message)
+            deliver_now() if held is None else held.append(deliver_now)
+
+        socket.connect_to_server().on_message(deliver)
+
+    def release() -> None:
+        nonlocal held
+        for deliver_now in held or ():
+            deliver_now()
+        held = None
+
+    page.route_web_socket(re.compile("/_event"), carry)
+    return release
 
 
 def wait_for(get: Callable[[], str], *, timeout: float = 10) -> str:

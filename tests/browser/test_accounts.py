@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from playwright.sync_api import Browser, expect
 
-from tests.browser.running import NOBODY, Club, Guest, Tab
+from tests.browser.running import NOBODY, Club, Guest, Tab, hold_back
 
 Arrive = Callable[[Club], Guest]
 
@@ -166,6 +166,20 @@ def test_an_unknown_address_is_answered_alike_and_gets_no_mail(club: Club, arriv
     expect(tab.page.get_by_role("status")).to_contain_text("emailed you instructions")
     ask_for_link(club, tab, "emil")  # By then a mail to the other would be there.
     assert club.mail_to("stranger@example.com") == ""
+
+
+def test_what_is_typed_before_the_page_listens_stays_when_a_form_is_asked_for_again(
+    club: Club, arrive: Arrive
+) -> None:
+    tab = arrive(club).open("/password-reset")
+    tab.send("password-reset", email="stranger@example.com")
+    expect(tab.page.get_by_role("status")).to_contain_text("emailed you instructions")
+    release = hold_back(tab.page)
+    tab.go("/password-reset")
+    tab.page.fill("#password-reset-email", "emil@example.com")
+    release()
+    expect(tab.page.locator("form button[type=submit]")).to_be_enabled()
+    expect(tab.page.locator("#password-reset-email")).to_have_value("emil@example.com")
 
 
 def test_ready_pages_speak_the_visitors_language(club: Club, chromium: Browser) -> None:

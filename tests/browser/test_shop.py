@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Visitor
+from tests.browser.running import hold_back
 
 PRODUCT = "/product/tidal-mug"
 ADD = "[data-testid=add-to-cart]"
@@ -67,6 +68,15 @@ def test_sign_in_form_leads_back_without_a_reload_and_the_button_signs_out(
     expect(visitor.page.get_by_test_id("sign-in")).to_be_visible()
     assert visitor.page.evaluate("window.first")
     assert visitor.complaints == []
+
+
+def test_the_way_to_the_sign_in_page_is_not_there_before_it_leads_back(visitor: Visitor) -> None:
+    release = hold_back(visitor.page)
+    visitor.open(PRODUCT)
+    expect(visitor.page.get_by_test_id("sign-in")).to_have_count(0)
+    release()
+    link = visitor.page.get_by_test_id("sign-in")
+    expect(link).to_have_attribute("href", f"/login?next={PRODUCT}")
 
 
 def test_language_sticks_over_a_reload_and_in_the_admin(visitor: Visitor) -> None:

@@ -222,7 +222,7 @@ def _add_password_change(app: rx.App, pages: AuthPages) -> None:
         errors=state.password_change_errors,
         pending=state.password_change_pending,
     )
-    content = rx.cond(state.password_changed, _done(texts.password_changed), pages.form(form))
+    content = _once(state.password_changed, texts.password_changed, pages.form(form))
     _add(app, pages, config.url, texts.password_change, content, on_load=state.open_password_change)
 
 
@@ -237,7 +237,7 @@ def _add_password_reset(app: rx.App, pages: AuthPages) -> None:
     )
     ask = rx.fragment(rx.text(texts.password_reset_intro, size="2"), pages.form(form))
     content = [
-        rx.cond(state.password_reset_sent, _done(texts.password_reset_sent), ask),
+        _once(state.password_reset_sent, texts.password_reset_sent, ask),
         _links(pages, login=texts.to_login),
     ]
     _add(app, pages, config.url, texts.password_reset, *content, on_load=state.open_password_reset)
@@ -285,6 +285,15 @@ def _url(pages: AuthPages, page: str) -> str:
 def _stacked(*content: Any) -> Any:
     shown = [each for each in content if each is not None]
     return rx.flex(*shown, direction="column", spacing="4")
+
+
+def _once(done: Any, text: Text, form: Any) -> Any:
+    """Return ``form``, and ``text`` in its place once what it is for is done.
+
+    A page that is loaded again has the vars of the last time until its ``on_load`` has run. The
+    form stays meanwhile, with what has been typed into it.
+    """
+    return rx.cond(rx.State.is_hydrated & done, _done(text), form)
 
 
 def _done(text: Text) -> Any:

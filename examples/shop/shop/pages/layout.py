@@ -181,11 +181,7 @@ def account() -> rx.Component:
                 custom_attrs={"data-testid": "sign-out"},
             ),
         ),
-        rx.link(
-            rx.button(_("Sign in"), size="2", tab_index=-1),
-            href=sign_in_url(),
-            custom_attrs={"data-testid": "sign-in"},
-        ),
+        sign_in_link("2", custom_attrs={"data-testid": "sign-in"}),
     )
 
 
@@ -243,9 +239,11 @@ def django_link(*children: rx.Component | str, **props: object) -> rx.Component:
     return rx.el.a(*children, reload_document=True, **props)
 
 
-def sign_in_url() -> rx.Var[str]:
-    """The sign-in page, and from there back to this page."""
-    return "/login?next=" + rx.State.router.url.path
+def sign_in_link(size: str, **props: object) -> rx.Component:
+    """The way to the sign-in page, and from there back to this one."""
+    here = rx.State.router.url.path  # Empty until the socket has told the page where it is.
+    button = rx.button(_("Sign in"), size=size, tab_index=-1)
+    return rx.cond(here, rx.link(button, href="/login?next=" + here, **props))
 
 
 def footer() -> rx.Component:
@@ -308,7 +306,7 @@ def ask_to_sign_in(text: rx.Var[str]) -> rx.Component:
         "user-round",
         _("Nice to meet you"),
         text,
-        rx.link(rx.button(_("Sign in"), size="3", tab_index=-1), href=sign_in_url()),
+        sign_in_link("3"),
         to_shop(_("Look around first"), variant="soft"),
     )
 
