@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import contextmanager
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -47,8 +47,8 @@ class Binding:
     """What is bound while an event runs: its request, and the response it may set cookies on.
 
     ``destination`` is where the browser is to go once it has the cookies of the event. ``over``
-    is true in a background task, whose event has been answered: nothing sent with that answer,
-    such as a cookie, can be changed any more.
+    is true once the event has been answered, as in a background task: nothing sent with that
+    answer, such as a cookie, can be changed any more.
 
     ``is_elsewhere`` tells that Reflex works for another tab just now, whose user this is not.
     """
@@ -60,7 +60,9 @@ class Binding:
     is_elsewhere: Callable[[], bool] | None = None
 
 
-_binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding", default=None)
+_binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding")
+"""Unset outside of events; ``None`` in an event that is nobody's."""
+
 _is_asked_by_owner: ContextVar[bool] = ContextVar("rxbridge.asked_by_owner", default=False)
 
 
@@ -85,7 +87,7 @@ class ContextBinder:
             _binding.reset(token)
 
     def bind(self, binding: Binding | None) -> None:
-        """Bind for the rest of the running task, which is a background task's whole life."""
+        """Bind for the rest of the running task: an event's, or a background task's whole life."""
         _binding.set(binding)
         if binding is None:
             return
@@ -94,9 +96,14 @@ class ContextBinder:
             translation.activate(code)
 
 
+def in_event() -> bool:
+    """Tell whether an event runs, be it nobody's: not a view, nor a task of the lifespan."""
+    return _binding in copy_context()
+
+
 def bound_tab() -> str:
     """Return the token of the tab whose event is bound; empty when none is."""
-    binding = _binding.get()
+    binding = _binding.get(None)
     event = getattr(binding and binding.request, "reflex_event", None)
     return "" if event is None else event.token
 
@@ -108,7 +115,7 @@ def _bound() -> Binding | None:
             "its state the mixin AppState, or read `self.user` of the handler that runs."
         )
         raise RxBridgeError(msg)
-    return _binding.get()
+    return _binding.get(None)
 
 
 def for_owner(accessor: Callable[[], T]) -> T:
@@ -122,7 +129,7 @@ def for_owner(accessor: Callable[[], T]) -> T:
 
 def is_elsewhere() -> bool:
     """Tell whether the running event has Reflex work for another tab just now."""
-    binding = _binding.get()
+    binding = _binding.get(None)
     if binding is None or binding.is_elsewhere is None or _is_asked_by_owner.get():
         return False
     return binding.is_elsewhere()
@@ -158,17 +165,17 @@ def current_response() -> HttpResponse | None:
 def unanswered(method: str) -> Binding:
     """Return the binding of a running event whose answer may still set cookies, for ``method``.
 
-    Raises ``RxBridgeError`` outside an event, and in a background task.
+    Raises ``RxBridgeError`` outside an event, and after its answer, as in a background task.
     """
-    binding = _binding.get()
+    binding = _binding.get(None)
     if binding is None:
         msg = f"{method}() was called outside a bridged event; call it in an event handler."
         raise RxBridgeError(msg)
     if binding.over:
         msg = (
-            f"{method}() was called in a background task, whose event has been answered, so no "
-            "cookie of it reaches the browser; yield an event from the task, and call it in that "
-            "event's handler."
+            f"{method}() was called after its event had been answered, as in a background task, so "
+            "no cookie of it reaches the browser; yield an event from the task, and call it in "
+            "that event's handler."
         )
         raise RxBridgeError(msg)
     return binding

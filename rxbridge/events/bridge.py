@@ -6,7 +6,6 @@ import asyncio
 import functools
 import inspect
 import logging
-import time
 import warnings
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import reflex as rx
 from django.core.exceptions import PermissionDenied
-from django.utils.http import parse_http_date_safe
 
-from rxbridge.asgi.connections import ConnectionRegistry
+from rxbridge.asgi.connections import ConnectionRegistry, parse_set_cookie
 from rxbridge.errors import InvalidEvent, NotShown, PoolExhausted
 from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
 from rxbridge.events.binder import ContextBinder
@@ -29,8 +27,6 @@ from rxbridge.events.sessions.tabs import innermost
 from rxbridge.events.threads.background import own_thread_for_task
 
 if TYPE_CHECKING:
-    from http.cookies import Morsel
-
     from django.http.response import HttpResponseBase
     from reflex.event import Event
     from reflex.state import BaseState, StateUpdate
@@ -224,22 +220,25 @@ class _Passage:
 
     async def go(self) -> StateUpdate | None:
         process, bridge = self._process, self._bridge
+        bridge.binder.bind(None)
         if process.kind is Kind.INTERNAL or (process.kind is Kind.PAGE and process.is_chained):
             # It shows what the event it follows has made; so it is that event's user still.
             bridge.binder.bind(process.enqueuing_binding)
             return None
         event = process.description
         if not bridge.bridges(event):
-            bridge.binder.bind(None)
             return None
         try:
             request = bridge.requests.build(event)
         except InvalidEvent as error:
             await self._keep_page_alive()
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
-        if process.may_be_cancelled and not event.background:
-            return await self._to_its_end(self._pass(request))
-        return await self._pass(request)
+        try:
+            if process.may_be_cancelled and not event.background:
+                return await self._to_its_end(self._pass(request))
+            return await self._pass(request)
+        finally:
+            self._stay_bound()
 
     async def _pass(self, request: EventRequest) -> StateUpdate | None:
         """Take the event through the chain, and tell what came of it."""
@@ -376,10 +375,16 @@ class _Passage:
                 return refused.response
         return self._binding.response
 
-    async def _start_background(self, request: EventRequest) -> None:
-        self._bridge.binder.bind(self._binding)
+    def _stay_bound(self) -> None:
+        """Have what Reflex still does in the event's task know whose event it was.
+
+        That is a background task's work, and what other tabs of a room are sent.
+        """
         if self._binding is not None:
             self._binding.over = True
+            self._bridge.binder.bind(self._binding)
+
+    async def _start_background(self, request: EventRequest) -> None:
         if self._bridge.revoker is not None:
             self._bridge.revoker.track(request.reflex_event.connection)
         if self._bridge.runner.threads is not None and not in_test_transaction():
@@ -391,7 +396,6 @@ class _Passage:
         A click that is refused leaves a page as it is, for the user it was loaded by.
         """
         process = self._process
-        self._bridge.binder.bind(None)
         if process.kind is Kind.PAGE:
             await process.mirror(None)
         if process.is_fresh:
@@ -448,7 +452,8 @@ def keep_cookies(connection: Connection, response: HttpResponseBase) -> dict[str
     """
     before, deleted = connection.cookies, dict[str, str]()
     for name, morsel in response.cookies.items():
-        if _is_expired(morsel):
+        _, value, _ = parse_set_cookie(morsel.OutputString().encode())
+        if value is None:
             deleted[name] = before.get(name, "")
             connection.delete_cookie(name)
             continue
@@ -457,14 +462,6 @@ def keep_cookies(connection: Connection, response: HttpResponseBase) -> dict[str
         except ValueError as error:
             logger.warning("The cookie %s reaches no later event: %s", name, error)
     return deleted
-
-
-def _is_expired(morsel: Morsel[str]) -> bool:
-    age = str(morsel["max-age"])
-    if age.removeprefix("-").isdecimal():
-        return int(age) <= 0
-    expires = parse_http_date_safe(morsel["expires"]) if morsel["expires"] else None
-    return expires is not None and expires <= time.time()
 
 
 def _warn_of_former_call() -> None:

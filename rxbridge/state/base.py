@@ -36,9 +36,9 @@ class AppState:
     a plain class, so Reflex neither registers it nor makes its methods into event handlers a
     browser could call.
 
-    With ``app.modify_state`` in an event the computed vars of another tab are computed inside its
-    own connection's middleware chain, and what a handler reads of another tab's state raises
-    ``RxBridgeError``. Where no event is bound they have the anonymous user.
+    With ``app.modify_state``, in an event or outside, and in a room of ``rx.SharedState``, the
+    computed vars of another tab are computed inside its own connection's middleware chain. What
+    a handler reads of another tab's state raises ``RxBridgeError``.
     """
 
     def get_value(self: Any, key: str) -> Any:
@@ -49,7 +49,7 @@ class AppState:
         if getattr(self, "_linked_to", None):
             # One instance serves all tabs of a room: what was computed for one is no other's.
             read = partial(_uncached, self, computed, read)
-        return _later(self, key, read) if _is_anothers(self) else read()
+        return _later(self, key, read) if _is_anothers(self) or _is_pushed(self) else read()
 
     # How Reflex knows an override of its own method from a handler that is named like it.
     get_value.__override_base_method__ = True  # type: ignore[attr-defined]
@@ -138,6 +138,15 @@ def _is_anothers(state: Any) -> bool:
     from rxbridge.events.reflex.owner import tab_of  # Only then is Reflex known to be loaded.
 
     return tab_of(state) != binder.bound_tab()
+
+
+def _is_pushed(state: Any) -> bool:
+    """Tell whether a view or a task of the lifespan has Reflex work for the tab of ``state``."""
+    if binder.in_event():
+        return False
+    from rxbridge.events.reflex.owner import is_pushed
+
+    return is_pushed(state)
 
 
 def _of(state: Any, accessor: Callable[[], T]) -> T:

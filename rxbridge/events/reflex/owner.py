@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reflex.istate.delta import _DROP_FROM_DELTA
+from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 
 from rxbridge.errors import InvalidEvent, NotShown
@@ -21,6 +22,15 @@ def tab_of(state: Any) -> str:
     """Return the token of the tab a state is of; empty where it is nobody's."""
     token: str = state._get_root_state().rx_router_session.client_token
     return token
+
+
+def is_pushed(state: Any) -> bool:
+    """Tell whether Reflex works for the tab ``state`` is of, as in ``app.modify_state``."""
+    try:
+        token = EventContext.get().token
+    except LookupError:
+        return False
+    return token != "" and token == tab_of(state)
 
 
 async def as_owner(state: Any, name: str, compute: Callable[[], Any]) -> Any:
