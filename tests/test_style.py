@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,31 @@ def test_only_tests_assert(source: Path):
 
 def test_no_setting_is_ours():
     assert [name(source) for source in SOURCES if "RXBRIDGE_" in source.read_text()] == []
+
+
+def test_no_import_goes_in_a_circle():
+    """Imports for types alone included: what two files share stands below both."""
+    modules = {module_of(source): source for source in SOURCES}
+    needed = {
+        module: {each for each in named(source) if each in modules} - {module}
+        for module, source in modules.items()
+    }
+    assert "rxbridge.events.binder" in needed["rxbridge.events.bridge"]
+    TopologicalSorter(needed).prepare()  # A CycleError names the circle.
+
+
+def module_of(source: Path) -> str:
+    parts = source.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def named(source: Path) -> Iterator[str]:
+    """The modules a file names in imports; of what is no module, the module that has it."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                path = PACKAGE.parent.joinpath(*node.module.split("."), alias.name)
+                is_module = path.is_dir() or path.with_suffix(".py").is_file()
+                yield f"{node.module}.{alias.name}" if is_module else node.module

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from decimal import Decimal
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from asgiref.sync import async_to_sync, sync_to_async
@@ -30,11 +30,7 @@ from django.utils.module_loading import import_string
 from rxbridge.errors import RxBridgeError
 from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
 
-if TYPE_CHECKING:
-    from rxbridge.state._context_state import DjangoContextState
-
 __all__ = [
-    "DjangoContextState",
     "EventContext",
     "collect_context",
     "context_mirror",
@@ -323,13 +319,3 @@ async def mirror_context(
 def _visitor(request: HttpRequest) -> str:
     user = getattr(request, "user", None)
     return f"{None if user is None else user.pk} {language_of(request)}"
-
-
-def __getattr__(name: str) -> Any:
-    # Defining a state registers it with Reflex, so that happens when a user asks for it.
-    if name == "DjangoContextState":
-        from rxbridge.state._context_state import DjangoContextState
-
-        return DjangoContextState
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)

@@ -29,10 +29,7 @@ from rxbridge.state.language import (
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
-    from rxbridge.state._concrete import DjangoUserState
-    from rxbridge.state._i18n_state import DjangoI18nState
-
-__all__ = ["DjangoI18nState", "DjangoUserState", "mirrors"]
+__all__ = ["mirrors"]
 
 PERMISSIONS_LAST = 30.0
 """Seconds for which an open page shows permissions and groups before they are asked for again."""
@@ -251,17 +248,3 @@ def mirror_language(state: Any, request: HttpRequest | None) -> bool:
             "languages": language_choices(code),
         },
     )
-
-
-def __getattr__(name: str) -> Any:
-    # Defining a state registers it with Reflex, so that happens when a user asks for it.
-    if name == "DjangoUserState":
-        from rxbridge.state._concrete import DjangoUserState
-
-        return DjangoUserState
-    if name == "DjangoI18nState":
-        from rxbridge.state._i18n_state import DjangoI18nState
-
-        return DjangoI18nState
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import get_ident
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from rxbridge.events.sessions.tabs import innermost
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from rxbridge.events.chain.runner import Outcome
     from rxbridge.events.requests import ReflexEvent
-    from rxbridge.trace._spans import Spans
 
 Result: TypeAlias = Literal["running", "done", "refused", "failed", "cancelled"]
 
@@ -82,6 +81,22 @@ class Step:
     def holds(self, other: Step) -> bool:
         """Tell whether ``other`` began while this ran."""
         return self is not other and self.start <= other.start <= self.end
+
+
+class Spans(Protocol):
+    """What starts a span for each step, which is current while the step runs."""
+
+    def hook(self, middleware: str, hook: str) -> AbstractContextManager[object]:
+        """Return the span of a middleware's hook."""
+        ...
+
+    def handler(self, handler: str) -> AbstractContextManager[object]:
+        """Return the span of the handler."""
+        ...
+
+    def query(self, sql: str, vendor: str) -> AbstractContextManager[object]:
+        """Return the span of a statement."""
+        ...
 
 
 @dataclass(slots=True)

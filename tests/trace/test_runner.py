@@ -286,13 +286,16 @@ class TestEvent:
         assert sql["error_type"] == "django.db.utils.OperationalError"
         assert sql["queries"][-1]["said"] == "django.db.utils.OperationalError"
 
-    @pytest.mark.alone
     async def test_cancelled_event_is_recorded_as_far_as_it_came(self):
+        reached = asyncio.Event()
+
         async def endless(request):
+            reached.set()
             await asyncio.sleep(30)
 
         trace = EventTrace()
         task = asyncio.create_task(run(trace, settings.MIDDLEWARE, endless))
+        await reached.wait()
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

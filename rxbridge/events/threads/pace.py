@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rxbridge.events.threads.pool import Lease
+from typing import Protocol
 
 CHECK_INTERVAL = 0.01
 """Seconds between looks at a pool for which events wait."""
@@ -50,6 +47,13 @@ class Look:
         return (time.process_time() - self._cpu) / max(self.age, 1e-6) > CPU_BOUND
 
 
+class Waiting(Protocol):
+    """What waits for a thread: since when, and how often threads had come back by then."""
+
+    since: float
+    returned: int
+
+
 class Pace:
     """Judges by how threads come back and by what the process does.
 
@@ -68,7 +72,7 @@ class Pace:
         """Return a look, the next of which is due in ``CHECK_INTERVAL``."""
         return Look(loop_time + CHECK_INTERVAL, self.returned)
 
-    def wanted(self, look: Look, *, is_late: bool, at_work: int, oldest: Lease) -> int:
+    def wanted(self, look: Look, *, is_late: bool, at_work: int, oldest: Waiting) -> int:
         """Return how many more threads should serve events; ``oldest`` has waited longest.
 
         That threads come back needs no clock of the processor, which on a crowded machine makes
@@ -84,8 +88,8 @@ class Pace:
             return max(at_work, 1)
         return int(self._is_stuck(oldest, at_work))
 
-    def _is_stuck(self, lease: Lease, at_work: int) -> bool:
+    def _is_stuck(self, waiting: Waiting, at_work: int) -> bool:
         """Tell whether an event has waited long, and not because many are before it."""
-        waited = time.monotonic() - lease.since
-        returns = self.returned - lease.returned
+        waited = time.monotonic() - waiting.since
+        returns = self.returned - waiting.returned
         return waited > PATIENCE and returns < at_work * waited / SLOW

@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Q, QuerySet
 
-from rxbridge.state.crud._check import TEXT_COMPARISONS, Lookup, resolve_lookup
+from rxbridge.state.crud._lookups import TEXT_COMPARISONS, Lookup, resolve_lookup
 
 if TYPE_CHECKING:
     from django.db.models import Model

@@ -13,7 +13,7 @@ from django.db.models.fields.files import FieldFile
 from django.forms import BaseForm, ModelChoiceField, model_to_dict
 from django.utils import timezone
 
-from rxbridge.state.crud._check import resolve
+from rxbridge.state.crud._lookups import resolve
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rxbridge.state.crud._check import check_config
+from django.db.models import CharField, FileField, ForeignKey, Model, TextField
+
+from rxbridge.state.crud._lookups import refuse, resolve, resolve_lookup
 
 if TYPE_CHECKING:
-    from django.db.models import Model, QuerySet
+    from django.db.models import QuerySet
     from django.forms import ModelForm
 
 __all__ = ["ModelCRUDConfig"]
@@ -17,6 +19,14 @@ __all__ = ["ModelCRUDConfig"]
 Hook: TypeAlias = "Callable[[Any, Any], bool | Awaitable[bool]]"
 Rows: TypeAlias = "Callable[[Any], QuerySet[Any, Any]]"
 Action: TypeAlias = Literal["view", "add", "change", "delete"]
+
+MAX_PAGE_SIZE = 500
+
+_HOOKS = ("can_view", "can_add", "can_change", "can_delete")
+
+_PRIVILEGES = frozenset(
+    {"is_superuser", "is_staff", "is_active", "groups", "user_permissions", "permissions"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +77,7 @@ class ModelCRUDConfig:
     names: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_config(self)
+        _check(self)
 
     @property
     def shown_fields(self) -> tuple[str, ...]:
@@ -89,3 +99,169 @@ class ModelCRUDConfig:
             "change": self.can_change,
             "delete": self.can_delete,
         }[action]
+
+
+def _check(config: ModelCRUDConfig) -> None:
+    """Raise ``ValueError`` for a configuration that shows or changes more than it names."""
+    model: Any = config.model
+    if not (isinstance(model, type) and issubclass(model, Model)):
+        refuse(f"model={model!r} must be a Django model class.")
+    _check_sequences(config)
+    if not 1 <= config.page_size <= MAX_PAGE_SIZE:
+        refuse(f"page_size={config.page_size} must be from 1 to {MAX_PAGE_SIZE}.")
+    _check_owner(config)
+    _check_form_fields(config)
+    _check_shown(config)
+    _check_queries(config)
+    _check_version(config)
+    _check_rules(config)
+
+
+def _check_sequences(config: ModelCRUDConfig) -> None:
+    for option in ("fields", "list_fields", "search_fields", "ordering_fields", "ordering"):
+        _check_names(option, getattr(config, option))
+    if not isinstance(config.filter_fields, Mapping):
+        _check_names("filter_fields", config.filter_fields)
+    if not config.fields:
+        refuse("fields is empty; name the fields of the form.")
+
+
+def _check_names(option: str, names: object) -> None:
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        refuse(f'{option}={names!r} must be a list of names, such as ["title"].')
+    named = list(names)
+    if len(set(named)) < len(named) or not all(isinstance(name, str) for name in named):
+        refuse(f"{option}={named!r} must name each field once, as text.")
+
+
+def _check_owner(config: ModelCRUDConfig) -> None:
+    from django.contrib.auth import get_user_model
+
+    name = config.owner_field
+    if name is None:
+        return
+    owner = resolve(config.model, name)
+    if "__" in name or not isinstance(owner, ForeignKey):
+        refuse(f"owner_field={name!r} must be a foreign key of {config.model.__name__} itself.")
+    if owner.related_model is not get_user_model():
+        refuse(f"owner_field={name!r} must lead to the user model.")
+    if name in config.fields:
+        refuse(f"The owner {name!r} is set by the server; take it out of fields=.")
+
+
+def _check_form_fields(config: ModelCRUDConfig) -> None:
+    own = config.form.base_fields if config.form is not None else {}
+    if unnamed := sorted(set(own) - set(config.fields)):
+        refuse(f"The form has a field {unnamed[0]!r} that fields= does not name.")
+    if config.form is not None and (missing := sorted(set(config.fields) - set(own))):
+        refuse(f"fields= names {missing[0]!r}, which the form does not have.")
+    for name in config.fields:
+        if name not in own or _is_model_field(config.model, name):
+            _check_writable(config, name)
+        elif "password" in name.lower():
+            refuse(f"{name!r} is a password; take it out.")
+    _check_relations(config)
+
+
+def _is_model_field(model: type[Model], name: str) -> bool:
+    options = model._meta  # noqa: SLF001
+    return any(name == field.name for field in (*options.fields, *options.many_to_many))
+
+
+def _check_writable(config: ModelCRUDConfig, name: str) -> None:
+    if "__" in name:
+        refuse(f"{name!r} is a field of another model; it may be in list_fields= only.")
+    field = resolve(config.model, name)
+    if field.primary_key or not field.editable or field.name != name:
+        refuse(f"{name!r} cannot be edited; name it in list_fields= instead.")
+    if isinstance(field, FileField):
+        refuse(f"{name!r} is a file, which takes an upload handler of your own.")
+    if _has_privileges(config.model) and name in _PRIVILEGES:
+        refuse(f"{name!r} gives privileges; leave that to Django's admin.")
+
+
+def _has_privileges(model: type[Model]) -> bool:
+    from django.contrib.auth.models import AbstractBaseUser, Group
+
+    # An instance of Group or of a user model decides what somebody may do.
+    return issubclass(model, (AbstractBaseUser, Group))
+
+
+def _check_relations(config: ModelCRUDConfig) -> None:
+    relations = set(_relations(config))
+    if missing := sorted(relations - set(config.choices)):
+        refuse(
+            f"{missing[0]!r} is a relation, so any object could be chosen. Say which: "
+            f'choices={{"{missing[0]}": lambda user: …}}.'
+        )
+    if unknown := sorted(set(config.choices) - relations):
+        refuse(f"choices= names {unknown[0]!r}, which is no relation in the form.")
+
+
+def _relations(config: ModelCRUDConfig) -> Iterable[str]:
+    from django.forms import ModelChoiceField
+
+    for name in config.fields:
+        if config.form is not None:
+            if isinstance(config.form.base_fields[name], ModelChoiceField):
+                yield name
+        elif resolve(config.model, name).is_relation:
+            yield name
+
+
+def _check_shown(config: ModelCRUDConfig) -> None:
+    if config.form is not None and config.serialize is None and not config.list_fields:
+        refuse("With a form of your own, name in list_fields= what a row shows.")
+    for path in config.shown_fields:
+        resolve(config.model, path)
+
+
+def _check_queries(config: ModelCRUDConfig) -> None:
+    readable = {*config.shown_fields, *config.fields, "pk"}
+    for path in config.search_fields:
+        field = _check_readable("search_fields", path, path, config.model, readable)
+        if not isinstance(field, (CharField, TextField)):
+            refuse(f"search_fields names {path!r}, which is no text; use filter_fields=.")
+    for name, text in config.lookups.items():
+        lookup = resolve_lookup(config.model, text)
+        _check_readable("filter_fields", name, lookup.path, config.model, readable)
+    for path in config.ordering_fields:
+        _check_readable("ordering_fields", path, path, config.model, readable)
+    for name in config.ordering:
+        resolve(config.model, name.removeprefix("-"))
+
+
+def _check_readable(
+    option: str, name: str, path: str, model: type[Model], readable: set[str]
+) -> Any:
+    field = resolve(model, path)
+    if path not in readable:
+        refuse(
+            f"{option} names {name!r}, but no row shows {path!r}, so that answers would tell "
+            "what it holds. Name it in list_fields= too."
+        )
+    if field.many_to_many:
+        refuse(f"{option} names {name!r}, which is many-to-many; use queryset=.")
+    return field
+
+
+def _check_version(config: ModelCRUDConfig) -> None:
+    if config.version_field is not None:
+        field = resolve(config.model, config.version_field)
+        if field.name in config.fields:
+            refuse(f"version_field={field.name!r} is in fields=; it must change by itself.")
+
+
+def _check_rules(config: ModelCRUDConfig) -> None:
+    if config.permissions not in ("model", "object", None):
+        refuse(f'permissions={config.permissions!r} must be "model", "object" or None.')
+    if config.permissions is not None or config.owner_field is not None:
+        return
+    undecided = [each for each in _HOOKS if getattr(config, each) is None]
+    if config.queryset is not None and "can_view" in undecided:
+        undecided.remove("can_view")
+    if undecided:
+        refuse(
+            f"Nothing decides who may do what: give owner_field=, permissions= or {undecided[0]}="
+            " (lambda user, note: True lets everyone, the anonymous too)."
+        )
