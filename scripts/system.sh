@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install what tests need and PyPI does not have: Chromium, Redis and openssl, from Debian.
+# Install what tests need and PyPI does not have: Chromium, Redis, openssl and nginx, from Debian.
 # Where that is not possible the tests that need them are skipped; with CI=true it is an error.
 set -euo pipefail
 
@@ -7,6 +7,8 @@ missing=()
 [[ -n ${CHROMIUM:-} ]] || command -v chromium >/dev/null || missing+=(chromium)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v redis-server >/dev/null || missing+=(redis-server)
+# Debian has it where only root's PATH looks.
+PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
 if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then

@@ -1,11 +1,14 @@
 """One address, several ASGI apps: each gets the requests below its path prefixes."""
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from rxbridge.asgi._refusal import refuse
 from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send, check_app
 from rxbridge.asgi.lifespan import LifespanGroup
+
+logger = logging.getLogger(__name__)
 
 REFLEX_PREFIXES: tuple[str, ...] = (
     "/_event",
@@ -97,6 +100,7 @@ class PrefixRouter:
             child = _mounted(scope, prefix) if self._strip_prefix else scope
             await self.routes[prefix](child, receive, send)
         elif kind == "websocket":
+            _warn_of_lost_prefix(_local_path(scope), self.routes)
             await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
         elif self.default is not None:
             await self.default(scope, receive, send)
@@ -136,6 +140,19 @@ def _local_path(scope: Scope) -> str:
     if not root_path or not f"{path}/".startswith(f"{root_path}/"):
         return path
     return path[len(root_path) :]
+
+
+def _warn_of_lost_prefix(path: str, routes: Iterable[str]) -> None:
+    """Say why a socket found no route where only the front part of one is missing."""
+    first = "/" + path[1:].partition("/")[0]
+    if first != "/" and (route := next((each for each in routes if each.endswith(first)), None)):
+        lost = route.removesuffix(first)
+        logger.warning(
+            "WebSocket %s refused: the route is %s, and the proxy or the server's root_path took "
+            "%s off. Let the proxy keep it, and leave root_path out; or take backend_path out of "
+            "rxconfig.py, let api_url there end with %s, and route %s.",
+            *(first, route, lost, lost, first),
+        )
 
 
 def _mounted(scope: Scope, prefix: str) -> Scope:

@@ -312,6 +312,24 @@ async def test_websocket_without_match_is_closed_before_accept(default):
     assert default is None or default.scopes == []
 
 
+@pytest.mark.parametrize("path", ["/_event", "/_event/", "/shop/_event/"])
+async def test_socket_whose_route_lost_its_front_is_refused_with_the_remedy(path, caplog):
+    router = PrefixRouter(dict.fromkeys(reflex_prefixes("/shop"), Recorder()))
+    root_path = "/shop" if path.startswith("/shop") else ""
+    [message] = await call(router, websocket(path, root_path=root_path), [CONNECT, DISCONNECT])
+    assert message["type"] == "websocket.close"
+    [record] = caplog.records
+    assert "the route is /shop/_event" in record.getMessage()
+    assert "let api_url there end with /shop, and route /_event" in record.getMessage()
+
+
+@pytest.mark.parametrize("path", ["/", "", "//", "/event", "/shop/other", "/x/_event", "/x\n/y"])
+async def test_socket_that_no_route_is_like_is_refused_without_a_word(path, caplog):
+    router = PrefixRouter(dict.fromkeys(reflex_prefixes("/shop"), Recorder()))
+    await call(router, websocket(path), [CONNECT, DISCONNECT])
+    assert caplog.records == []
+
+
 async def test_nothing_is_sent_to_a_websocket_that_left_before_it_connected():
     assert await call(PrefixRouter({}), websocket("/other"), [DISCONNECT]) == []
 

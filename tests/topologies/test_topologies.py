@@ -105,7 +105,7 @@ def test_checks_find_nothing(garden: Garden):
 
 def test_every_example_is_tested():
     examples = {path.parent.name for path in EXAMPLES.glob("*/asgi.py")}
-    assert examples == {*ALL, "two_ports"}
+    assert examples == {*ALL, "stripped", "two_ports"}
 
 
 class TestDjangoOutside:
