@@ -1,4 +1,4 @@
-"""Real servers for tests: ``run_server`` starts uvicorn or granian in a process of its own."""
+"""Real servers for tests: ``run_server`` starts one in a process of its own."""
 
 import contextlib
 import os
@@ -13,14 +13,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["uvicorn", "granian"]
+# The last three are in the environment of scripts/test_ecosystem.sh only.
+Kind = Literal["uvicorn", "granian", "daphne", "hypercorn", "gunicorn"]
 KINDS: tuple[Kind, ...] = ("uvicorn", "granian")
 REPOSITORY = Path(__file__).parent.parent
 
 _POLL_SECONDS = 0.05
+_GUNICORN_WORKER = "uvicorn_worker.UvicornWorker"
 # What each server writes once it serves. A connect is no sign: granian's parent process
 # listens before its worker has started the application.
-_READY = {"uvicorn": "Uvicorn running on", "granian": "Started worker-"}
+_READY = {
+    "uvicorn": "Uvicorn running on",
+    "granian": "Started worker-",
+    "daphne": "Listening on TCP address",
+    "hypercorn": "Running on http",
+    "gunicorn": "Application startup complete",
+}
 
 
 class ServerFailed(Exception):
@@ -123,10 +131,14 @@ def free_port() -> int:
 
 
 def _command(kind: Kind, port: int) -> list[str]:
-    address = ["--host", "127.0.0.1", "--port", str(port)]
-    if kind == "uvicorn":
-        return [sys.executable, "-m", "uvicorn", *address]
-    return [sys.executable, "-m", "granian", *address, "--interface", "asgi"]
+    address = {
+        "uvicorn": ["--host", "127.0.0.1", "--port", str(port)],
+        "granian": ["--host", "127.0.0.1", "--port", str(port), "--interface", "asgi"],
+        "daphne": ["--bind", "127.0.0.1", "--port", str(port)],
+        "hypercorn": ["--bind", f"127.0.0.1:{port}"],
+        "gunicorn": ["--bind", f"127.0.0.1:{port}", "--worker-class", _GUNICORN_WORKER],
+    }
+    return [sys.executable, "-m", kind, *address[kind]]
 
 
 def _environment(extra: Mapping[str, str], cwd: Path | str) -> dict[str, str]:
