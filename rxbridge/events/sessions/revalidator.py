@@ -29,7 +29,8 @@ class Revalidator:
     checks ``request.user`` is the very object the middleware resolved at the last one, and the
     session is loaded only if something reads it. So an event touches neither a thread nor the
     database unless its handler or another middleware does. Where a middleware signs somebody in
-    or out, or puts another user on the request, that user is the event's, and nothing is kept.
+    or out, or puts another user on the request, that user is the event's, and nothing is kept;
+    nor is it where one has had the user found by itself.
 
     ``interval`` is in seconds, counted from before a check, and never lengthened by use: it is
     the longest a change nobody was told of can go unnoticed. Hand the same revalidator to
@@ -58,12 +59,14 @@ class Revalidator:
         """Put the user of the last check on ``request``; False when a new check is due.
 
         Called on the event loop after the middleware's ``process_request`` hooks. What one of
-        them did to the user or the session stands: then nothing is put there, nor kept.
+        them did to the user or the session stands: then nothing is put there, nor kept. So does
+        the user whom one of them has just had found in the session: it may have been revoked
+        since, so the next event is checked.
         """
         connection = _connection(request)
         if connection is None or connection.closed:
             return False
-        if not _is_untouched(request):
+        if not _is_untouched(request) or _is_asked(request):
             self.forget(connection)
             return False
         entry = self._entries.get(connection)
@@ -143,6 +146,12 @@ def _is_untouched(request: HttpRequest) -> bool:
     return is_djangos_own(getattr(request, "user", None)) and not getattr(
         session, "modified", False
     )
+
+
+def _is_asked(request: HttpRequest) -> bool:
+    """Tell whether a middleware has already had the user found in the session."""
+    is_found = innermost(getattr(request, "user", None)) is not None
+    return is_found or hasattr(request, "_acached_user")
 
 
 def _identify(request: Any, user: Any) -> None:

@@ -5,6 +5,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model, logout
 from django.http import HttpResponse
 from django.test import Client
+from django.utils.decorators import async_only_middleware
 from django.utils.deprecation import MiddlewareMixin
 
 from rxbridge.asgi import ConnectionRegistry
@@ -25,10 +26,24 @@ class Decides(MiddlewareMixin):
                 logout(request)
             case "impersonate":
                 request.user = get_user_model()(username="bob")
+            case "ask":
+                assert request.user.is_authenticated
 
     def process_view(self, request, view, args, kwargs):
         if request.reflex_event.payload.get("decide") == "impersonate_late":
             request.user = get_user_model()(username="bob")
+
+
+@async_only_middleware
+def asks_async(get_response):
+    """Finds the user in the session as an async middleware does, when the event says so."""
+
+    async def middleware(request):
+        if request.reflex_event.payload.get("decide") == "ask_async":
+            assert (await request.auser()).is_authenticated
+        return await get_response(request)
+
+    return middleware
 
 
 CHAIN = [
@@ -39,13 +54,13 @@ CHAIN = [
 
 
 @pytest.fixture
-def site(transactional_db):
+def site(transactional_db, request):
     ann = get_user_model().objects.create_user(username="ann")
     client = Client()
     client.force_login(ann)
     cookies = {settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value}
     connections, revalidator = ConnectionRegistry(), Revalidator()
-    runner = MiddlewareRunner(CHAIN, identity=revalidator, threads=None)
+    runner = MiddlewareRunner(getattr(request, "param", CHAIN), identity=revalidator, threads=None)
     factory = SyntheticRequestFactory(connections)
     with connections.open(cookies=cookies) as connection:
 
@@ -87,6 +102,18 @@ async def test_decision_of_a_middleware_is_not_kept(site):
     await fire()
     await fire("impersonate")
     assert len(revalidator) == 0
+
+
+@pytest.mark.parametrize(
+    ("site", "ask"), [(CHAIN, "ask"), ([*CHAIN, asks_async], "ask_async")], indirect=["site"]
+)
+async def test_user_a_middleware_has_asked_for_is_not_overruled(site, ask):
+    fire, *_ = site
+    assert (await fire()).user.username == "ann"
+    await get_user_model().objects.aupdate(username="anna")
+    assert (await fire()).user.username == "ann"
+    assert (await fire(ask)).user.username == "anna"
+    assert (await fire()).user.username == "anna"
 
 
 async def test_known_user_stands_where_django_keeps_its_own(site):
