@@ -164,11 +164,10 @@ class Connection:
                 continue
             if value is None:
                 self.delete_cookie(name)
-            else:
-                with contextlib.suppress(
-                    ValueError
-                ):  # What no header can hold stays the browser's.
-                    self.set_cookie(name, value)
+                continue
+            # What no header can hold stays the browser's.
+            with contextlib.suppress(ValueError):
+                self.set_cookie(name, value)
 
     def close(self, *, code: int = SERVICE_RESTART, reason: str = "") -> bool:
         """Close the socket; False when it is closed already or is no socket.
@@ -258,28 +257,31 @@ class ConnectionRegistry:
 
         async def introduced(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
-                headers = lowered(scope["headers"])
-                browsers, _ = split_browsers(parse_cookies(headers))
-                if _wants_page(headers):
-                    in_use = {connection.browser for connection in self}
-                    send = _introducing(scope, browsers, in_use, send)
-                if browsers:
-                    send = self._following(browsers, send)
+                if _wants_page(scope["headers"]) and (cookies := self._introductions(scope)):
+                    send = _setting(cookies, send)
+                send = self._following(scope, send)
             await app(scope, receive, send)
 
         return introduced
 
-    def _following(self, browsers: set[str], send: Send) -> Send:
+    def _introductions(self, scope: Scope) -> list[bytes]:
+        """Return what gives a new browser its cookie, or takes surplus ones back."""
+        browsers = _browsers(scope)
+        if not browsers:
+            return [_introduction(scope.get("scheme", "http"), lowered(scope["headers"]))[1]]
+        if len(browsers) <= _MAX_BROWSERS:
+            return []
+        in_use = {connection.browser for connection in self}
+        surplus = sorted(browsers)[_MAX_BROWSERS:]
+        return [_farewell(browser) for browser in surplus if browser not in in_use]
+
+    def _following(self, scope: Scope, send: Send) -> Send:
         """Return a ``send`` that puts what an answer sets into its browser's jars."""
 
         async def send_and_follow(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                set_cookies = [
-                    parse_set_cookie(bytes(value))
-                    for name, value in message.get("headers") or ()
-                    if bytes(name).lower() == b"set-cookie"
-                ]
-                for connection in self if set_cookies else ():
+            if message["type"] == "http.response.start" and (set_cookies := _set_cookies(message)):
+                browsers = _browsers(scope)
+                for connection in self if browsers else ():
                     if connection.browser in browsers:
                         connection.follow(set_cookies)
             await send(message)
@@ -524,6 +526,11 @@ def split_browsers(cookies: Mapping[str, str]) -> tuple[set[str], dict[str, str]
     return browsers, {name: value for name, value in cookies.items() if name not in own}
 
 
+def _browsers(scope: Scope) -> set[str]:
+    """Return the cookies that the browser of a request is known by."""
+    return split_browsers(parse_cookies(lowered(scope["headers"])))[0]
+
+
 def _names_browser(name: str) -> bool:
     return name.removeprefix(_HOST_PREFIX).startswith(BROWSER_COOKIE)
 
@@ -553,20 +560,13 @@ def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 
 def _wants_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    return any(name == b"accept" and b"text/html" in value for name, value in headers)
+    return any(name.lower() == b"accept" and b"text/html" in value for name, value in headers)
 
 
-def _introducing(scope: Scope, browsers: set[str], in_use: set[str | None], send: Send) -> Send:
-    """Return a ``send`` that gives a new browser its cookie, and takes back surplus ones."""
-    if browsers:
-        surplus = [each for each in sorted(browsers)[_MAX_BROWSERS:] if each not in in_use]
-        cookies = [_farewell(browser) for browser in surplus]
-    else:
-        cookies = [_introduction(scope.get("scheme", "http"), lowered(scope["headers"]))[1]]
-    if not cookies:
-        return send
+def _setting(cookies: list[bytes], send: Send) -> Send:
+    """Return a ``send`` that adds ``Set-Cookie`` headers to an answer."""
 
-    async def send_with_cookie(message: Message) -> None:
+    async def send_with_cookies(message: Message) -> None:
         if message["type"] == "http.response.start":
             # A cache must not give two visitors one cookie.
             private = (b"cache-control", b"private")
@@ -574,7 +574,15 @@ def _introducing(scope: Scope, browsers: set[str], in_use: set[str | None], send
             message = _with_headers(message, *set_cookies, private)
         await send(message)
 
-    return send_with_cookie
+    return send_with_cookies
+
+
+def _set_cookies(message: Message) -> list[SetCookie]:
+    return [
+        parse_set_cookie(bytes(value))
+        for name, value in message.get("headers") or ()
+        if bytes(name).lower() == b"set-cookie"
+    ]
 
 
 def _with_headers(message: Message, *headers: tuple[bytes, bytes]) -> Message:

@@ -133,6 +133,20 @@ async def test_cookie_of_an_open_tab_is_not_taken_back(connections):
     assert answer.headers.get_list("set-cookie") == [f"{BROWSER_COOKIE}08=; Path=/; Max-Age=0"]
 
 
+@pytest.mark.parametrize("accept", ["*/*", "text/html"])
+async def test_open_sockets_are_looked_through_only_for_an_answer_that_sets_cookies(accept):
+    class Looked(ConnectionRegistry):
+        def __iter__(self):
+            looked.append(True)
+            return super().__iter__()
+
+    looked, connections = [], Looked()
+    await get(connections.introduce(answering()), accept=accept)
+    assert looked == []
+    await get(connections.introduce(answering("a=1")), accept=accept)
+    assert looked == [True]
+
+
 class TestSessionOfAView:
     """A real view and the real chain of an event, with one session between them."""
 
