@@ -17,7 +17,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from rxbridge.asgi import OriginGuard, SPAStaticApp, reflex_prefixes
+from rxbridge.asgi import OriginGuard, PrefixRouter, SPAStaticApp, reflex_prefixes
 from rxbridge.asgi.cookies import MemoryTickets
 from rxbridge.django._project import STAGED, NoProject, Project, Stamp
 from rxbridge.django._urlconf import Place, places
@@ -87,6 +87,7 @@ def check_application(
         *_origins(application),
         *_cors(application),
         *_bundles_of(application),
+        *_headers_of_pages(application),
         *(_event_chain(bridge) if bridge else ()),
         *(_connections(bridge, workers, max_connections or {}) if bridge else ()),
         *(_several_workers(bridge) if workers > 1 else ()),
@@ -275,6 +276,37 @@ def _bundles_of(application: Any) -> Iterator[checks.CheckMessage]:
                 directory = Path(each.directory)
                 if next(directory.rglob("*.html"), None) is None:
                     yield _missing(directory)
+
+
+def _headers_of_pages(application: Any) -> Iterator[checks.CheckMessage]:
+    security = "django.middleware.security.SecurityMiddleware" in settings.MIDDLEWARE
+    frames = "django.middleware.clickjacking.XFrameOptionsMiddleware" in settings.MIDDLEWARE
+    asked = {
+        "the redirect to https": security and settings.SECURE_SSL_REDIRECT,
+        "Strict-Transport-Security": security and settings.SECURE_HSTS_SECONDS,
+        "Referrer-Policy": security and settings.SECURE_REFERRER_POLICY,
+        "Cross-Origin-Opener-Policy": security and settings.SECURE_CROSS_ORIGIN_OPENER_POLICY,
+        "X-Frame-Options": frames,
+    }
+    if any(asked.values()) and _has_bare_pages(application):
+        yield checks.Warning(
+            f"Views have what pages lack: {', '.join(name for name in asked if asked[name])}.",
+            hint="Wrap the pages: PageHeaders(SPAStaticApp(…)). If your proxy sends these headers, "
+            "silence this.",
+            id="rxbridge.W016",
+        )
+
+
+def _has_bare_pages(app: Any) -> bool:
+    """Tell whether a bundle's pages are served with nothing around them that may add a header."""
+    *around, inmost = wrapped(app)
+    if not all(each.__module__.startswith("rxbridge.asgi.") for each in around):
+        return False
+    if isinstance(inmost, PrefixRouter):
+        # Scripts, which an "/assets" of its own is for, do without these headers.
+        apps = [app for prefix, app in inmost.routes.items() if not prefix.endswith("/assets")]
+        return any(map(_has_bare_pages, [*apps, inmost.default]))
+    return isinstance(inmost, SPAStaticApp)
 
 
 def _event_chain(bridge: EventBridge) -> Iterator[checks.CheckMessage]:

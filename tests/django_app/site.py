@@ -115,13 +115,16 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
 django = get_asgi_application()
 from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.django import PageHeaders
 from rxbridge.events import reflex_asgi
 from mysite.settings import BASE_DIR
 from mysite.ui import app, connections
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     {**dict.fromkeys(REFLEX_PREFIXES, reflex), "/hello": django},
-    default=SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router),
+    default=PageHeaders(
+        SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router)
+    ),
     lifespan=reflex,
 )
 """,

@@ -26,7 +26,7 @@ from rxbridge.asgi import (
     SPAStaticApp,
     reflex_prefixes,
 )
-from rxbridge.django import SPAView, check_application, spa_urlpatterns
+from rxbridge.django import PageHeaders, SPAView, check_application, spa_urlpatterns
 from rxbridge.django.checks import check_asgi_application, check_project
 from rxbridge.django.urls import admin_urlpatterns
 from rxbridge.events import (
@@ -38,7 +38,7 @@ from rxbridge.events import (
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 16)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 17)]
 
 urlpatterns: list[Any] = []
 
@@ -313,8 +313,55 @@ class TestBundle:
         if built:
             self.build(tmp_path / "bundle")
         expected = [] if built else ["rxbridge.W006"]
-        introduced = ConnectionRegistry().introduce(pages)
+        introduced = ConnectionRegistry().introduce(PageHeaders(pages))
         assert ids(check_application(router(default=introduced))) == expected
+
+
+class TestW016PagesWithoutHeaders:
+    @pytest.fixture
+    def pages(self, tmp_path: Path) -> SPAStaticApp:
+        (tmp_path / "index.html").write_text("<html></html>")
+        return SPAStaticApp(tmp_path)
+
+    def test_what_views_have_and_pages_lack(self, pages: SPAStaticApp):
+        introduced = ConnectionRegistry().introduce(pages)
+        with override_settings(SECURE_SSL_REDIRECT=True, SECURE_HSTS_SECONDS=60):
+            (message,) = check_application(router(default=introduced))
+        assert message.id == "rxbridge.W016"
+        assert message.msg == (
+            "Views have what pages lack: the redirect to https, Strict-Transport-Security, "
+            "Referrer-Policy, Cross-Origin-Opener-Policy, X-Frame-Options."
+        )
+
+    def test_pages_at_a_prefix(self, pages: SPAStaticApp):
+        nested = router(default=PrefixRouter({"/garden": pages}))
+        assert ids(check_application(nested)) == ["rxbridge.W016"]
+
+    def test_only_what_the_settings_ask_for(self, pages: SPAStaticApp):
+        frames = "django.middleware.clickjacking.XFrameOptionsMiddleware"
+        with override_settings(MIDDLEWARE=[frames]):
+            (message,) = check_application(router(default=pages))
+        assert message.msg == "Views have what pages lack: X-Frame-Options."
+        with override_settings(MIDDLEWARE=[]):
+            assert check_application(router(default=pages)) == []
+
+    def test_page_headers_around_the_pages_or_around_everything(self, pages: SPAStaticApp):
+        assert check_application(router(default=PageHeaders(pages))) == []
+        assert check_application(router(default=PageHeaders(PrefixRouter({"/a": pages})))) == []
+        assert check_application(PageHeaders(router(default=pages))) == []
+
+    def test_what_cannot_be_told_is_not_judged(self, pages: SPAStaticApp):
+        class OwnHeaders:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None: ...
+
+        assert check_application(router(default=OwnHeaders(pages))) == []
+        assert check_application(OwnHeaders(router(default=pages))) == []
+
+    def test_scripts_without_the_pages(self, pages: SPAStaticApp):
+        assert check_application(router({"/assets": pages}, default=DJANGO)) == []
 
 
 class TestW008WildcardOrigins:

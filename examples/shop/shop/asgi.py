@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
 django = ASGIStaticFilesHandler(get_asgi_application())
 
 from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.django import PageHeaders
 from rxbridge.events import reflex_asgi
 
 from shop.settings import BUNDLE
@@ -21,6 +22,6 @@ application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
     | dict.fromkeys(["/accounts", "/admin", "/api", "/media", "/static"], views)
     | {sessions.path: sessions, "/_trace": trace},
-    default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
+    default=connections.introduce(PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router))),
     lifespan=LifespanGroup(sessions, reflex),
 )

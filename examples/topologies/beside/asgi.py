@@ -16,6 +16,7 @@ from rxbridge.asgi import (
     PrefixRouter,
     SPAStaticApp,
 )
+from rxbridge.django import PageHeaders
 from rxbridge.events import reflex_asgi
 
 from beside.echo import Echo
@@ -32,6 +33,6 @@ application = PrefixRouter(
         "/echo": echo,
         "/tools": PrefixRouter({"/tools/reports": reports}, strip_prefix=True),
     },
-    default=SPAStaticApp(BUNDLE, is_route=app.router),
+    default=PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=LifespanGroup(reflex, reports),
 )

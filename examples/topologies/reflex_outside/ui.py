@@ -3,6 +3,7 @@
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.django import PageHeaders
 
 from garden.settings import BUNDLE
 from garden.ui import app, connections
@@ -16,7 +17,7 @@ def with_django(reflex):
     return PrefixRouter(
         dict.fromkeys(REFLEX_PREFIXES, guarded)
         | dict.fromkeys(["/admin", "/api", "/static"], django),
-        default=SPAStaticApp(BUNDLE, is_route=app.router),
+        default=PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router)),
     )
 
 

@@ -9,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "garden.settings")
 django = ASGIStaticFilesHandler(get_asgi_application())
 
 from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.django import PageHeaders
 from rxbridge.events import reflex_asgi
 
 from garden.settings import BUNDLE
@@ -17,6 +18,6 @@ from garden.ui import app, connections
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex) | dict.fromkeys(["/admin", "/api", "/static"], django),
-    default=SPAStaticApp(BUNDLE, is_route=app.router),
+    default=PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=reflex,
 )

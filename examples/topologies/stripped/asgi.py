@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stripped.settings")
 django = ASGIStaticFilesHandler(get_asgi_application())
 
 from rxbridge.asgi import REFLEX_PREFIXES, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.django import PageHeaders
 from rxbridge.events import reflex_asgi
 
 from garden.ui import app, connections
@@ -20,6 +21,6 @@ BUNDLE = Path(__file__).parent / ".web" / "build" / "client" / "garden"
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex) | dict.fromkeys(["/admin", "/api", "/static"], django),
-    default=SPAStaticApp(BUNDLE, is_route=app.router),
+    default=PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=reflex,
 )

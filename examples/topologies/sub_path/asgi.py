@@ -10,6 +10,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "garden.settings")
 django = ASGIStaticFilesHandler(get_asgi_application())
 
 from rxbridge.asgi import OriginGuard, PrefixRouter, SPAStaticApp, reflex_prefixes
+from rxbridge.django import PageHeaders
 from rxbridge.events import reflex_asgi
 
 from garden.ui import app, connections
@@ -17,7 +18,7 @@ from garden.ui import app, connections
 BUNDLE = Path(__file__).parent / ".web" / "build" / "client"
 
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
-pages = SPAStaticApp(BUNDLE, is_route=app.router)
+pages = PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router))
 application = PrefixRouter(
     {**dict.fromkeys(reflex_prefixes("/garden"), reflex), "/garden": pages},
     default=django,
