@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 # An open page keeps its socket, and would keep the old server for as long.
 _GRACE_SECONDS = 1
-_STOP_SECONDS = 5.0
+# More than `reflex_asgi` gives events that run.
+_STOP_SECONDS = 10.0
 _READ_SECONDS = 0.05
 
 _READY = "ready"

@@ -29,6 +29,11 @@ class Socket:
     async def send(self, event: Any) -> None:
         await self._websocket.send(f"42{self.namespace},{json.dumps(['event', event])}")
 
+    async def heard(self) -> None:
+        """Wait until the server has read all that was sent."""
+        await self._websocket.send(f'42{self.namespace},["ping"]')
+        await self.text('["ping","pong"]')
+
     async def var(self, name: str, value: Any, timeout: float = 10) -> None:
         """Wait until the page was last sent ``value`` for a var."""
         async with asyncio.timeout(timeout):

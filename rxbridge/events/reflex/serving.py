@@ -1,8 +1,10 @@
 """The ASGI app of a Reflex app, and where it serves."""
 
 # pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
 from __future__ import annotations
 
+import asyncio
 import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -15,41 +17,57 @@ from rxbridge.events.reflex.handover import keeping_tabs
 
 if TYPE_CHECKING:
     import reflex as rx
+    from reflex_base.event.processor import EventProcessor
 
-    from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
+    from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
 
 logger = logging.getLogger("rxbridge")
 
 
-def reflex_asgi(app: rx.App) -> ASGIApp:
+def reflex_asgi(app: rx.App, *, grace: float = 8.0) -> ASGIApp:
     """Return the ASGI app of a Reflex app without compiling it, so without Node.
 
     The bundle is compiled beforehand, by ``reflex export --frontend-only --no-zip``; serve it
     with ``SPAStaticApp``. With states in Redis, a tab whose worker was killed keeps its state at
-    another. Reflex decides by an environment variable whether calling the app
+    another.
+
+    When the server stops, events that run or wait for their turn have ``grace`` seconds to end;
+    then they are cancelled, as background tasks are at once. With 0 all are, as in plain Reflex.
+
+    Reflex decides by an environment variable whether calling the app
     compiles; it is set for the length of that call and then as it was.
     """
+    if grace < 0:
+        msg = f"grace={grace} is in seconds and must not be negative; write 0 to wait for nothing."
+        raise ValueError(msg)
     variable = environment.REFLEX_SKIP_COMPILE
     before = variable.getenv()
     variable.set(True)
     try:
-        return _Started(app, keeping_tabs(app, app()))
+        return _Started(app, keeping_tabs(app, app()), grace)
     finally:
         variable.set(before)
 
 
 class _Started:
-    """Refuse the sockets of an app that no server has started: each of their events would fail."""
+    """Refuse the sockets of an app that no server has started: each of their events would fail.
 
-    def __init__(self, app: rx.App, asgi: ASGIApp) -> None:
+    One that is stopped is first left to end what it does.
+    """
+
+    def __init__(self, app: rx.App, asgi: ASGIApp, grace: float) -> None:
         self._app = app
         self._asgi = asgi
+        self._grace = grace
         self._has_lifespan = False
         self._told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what a server sends."""
-        self._has_lifespan |= scope["type"] == "lifespan"
+        if scope["type"] == "lifespan":
+            self._has_lifespan = True
+            await self._asgi(scope, self._stopping_late(receive), send)
+            return
         if scope["type"] != "websocket" or self._has_lifespan or self._is_started():
             await self._asgi(scope, receive, send)
             return
@@ -62,12 +80,42 @@ class _Started:
             )
         await refuse(scope, receive, send, HTTPStatus.SERVICE_UNAVAILABLE)
 
+    def _stopping_late(self, receive: Receive) -> Receive:
+        async def receive_late() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown" and self._is_started():
+                await _end_events(self._app.event_processor, self._grace)
+            return message
+
+        return receive_late
+
     def _is_started(self) -> bool:
         try:
             _ = self._app.event_processor
         except RuntimeError:
             return False
         return True
+
+
+async def _end_events(processor: EventProcessor, grace: float) -> None:
+    """Wait until no tab's event runs or waits for another, nor what they chain: ``grace`` at most.
+
+    Background tasks are not waited for, which may never end.
+    """
+    try:
+        async with asyncio.timeout(grace):
+            await processor.join()
+            while tabs := processor._token_queues:
+                first = [processor._tasks[queue[0][0].ctx.txid] for queue in tabs.values()]
+                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+                await processor.join()
+    except TimeoutError:
+        names = sorted({queue[0][0].event.name for queue in processor._token_queues.values()})
+        logger.warning(
+            "Events did not end within reflex_asgi(grace=%g) and are cancelled: %s",
+            grace,
+            ", ".join(names),
+        )
 
 
 def frontend_path() -> str:

@@ -1,0 +1,54 @@
+"""The test app with handlers that take their time, as a server runs and stops it."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+
+import django
+
+django.setup()
+
+import asyncio  # noqa: E402 - Django comes first
+import time  # noqa: E402
+
+import reflex as rx  # noqa: E402
+
+from rxbridge.asgi import REFLEX_PREFIXES, PrefixRouter  # noqa: E402
+from rxbridge.events import reflex_asgi  # noqa: E402
+from rxbridge.state import AppState  # noqa: E402
+from tests.events.app import app, connections  # noqa: E402
+
+
+class Slow(AppState, rx.State):
+    """Handlers that say when they begin, so that the server can be stopped amid them."""
+
+    begun: str = ""
+    ended: list[str] = []
+
+    def _end(self, name: str) -> None:
+        self.session[name] = "ended"
+        self.ended = [*self.ended, name]
+
+    @rx.event
+    async def sleep(self, name: str, seconds: float):
+        self.begun = name
+        yield
+        await asyncio.sleep(seconds)
+        self._end(name)
+
+    @rx.event
+    def compute(self, name: str, seconds: float):
+        self.begun = name
+        yield
+        time.sleep(seconds)
+        self._end(name)
+
+    @rx.event(background=True)
+    async def go_on_forever(self, name: str, seconds: float):
+        async with self:
+            self.begun = name
+        await asyncio.Event().wait()
+
+
+reflex = connections.wrap(reflex_asgi(app, grace=float(os.environ["RXBRIDGE_TEST_GRACE"])))
+application = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex), lifespan=reflex)
