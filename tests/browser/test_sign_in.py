@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
+from tests.browser.conftest import CHROMIUM, QUIET
 from tests.browser.running import NOBODY, Club, Guest, Tab, make_certificate, run_club, wait_for
 from tests.servers import KINDS
 
@@ -153,6 +154,34 @@ def test_session_deleted_in_the_database_makes_the_next_event_anonymous(
     tab.acts_as(NOBODY)
     tab.shows(NOBODY)
     assert tab.is_same_document()
+
+
+@pytest.fixture
+def keeping_pages(chromium: Browser) -> Iterator[Browser]:
+    """A browser that keeps the pages it leaves, as a visitor's does and Playwright's does not."""
+    kept = chromium.browser_type.launch(
+        executable_path=CHROMIUM,
+        args=QUIET,
+        ignore_default_args=["--disable-back-forward-cache"],
+    )
+    yield kept
+    kept.close()
+
+
+def test_page_that_comes_back_after_a_logout_shows_nobody(
+    club: Club, keeping_pages: Browser
+) -> None:
+    tab = Guest(keeping_pages.new_context(), club).open("/login")
+    tab.sign_in("ada")
+    tab.shows("ada")
+    tab.acts_as("ada")
+    tab.page.goto(f"{club.url}/admin/")
+    tab.page.click("#logout-form button")
+    tab.page.wait_for_url(f"{club.url}/admin/logout/")
+    tab.page.evaluate("history.go(-2)")
+    tab.page.get_by_test_id("who").wait_for()
+    expect(tab.page.get_by_test_id("username")).to_have_text(NOBODY, timeout=15_000)
+    tab.acts_as(NOBODY)
 
 
 def test_two_logins_in_a_row_end_with_the_second(club: Club, arrive: Arrive) -> None:

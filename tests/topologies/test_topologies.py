@@ -85,6 +85,13 @@ def test_answers_of_django_may_not_be_read_by_another_origin(garden: Garden):
     assert "access-control-allow-origin" not in answer.headers
 
 
+def test_health_check_that_asks_by_ip_address_is_answered(gardens: Callable[[str], Garden]):
+    garden = gardens("spa_default")
+    assert garden.get("/ping", host="10.0.0.7:8000").json() == "pong"
+    assert garden.get("/_health", host="10.0.0.7:8000").json()["status"] is True
+    assert garden.get("/api/whoami/", host="10.0.0.7:8000").status_code == 400
+
+
 def test_checks_find_nothing(garden: Garden):
     script = (
         f"from {garden.name}.asgi import application\n"

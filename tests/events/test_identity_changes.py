@@ -1,0 +1,90 @@
+"""Who is behind a tab changes while it works: a session that expires, a proxy's remote user."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+import reflex as rx
+from django.contrib.auth.middleware import RemoteUserMiddleware
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from rxbridge.events import login_required
+from rxbridge.state import AppState
+from rxbridge.testing import EventClient, assert_refused
+from tests.events.app import Counter, app, bridged
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Desk(AppState, rx.State):
+    """Work that only who is signed in may do."""
+
+    done: int = 0
+    by: str = ""
+
+    @rx.event
+    @login_required
+    def work(self):
+        self.done += 1
+        self.by = self.user.get_username()
+
+    @rx.event
+    async def work_while_the_session_ends(self):
+        self.session["draft"] = "of a letter"
+        await Session.objects.all().adelete()
+        self.done += 1
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada")
+
+
+async def test_session_that_expires_leads_to_the_login_and_the_work_goes_on_after_it(ada: User):
+    with bridged():
+        async with EventClient(app, user=ada, path="/desk") as tab:
+            assert (await tab.fire(Desk.work)).vars["done"] == 1
+            await Session.objects.all().aupdate(expire_date=timezone.now() - timedelta(seconds=1))
+            fired = await tab.fire(Desk.work)
+            assert_refused(fired, status=302)
+            assert fired.redirect == "/admin/login/?next=/desk"
+            await tab.fire(Counter.sign_in, username="ada")
+            assert (await tab.fire(Desk.work)).vars["done"] == 2
+
+
+async def test_session_that_ends_while_a_handler_works_is_not_brought_back(ada: User):
+    with bridged():
+        async with EventClient(app, user=ada) as tab:
+            await tab.fire(Desk.work_while_the_session_ends)
+            assert not await Session.objects.aexists()
+            assert_refused(await tab.fire(Desk.work), status=302)
+
+
+class ProxyUser(RemoteUserMiddleware):
+    """The proxy says who it is."""
+
+    header = "HTTP_X_REMOTE_USER"
+
+
+@pytest.fixture
+def proxy(settings) -> Iterator[None]:
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.RemoteUserBackend"]
+    with bridged(f"{__name__}.{ProxyUser.__name__}"):
+        yield
+
+
+@pytest.mark.parametrize(("header", "expected"), [({"x-remote-user": "bob"}, "bob"), ({}, "")])
+async def test_tab_that_comes_back_is_who_the_proxy_says_now_not_who_the_session_says(
+    proxy: None, header: dict[str, str], expected: str
+):
+    async with EventClient(app, headers={"x-remote-user": "ada"}) as tab:
+        assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+        await tab.fire(Counter.set_session, value="ada's")
+        session = dict(tab.cookies)
+    async with EventClient(app, headers=header, cookies=session) as tab:
+        await tab.fire(Counter.who)
+        assert (await tab.state(Counter)).name == expected
+        await tab.fire(Counter.read_session)
+        assert (await tab.state(Counter)).name == ""
