@@ -90,6 +90,7 @@ def check_application(
         *_headers_of_pages(application),
         *(_event_chain(bridge) if bridge else ()),
         *(_connections(bridge, workers, max_connections or {}) if bridge else ()),
+        *(_pools(bridge) if bridge else ()),
         *(_several_workers(bridge) if workers > 1 else ()),
     ]
 
@@ -339,10 +340,34 @@ def _connections(
             )
 
 
-def _held_by_a_process(database: Mapping[str, Any], threads: ThreadPool | None) -> int:
+def _pools(bridge: EventBridge) -> Iterator[checks.CheckMessage]:
+    from rxbridge.events.chain.runner import releases_connections
+
+    threads = bridge.runner.threads
+    if threads is None or releases_connections(threads):
+        return
+    for alias in connections:
+        size = _pool_size(connections[alias].settings_dict)
+        if 0 < size < threads.limit:
+            yield checks.Warning(
+                f"Database '{alias}': its pool has {size} connections, and an event that awaits "
+                f"holds one; there may be {threads.limit} at once.",
+                hint="Write MiddlewareRunner(threads=database_threads(release=True)), which gives "
+                "them back meanwhile, or raise the pool's max_size.",
+                id="rxbridge.W017",
+            )
+
+
+def _pool_size(database: Mapping[str, Any]) -> int:
     pool = database["OPTIONS"].get("pool")
-    if pool:
-        return int(pool.get("max_size") or _POOL_SIZE) if isinstance(pool, dict) else _POOL_SIZE
+    if not pool:
+        return 0
+    return int(pool.get("max_size") or _POOL_SIZE) if isinstance(pool, dict) else _POOL_SIZE
+
+
+def _held_by_a_process(database: Mapping[str, Any], threads: ThreadPool | None) -> int:
+    if size := _pool_size(database):
+        return size
     # Not before Django's models are loaded, as this module is.
     from rxbridge.events.chain.runner import keeps_connections
 

@@ -387,8 +387,9 @@ class _Passage:
     async def _start_background(self, request: EventRequest) -> None:
         if self._bridge.revoker is not None:
             self._bridge.revoker.track(request.reflex_event.connection)
-        if self._bridge.runner.threads is not None and not in_test_transaction():
-            await own_thread_for_task()
+        threads = self._bridge.runner.threads
+        if threads is not None and not in_test_transaction():
+            await own_thread_for_task(threads.release)
 
     async def _keep_page_alive(self) -> None:
         """Show the page although its event was refused: to nobody, when it was to load it.

@@ -38,7 +38,7 @@ from rxbridge.events import (
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 17)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 18)]
 
 urlpatterns: list[Any] = []
 
@@ -84,10 +84,11 @@ def bridge(
     *,
     limit: int = 10,
     keep: float = 0.0,
+    release: bool = False,
     handoff: Any = None,
     **options: Any,
 ) -> EventBridge:
-    threads = database_threads(limit=limit, keep=keep)
+    threads = database_threads(limit=limit, keep=keep, release=release)
     runner = MiddlewareRunner(middleware, threads=threads, **options)
     return EventBridge(requests=SyntheticRequestFactory(), runner=runner, handoff=handoff)
 
@@ -438,7 +439,7 @@ class TestW010Connections:
             ({"CONN_MAX_AGE": 60}, {"workers": 1}),
             ({"CONN_MAX_AGE": 60}, {"limit": 39}),
             ({"CONN_MAX_AGE": 0}, {}),
-            ({"OPTIONS": {"pool": True}}, {}),
+            ({"OPTIONS": {"pool": True}}, {"limit": 4}),
         ],
     )
     def test_not_triggered(self, database: dict[str, Any], options: dict[str, int]):
@@ -446,6 +447,30 @@ class TestW010Connections:
 
     def test_triggered_by_threads_that_keep_their_connections(self):
         assert ids(self.check({"CONN_MAX_AGE": 0}, keep=60.0)) == ["rxbridge.W010"]
+
+
+class TestW017Pool:
+    @staticmethod
+    def check(monkeypatch: pytest.MonkeyPatch, pool: Any, **options: Any) -> Any:
+        from django.db import connections
+
+        monkeypatch.setitem(connections["default"].settings_dict, "OPTIONS", {"pool": pool})
+        return check_application(app, bridge=bridge(**options), workers=1)
+
+    @pytest.mark.parametrize("pool", [True, {"min_size": 1}, {"max_size": 9}])
+    def test_triggered(self, monkeypatch: pytest.MonkeyPatch, pool: Any):
+        (found,) = self.check(monkeypatch, pool)
+        assert found.id == "rxbridge.W017"
+        assert "release=True" in (found.hint or "")
+
+    @pytest.mark.parametrize(
+        ("pool", "options"),
+        [(False, {}), (True, {"release": True}), (True, {"limit": 4}), ({"max_size": 10}, {})],
+    )
+    def test_not_triggered(
+        self, monkeypatch: pytest.MonkeyPatch, pool: Any, options: dict[str, Any]
+    ):
+        assert self.check(monkeypatch, pool, **options) == []
 
 
 class TestW011SessionCookie:

@@ -161,6 +161,12 @@ class Counter(AppState, rx.State):
             self.count = count
 
     @rx.event(background=True)
+    async def background_waits(self):
+        await User.objects.acount()
+        while "released" not in journal:  # noqa: ASYNC110 - it is written by a thread
+            await asyncio.sleep(0.01)
+
+    @rx.event(background=True)
     async def background_forever(self):
         journal.append("background")
         await asyncio.Event().wait()

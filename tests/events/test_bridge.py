@@ -358,6 +358,14 @@ class TestBackground:
             await tab.fire(Counter.start_background)
             assert (await tab.background()).vars["name"] == "ada"
 
+    async def test_thread_of_a_task_releases_what_it_can_do_without_while_it_awaits(self, ada):
+        threads = database_threads()
+        threads.release = lambda: journal.append("released")
+        with bridged(runner=MiddlewareRunner(threads=threads)):
+            async with EventClient(app, user=ada) as tab:
+                await tab.fire(Counter.background_waits)
+                await tab.background()
+
     async def test_thread_of_a_task_ends_with_it(self, ada):
         async with EventClient(app, user=ada) as tab:
             await tab.fire(Counter.background)

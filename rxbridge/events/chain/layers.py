@@ -377,7 +377,12 @@ def convert(request: HttpRequest, error: Exception) -> HttpResponse:
             return HttpResponse(status=status)
     run = current_run.get()
     run.exception = run.exception or error
-    return HttpResponse(status=503 if isinstance(error, PoolExhausted) else 500)
+    if is_pool_full := type(error.__cause__).__name__ == "PoolTimeout":  # psycopg_pool's
+        error.add_note(
+            "The database's connection pool is full. Events that await hold a connection unless "
+            "MiddlewareRunner(threads=database_threads(release=True)); or raise its max_size."
+        )
+    return HttpResponse(status=503 if is_pool_full or isinstance(error, PoolExhausted) else 500)
 
 
 def checked(response: Any, source: Any) -> HttpResponseBase:

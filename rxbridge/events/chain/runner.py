@@ -83,7 +83,12 @@ SQLITE_KEEP = 1.0
 
 
 def database_threads(
-    *, core: int = 2, limit: int | None = None, wait: float = 30.0, keep: float | None = None
+    *,
+    core: int = 2,
+    limit: int | None = None,
+    wait: float = 30.0,
+    keep: float | None = None,
+    release: bool = False,
 ) -> ThreadPool:
     """Return a pool whose threads keep Django's database connections in order.
 
@@ -97,6 +102,11 @@ def database_threads(
     ``CONN_HEALTH_CHECKS`` is on. Without it, events that follow each other share an SQLite
     connection for up to a second, since there is no server to spare it for; ``keep=0`` opens
     one for each event.
+
+    With ``release`` a connection that is due by ``CONN_MAX_AGE`` and ``keep`` is closed, or given
+    back to its pool, while its event awaits something else, unless it is in a transaction. What
+    the connection alone keeps is gone then: a role or variable set on it, a temporary table, an
+    advisory lock, and what ``aiterator()`` has yet to fetch.
 
     Caches, task backends and mailers, which Django makes anew for each context, go from one event
     to the next, never to two at a time, and as many of each stay as there are threads.
@@ -114,6 +124,7 @@ def database_threads(
         wait=wait,
         prepare=partial(_close_older, keep),
         clean=partial(_close_older, keep or 0.0),
+        release=partial(_release, keep) if release else None,
         retire=partial(_retire, kept),
         kept=kept,
     )
@@ -128,6 +139,12 @@ def keeps_connections(threads: ThreadPool) -> bool:
     """Tell whether ``threads`` leave connections open whatever ``CONN_MAX_AGE`` says."""
     clean = threads.clean
     return isinstance(clean, partial) and clean.func is _close_older and clean.args[0] > 0
+
+
+def releases_connections(threads: ThreadPool) -> bool:
+    """Tell whether ``threads`` give connections back while their events await."""
+    release = threads.release
+    return isinstance(release, partial) and release.func is _release
 
 
 def _close_older(keep: float | None) -> None:
@@ -147,6 +164,18 @@ def _close_older(keep: float | None) -> None:
             connection.close()
 
 
+def _release(keep: float | None) -> None:
+    """Close what the thread's event does not need while it awaits something else."""
+    for connection in connections.all(initialized_only=True):
+        in_transaction = (
+            connection.in_atomic_block
+            or not connection.autocommit
+            or _has_raw_transaction(connection)
+        )
+        if not (in_transaction or _may_stay(connection, keep)):
+            connection.close()
+
+
 def _may_stay(connection: BaseDatabaseWrapper, keep: float | None) -> bool:
     if keep is None:
         keep = SQLITE_KEEP if connection.vendor == "sqlite" else 0.0
@@ -160,9 +189,11 @@ def _may_stay(connection: BaseDatabaseWrapper, keep: float | None) -> bool:
 
 
 def _has_raw_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Tell whether one was begun by hand and not ended: Django does not see it, SQLite says it."""
+    """Tell whether one was begun by hand and not ended: Django does not see it, the driver does."""
+    raw = connection.connection
     try:
-        return bool(getattr(connection.connection, "in_transaction", False))
+        status = getattr(getattr(raw, "info", None), "transaction_status", 0)  # psycopg's
+        return bool(getattr(raw, "in_transaction", status))  # SQLite's
     except Exception:
         return True  # The driver has closed it under Django's feet.
 

@@ -3,47 +3,66 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
+
+from rxbridge.events.threads.worker import LINGER, Worker, is_exiting
+
+if TYPE_CHECKING:
+    from rxbridge.events.threads.worker import Hook
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class TaskThread(ThreadPoolExecutor):
-    """A single thread that exists once it is used, and closes its database connections."""
+class TaskThread(Executor):
+    """A single thread that exists once it is used, and closes its database connections.
 
-    def __init__(self) -> None:
-        super().__init__(max_workers=1, thread_name_prefix="rxbridge-background")
-        self._used = False
+    ``release`` is called on it at times while it has nothing to do.
+    """
+
+    def __init__(self, release: Hook) -> None:
+        self.idle = LINGER
+        self.release = release
+        self.retire: Hook = connections.close_all
+        self._worker: Worker | None = None
+        self._is_over = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run ``fn`` on the thread."""
-        self._used = True
-        return super().submit(fn, *args, **kwargs)
+        if self._is_over or is_exiting():
+            msg = "The background task is over, or the process ends: it has no thread any more."
+            raise RuntimeError(msg)
+        promised: Future[T] = Future()
+        self._worker = self._worker or Worker(self, name="rxbridge-background")
+        self._worker.hand((promised, partial(fn, *args, **kwargs)))
+        return promised
 
-    def retire(self) -> None:
+    def end(self) -> None:
         """End the thread after what is queued, without waiting for it."""
-        if self._used:
-            # The interpreter may be shutting down, which closes the connections too.
-            with contextlib.suppress(RuntimeError):
-                super().submit(connections.close_all)
-        self.shutdown(wait=False)
+        self._is_over = True
+        self._worker = None
+
+    def clean_up(self, worker: Worker, /) -> bool:  # noqa: ARG002
+        """Leave the thread to its task."""
+        return False
+
+    dismiss = clean_up
 
 
-async def own_thread_for_task() -> None:
+async def own_thread_for_task(release: Hook) -> None:
     """Run the synchronous code of the current task on a thread nobody else uses.
 
     A background task may live for hours, so it does not lease one of the events' threads.
     """
-    thread = TaskThread()
+    thread = TaskThread(release)
     # Never left: it ends with the task, whose context it is part of.
     await ThreadSensitiveContext(executor=thread).__aenter__()  # type: ignore[no-untyped-call]
     task = asyncio.current_task()
     if task is not None:
-        task.add_done_callback(lambda _: thread.retire())
+        task.add_done_callback(lambda _: thread.end())

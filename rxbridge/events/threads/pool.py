@@ -43,7 +43,8 @@ class ThreadPool:
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease;
     ``clean`` about 50 ms after its last call if nobody has leased it again, and at once after
-    one that raised; ``retire`` before it ends. ``kept`` lends each lease what Django would make
+    one that raised; ``release`` at times while its event has nothing for it to do, first after
+    about 50 ms; ``retire`` before it ends. ``kept`` lends each lease what Django would make
     anew for its context.
     """
 
@@ -56,6 +57,7 @@ class ThreadPool:
         idle: float = 30.0,
         prepare: Hook | None = None,
         clean: Hook | None = None,
+        release: Hook | None = None,
         retire: Hook | None = None,
         kept: Kept | None = None,
     ) -> None:
@@ -71,6 +73,7 @@ class ThreadPool:
         self.idle = idle
         self.prepare = prepare or _nothing
         self.clean = clean or _nothing
+        self.release = release or _nothing
         self.retire = retire or _nothing
         self.kept = kept
         # Held by event loops and by the threads themselves, and for no longer than it takes to

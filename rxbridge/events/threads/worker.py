@@ -29,6 +29,7 @@ class Pool(Protocol):
     """What a thread asks of its pool when it has had nothing to do for a while."""
 
     idle: float
+    release: Hook
     retire: Hook
 
     def clean_up(self, worker: Worker, /) -> bool: ...
@@ -45,14 +46,14 @@ class Worker:
 
     _numbers = count(1)
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, *, name: str = "rxbridge") -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._last: Future[Any] | None = None
         # The pool may be gone when the thread ends; its ``retire`` must not refer to it.
         thread = threading.Thread(
             target=_serve,
             args=(weakref.ref(self), weakref.ref(pool), self._jobs, pool.idle, pool.retire),
-            name=f"rxbridge_{next(self._numbers)}",
+            name=f"{name}_{next(self._numbers)}",
             daemon=True,
         )
         thread.start()
@@ -124,6 +125,7 @@ def _serve(
             elif owner.clean_up(worker):
                 is_clean, pause = True, idle
             else:  # Leased, by an event that awaits something else.
+                logged(owner.release)
                 pause = min(2 * (pause or LINGER), _LONGEST_PAUSE)
             del worker, owner
             continue

@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import BadRequest, MiddlewareNotUsed, PermissionDenied
 from django.core.signals import got_request_exception
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.middleware.common import CommonMiddleware
@@ -1005,6 +1005,57 @@ class TestConnections:
         assert found == [True, False]
         with pool.lease() as lease:
             await asyncio.wrap_future(lease.submit(connections.close_all))
+
+    async def test_connection_is_given_back_while_its_event_awaits(self):
+        pool = database_threads(core=1, keep=0, release=True)
+
+        async def view(request):
+            await User.objects.acount()
+            held = await sync_to_async(lambda: connections["default"])()
+            assert held.connection is not None
+            await until(lambda: held.connection is None)
+            await User.objects.acount()
+
+        assert (await run([], view, threads=pool)).exception is None
+
+    async def test_full_pool_of_the_database_is_a_503_that_says_what_to_do(self):
+        class PoolTimeout(Exception):
+            """Stand for psycopg_pool's."""
+
+        async def view(request):
+            try:
+                raise PoolTimeout
+            except PoolTimeout as full:
+                raise OperationalError from full
+
+        outcome = await run([], view)
+        assert outcome.response.status_code == 503
+        assert "database_threads(release=True)" in outcome.exception.__notes__[0]
+
+    @pytest.mark.parametrize("way", ["atomic", "by hand", "without autocommit"])
+    async def test_transaction_is_not_given_back_while_its_event_awaits(self, way):
+        pool = database_threads(core=1, keep=0, release=True)
+        release, looks = pool.release, []
+        pool.release = lambda: (release(), looks.append(1))
+
+        def begin():
+            if way == "atomic":
+                transaction.atomic().__enter__()
+            elif way == "by hand":
+                connection.cursor().execute("BEGIN")
+            else:
+                transaction.set_autocommit(False)
+            User.objects.create(username="ada")
+            return connections["default"]
+
+        async def view(request):
+            held = await sync_to_async(begin)()
+            await until(lambda: len(looks) == 2)
+            assert held.connection is not None
+            assert await User.objects.filter(username="ada").aexists()
+            await sync_to_async(held.connection.rollback)()
+
+        assert (await run([], view, threads=pool)).exception is None
 
     async def test_connection_of_a_cancelled_event_is_not_shared(self):
         pool = database_threads(core=1)
