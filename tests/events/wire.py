@@ -20,6 +20,7 @@ class Socket:
         self.namespace = namespace
         self.received: list[dict[str, Any]] = []
         self.raw: list[str] = []
+        self.handshake = websocket.response.headers
         self._websocket = websocket
 
     async def fire(self, handler: Any, path: str = "/", **payload: Any) -> None:

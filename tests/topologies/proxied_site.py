@@ -19,10 +19,11 @@ from django.urls import path, reverse  # noqa: E402
 from rxbridge.asgi import (  # noqa: E402
     REFLEX_PREFIXES,
     ConnectionRegistry,
+    LifespanGroup,
     OriginGuard,
     PrefixRouter,
 )
-from rxbridge.events import EventBridge, login_required, reflex_asgi  # noqa: E402
+from rxbridge.events import EventBridge, Sessions, login_required, reflex_asgi  # noqa: E402
 from rxbridge.state import AppState  # noqa: E402
 
 
@@ -50,6 +51,10 @@ class Asked(AppState, rx.State):
         self.told = json.dumps(told(self.request))
 
     @rx.event
+    def keep(self):
+        self.session["kept"] = "a cart"
+
+    @rx.event
     @login_required
     def enter(self):
         self.told = "entered"
@@ -65,7 +70,13 @@ connections = ConnectionRegistry()
 app = rx.App()
 app.add_page(rx.fragment, route="/")
 app.add_page(rx.fragment, route="/cart")
-app.add_middleware(EventBridge(connections))
+# As a browser sees it, so with the path that the proxy takes off.
+sessions = Sessions(connections, path=f"{rx.config.get_config().frontend_path}/_cookies")
+app.add_middleware(EventBridge(connections, sessions=sessions))
 
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
-application = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex), default=django, lifespan=reflex)
+application = PrefixRouter(
+    {**dict.fromkeys(REFLEX_PREFIXES, reflex), "/_cookies": sessions},
+    default=django,
+    lifespan=LifespanGroup(sessions, reflex),
+)

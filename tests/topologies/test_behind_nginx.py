@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rxbridge.asgi.cookies import TICKET_HEADER
 from tests.events.wire import Socket, connect
 from tests.nginx import documented, require_nginx, run_nginx
 from tests.servers import free_port, run_server
@@ -92,6 +94,20 @@ async def test_wss_as_traefik_says_it_of_a_socket_is_https(tmp_path: Path):
     assert view["secure"] is True
 
 
+async def redeem(tab: Socket, front: Front) -> httpx.Response:
+    """Fetch the cookies of an event with its ticket, as the page does."""
+    script = next(raw for raw in tab.raw if "_cookies" in raw)
+    (ticket,) = re.findall(r"[\w-]{43}", script)
+    (known_by,) = tab.handshake.get_all("set-cookie")
+    headers = {
+        "origin": f"https://{front.host}",
+        "cookie": known_by.partition(";")[0],
+        TICKET_HEADER: ticket,
+    }
+    async with httpx.AsyncClient() as browser:
+        return await browser.post(f"http://{front.host}/shop/_cookies", headers=headers)
+
+
 STRIPPED = {"location / {": "location /shop/ {", "http://app;": "http://app/;"}
 BELOW_SHOP = {"REFLEX_FRONTEND_PATH": "/shop", "REFLEX_API_URL": "http://localhost:8000/shop"}
 
@@ -104,6 +120,11 @@ async def test_prefix_that_nginx_takes_off_is_on_every_address_once(tmp_path: Pa
         async with front.tab() as tab:
             await tab.fire(f"{ASKED}.enter", "/cart")
             await tab.text("/shop/admin/login/?next=/shop/cart")
+            await tab.fire(f"{ASKED}.keep", "/cart")
+            await tab.text("/shop/_cookies")
+            answer = await redeem(tab, front)
+    assert answer.status_code == 204
+    assert answer.cookies["sessionid"]
     assert view == {
         "path": "/shop/cart",
         "path_info": "/cart",
