@@ -27,7 +27,9 @@ PUBLIC = {
         staff_required user_passes_test
     """,
     "rxbridge.events.chain": "",
-    "rxbridge.events.reflex": "EventInProcess Kind LocalServer frontend_path reflex_asgi",
+    "rxbridge.events.reflex": """
+        EventInProcess Kind LocalServer follow_sign_ins frontend_path reflex_asgi
+    """,
     "rxbridge.events.sessions": "",
     "rxbridge.events.threads": "",
     "rxbridge.state": """

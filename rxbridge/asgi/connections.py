@@ -69,6 +69,7 @@ class Connection:
     - ``client``, ``server``: as in the ASGI scope.
     - ``browser``: the cookie its browser is known by to ``CookieHandoff``, as ``name=value``, or
       None. A secret as the session cookie is, and not in the jar.
+    - ``browsers``: all cookies of that kind that the browser showed; two first tabs make two.
     - ``closed``: it ended, or ``close`` was called.
 
     Attributes are read-only by convention; all methods may be called from any thread.
@@ -81,6 +82,7 @@ class Connection:
         "_cookies",
         "_lock",
         "browser",
+        "browsers",
         "client",
         "closed",
         "headers",
@@ -106,6 +108,7 @@ class Connection:
         self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.closed = False
         browsers, cookies = split_browsers(parse_cookies(headers))
+        self.browsers = frozenset(browsers)
         self.browser: str | None = min(browsers, default=None)  # A __Host- one before others.
         self._lock = threading.Lock()
         self._closer = closer

@@ -20,7 +20,7 @@ from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
 from rxbridge.events.binder import ContextBinder
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.guards import Refused, check_guards
-from rxbridge.events.reflex import EventInProcess, Kind, frontend_path
+from rxbridge.events.reflex import EventInProcess, Kind, follow_sign_ins, frontend_path
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location, log
 from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.sessions.tabs import innermost
@@ -101,6 +101,9 @@ class EventBridge(rx.Middleware):
 
     With ``threaded`` a handler that is not async runs on its event's own thread, where Django's
     ORM may be used; without, on the event loop, as in plain Reflex.
+
+    With ``fresh_vars`` a tab whose user gives way to another, or to nobody, starts with fresh
+    vars; without, the next user of the tab is sent what the former one's handlers left in them.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class EventBridge(rx.Middleware):
         only: Predicate | None = None,
         skip: Predicate | None = None,
         threaded: bool = True,
+        fresh_vars: bool = True,
     ) -> None:
         if former:
             _warn_of_former_call()
@@ -142,12 +146,15 @@ class EventBridge(rx.Middleware):
         self.revoker = revoker
         self.refuse = refuse
         self.threaded = threaded
+        self.fresh_vars = fresh_vars
         self._only = only
         self._skip = skip
         self._check_parts(prefix)
         _check_registry(connections, requests, sessions)
         _check_identity(runner, revoker, sessions)
         _check_settled(handoff, revoker)
+        if fresh_vars:
+            follow_sign_ins()
 
     def _check_parts(self, prefix: str) -> None:
         for name, method in (("requests", "build"), ("runner", "run"), ("binder", "bound")):
@@ -164,7 +171,8 @@ class EventBridge(rx.Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Run the event; return an update when it is done, ``None`` to let Reflex run it."""
-        passage = _Passage(self, EventInProcess(app, state, event))
+        process = EventInProcess(app, state, event, fresh_vars=self.fresh_vars)
+        passage = _Passage(self, process)
         return await passage.go()
 
     async def as_owner(self, event: ReflexEvent, compute: Callable[[], Any]) -> Any:
@@ -217,6 +225,7 @@ class _Passage:
         self._handler_raised = False
         self._guard_refused = False
         self._page_refuses = False
+        self._misdirected = False
 
     async def go(self) -> StateUpdate | None:
         process, bridge = self._process, self._bridge
@@ -243,6 +252,8 @@ class _Passage:
     async def _pass(self, request: EventRequest) -> StateUpdate | None:
         """Take the event through the chain, and tell what came of it."""
         bridge, event = self._bridge, self._process.description
+        if self._is_misdirected(request):
+            return self._turned_away()
         view = self._admit if event.background else self._handle
         revoker, connection = bridge.revoker, request.reflex_event.connection
         with revoker.running(connection) if revoker is not None else nullcontext():
@@ -270,6 +281,8 @@ class _Passage:
     async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
         """Tell the page what came of the event, and Reflex whether it is done."""
         process = self._process
+        if self._misdirected or (not outcome.reached and self._is_misdirected(request)):
+            return self._turned_away()
         background = process.description.background
         admitted = outcome.reached and outcome.response.status_code < 300
         raised = self._handler_raised and outcome.exception is not None
@@ -294,12 +307,30 @@ class _Passage:
             await process.emit(*specs)
             raise outcome.exception
         if not outcome.reached:
-            await self._keep_page_alive()
+            await self._keep_page_alive(request)
         if not (background and admitted):
             return process.update(*specs)
         await self._start_background(request)
         await process.emit(*specs)
         return None
+
+    def _is_misdirected(self, request: EventRequest) -> bool:
+        """Tell whether this is an upload that names another's tab, as far as is known by now."""
+        registry = getattr(self._bridge.requests, "connections", None)
+        if self._process.description.connection is None or registry is None:
+            return False
+        tab = registry.get(self._process.tab_connection_id)
+        open_tab = None if tab is None or tab.closed else tab
+        self._misdirected |= self._process.is_upload_to_another(request, open_tab)
+        return self._misdirected
+
+    def _turned_away(self) -> StateUpdate:
+        """Refuse an upload that names another's tab; that tab is told nothing of it."""
+        refusal = Refusal(event=self._process.description, status=403)
+        self._refuse(
+            refusal, "it came by a request of another browser than that of the tab it names"
+        )
+        return self._process.update()
 
     def _is_page_shut(self, request: EventRequest) -> bool:
         """Tell whether the page sends a visitor away by itself, who is not signed in."""
@@ -335,9 +366,11 @@ class _Passage:
     async def _run(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase | None:
         """Run the handler; return what a guard of it answers, if it does."""
         process = self._process
+        await self._begin(request)
         changed = await process.mirror(request)
         if process.is_fresh:
             await process.rehydrate()
+        await process.show_fresh_vars()
         try:
             await process.run(payload, threaded=self._bridge.threaded)
             self._handler_ran = True
@@ -350,9 +383,21 @@ class _Passage:
             if await process.mirror(request) or changed:
                 await process.send_delta()
             return refused.response
+        await process.keep_up()
         if await process.mirror(request):
             await process.send_delta()
+        await process.show_fresh_vars(stays=self._stays)
         return None
+
+    async def _begin(self, request: EventRequest) -> None:
+        if self._is_misdirected(request):
+            raise PermissionDenied
+        await self._process.begin_for(request)
+
+    @property
+    def _stays(self) -> bool:
+        """Whether the handler leaves the browser on its page."""
+        return self._binding is None or self._binding.destination is None
 
     async def _admit(
         self,
@@ -363,8 +408,10 @@ class _Passage:
         process = self._process
         with self._bridge.binder.bound(request) as self._binding:
             self._binding.is_elsewhere = self._process.is_elsewhere
+            await self._begin(request)
             if await process.mirror(request):
                 await process.send_delta()
+            await process.show_fresh_vars()
             try:
                 await check_guards(process.description.handler, request)
             except PermissionDenied as refused:
@@ -391,13 +438,14 @@ class _Passage:
         if threads is not None and not in_test_transaction():
             await own_thread_for_task(threads.release)
 
-    async def _keep_page_alive(self) -> None:
+    async def _keep_page_alive(self, request: EventRequest | None = None) -> None:
         """Show the page although its event was refused: to nobody, when it was to load it.
 
         A click that is refused leaves a page as it is, for the user it was loaded by.
         """
         process = self._process
         if process.kind is Kind.PAGE:
+            await process.begin_for(request, is_refused=True)
             await process.mirror(None)
         if process.is_fresh:
             await process.rehydrate()

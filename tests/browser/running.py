@@ -165,7 +165,7 @@ class Tab:
     def __init__(self, page: Page, club: Club) -> None:
         self.page = page
         self.club = club
-        self._events = 0
+        self._acted_as, self._events = NOBODY, 0
 
     def go(self, path: str) -> None:
         """Load a page, and mark its document."""
@@ -188,6 +188,7 @@ class Tab:
 
     def leave(self) -> None:
         """Sign out by the front page's button."""
+        self._acted_as, self._events = NOBODY, 0
         self.page.get_by_test_id("sign-out").click()
 
     def shows(self, name: str = NOBODY) -> None:
@@ -195,7 +196,10 @@ class Tab:
         expect(self.page.get_by_test_id("username")).to_have_text(name)
 
     def acts_as(self, name: str = NOBODY) -> None:
-        """Expect that the next event runs as ``name``, in the state of the events before."""
+        """Expect that the next event runs as ``name``, in the state of that user's before."""
+        if self._acted_as not in (NOBODY, name):
+            self._events = 0
+        self._acted_as = name
         self._events += 1
         self.page.get_by_test_id("who").click()
         expect(self.page.get_by_test_id("seen")).to_have_text(f"{name} {self._events}")

@@ -25,6 +25,7 @@ from rxbridge.events import (
     MiddlewareRunner,
     SyntheticRequestFactory,
     current_user,
+    login_required,
 )
 from rxbridge.state import AppState, DjangoUserState
 
@@ -271,6 +272,11 @@ class Counter(AppState, rx.State):
         self.name = self.user.get_username() or "nobody"
         self.count = sum(sizes)
         return Counter.after_upload
+
+    @rx.event
+    @login_required
+    async def upload_private(self, files: list[rx.UploadFile]):
+        self.count = len(files)
 
     @rx.event(background=True)
     async def upload_stream(self, chunks: rx.UploadChunkIterator):

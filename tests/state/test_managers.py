@@ -214,6 +214,44 @@ async def test_mirror_of_a_user_signed_out_meanwhile_is_put_right_by_the_first_d
         await manager.close()
 
 
+async def test_the_next_user_of_a_token_finds_nothing_in_any_state_of_it(store, ada):
+    manager = store.make()
+    async with visit(manager, user=ada) as tab:
+        await tab.load("/")
+        await tab.fire(Holder.hold)
+        await tab.fire(Counter.add, number=5)
+        token = tab.token
+    manager = await store.restarted(manager)
+    bob = await User.objects.acreate_user("bob")
+    async with visit(manager, token, user=bob) as tab:
+        # With Redis this event has but one state of the tree.
+        fired = await tab.fire(Counter.add, number=1)
+        assert fired.vars["count"] == 1
+        manager = await store.restarted(manager)
+    assert (await read(manager, token, Holder)).count == 0
+    async with visit(manager, token, user=bob) as tab:
+        await tab.fire(Counter.add, number=1)
+        assert (await tab.state(Counter)).count == 2
+    if hasattr(manager, "close"):
+        await manager.close()
+
+
+@pytest.mark.parametrize("store", [pytest.param("redis", marks=needs_redis)], indirect=True)
+async def test_what_an_event_has_not_loaded_is_fresh_after_a_logout_too(store, ada):
+    manager = store.make()
+    async with visit(manager, user=ada) as tab:
+        await tab.fire(Holder.hold)
+        token, cookies = tab.token, dict(tab.cookies)
+    manager = await store.restarted(manager)
+    async with visit(manager, token, cookies=cookies) as tab:
+        fired = await tab.fire(Counter.sign_out)
+        assert [value for value in fired.deltas if "number" in str(value)] == []
+        assert fired.vars["rows"] == []
+        manager = await store.restarted(manager)
+    assert (await read(manager, token, Holder)).count == 0
+    await manager.close()
+
+
 def with_other_vars(payload):
     """The pickle that another version of the class has left, with vars of other names."""
     schema = Holder._to_schema().encode()

@@ -162,8 +162,11 @@ class TestUser:
         async with EventClient(app) as tab:
             await tab.load("/")
             assert shown(await tab.fire(Counter.sign_in("ada"))) == [shown_of_ada]
+            # All vars of the tab are fresh then, and sent anew.
             (after,) = shown(await tab.fire(Counter.sign_out))
-            assert after == {name: NOBODY[name] for name in shown_of_ada}
+            assert {name: after[name] for name in shown_of_ada} == {
+                name: NOBODY[name] for name in shown_of_ada
+            }
 
     @pytest.mark.parametrize("change", ["session", "user", "inactive"])
     async def test_user_signed_out_elsewhere_is_not_in_the_first_delta_after_it(self, ada, change):

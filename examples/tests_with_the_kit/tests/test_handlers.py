@@ -58,6 +58,7 @@ async def test_page_speaks_the_visitors_language(event_client):
 
 async def test_lines_of_an_uploaded_file_become_notes(event_client, ada):
     async with event_client(host=ACME, user=ada) as tab:
+        await tab.load("/")
         fired = await tab.upload(NotesState.take_in, ("notes.txt", b"one\ntwo\n"))
         assert fired.vars["notes"] == ["one", "two"]
         # An upload is a request of its own, and this one shows no session.

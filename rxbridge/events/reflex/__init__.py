@@ -1,12 +1,19 @@
 """The adapter: all that rxbridge takes from Reflex beyond its documentation is in this package.
 
 Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what the bridge works on,
-``serving`` the app with its sockets, ``handover`` a part of that, ``local`` what ``EventClient``
-has in place of a server.
+``former`` what becomes of a tab whose user gives way to another, ``serving`` the app with its
+sockets, ``handover`` a part of that, ``local`` what ``EventClient`` has in place of a server.
 """
 
-from rxbridge.events.reflex.event import EventInProcess, Kind
+from rxbridge.events.reflex.event import EventInProcess, Kind, follow_sign_ins
 from rxbridge.events.reflex.local import LocalServer
 from rxbridge.events.reflex.serving import frontend_path, reflex_asgi
 
-__all__ = ["EventInProcess", "Kind", "LocalServer", "frontend_path", "reflex_asgi"]
+__all__ = [
+    "EventInProcess",
+    "Kind",
+    "LocalServer",
+    "follow_sign_ins",
+    "frontend_path",
+    "reflex_asgi",
+]

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import reflex as rx
 from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.exceptions import PermissionDenied
 from reflex.state import (
     FrontendEventExceptionState,
@@ -34,11 +36,13 @@ from reflex_base.event.processor.base_state_processor import (
 )
 from reflex_base.registry import RegistrationContext
 
-from rxbridge.asgi.connections import Connection, current_connection
+from rxbridge.asgi.connections import CONNECTION_HEADER, Connection, current_connection
 from rxbridge.events.binder import Binding, binding_in
 from rxbridge.events.guards import Guard, guards_of
+from rxbridge.events.reflex.former import VarsOwner, noted_user, user_key
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
+from rxbridge.events.sessions.tabs import innermost
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
@@ -90,7 +94,9 @@ def _names(states: tuple[type[BaseState], ...], *handlers: str) -> frozenset[str
 class EventInProcess:
     """One event as Reflex hands it to a middleware, with the operations the bridge needs."""
 
-    def __init__(self, app: rx.App, state: BaseState, event: Event) -> None:
+    def __init__(
+        self, app: rx.App, state: BaseState, event: Event, *, fresh_vars: bool = False
+    ) -> None:
         self._app = app
         self._state = state._get_root_state()
         self._event = event
@@ -98,6 +104,8 @@ class EventInProcess:
         self.redirects: list[Any] = []
         self._request: Any = None
         self._user: Any = None
+        self._owner = VarsOwner(self._state) if fresh_vars else None
+        self._has_fresh_vars = self._is_running = self._navigates = False
         self._mirrors: list[Callable[[Any], Any]] | None = None
         self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
             event.name
@@ -147,6 +155,24 @@ class EventInProcess:
             shows_page=self.kind is Kind.PAGE,
             connection=connection,
         )
+
+    @property
+    def tab_connection_id(self) -> str:
+        """The id of the connection by which the tab has last sent an event."""
+        return str(self._state.router_data.get("headers", {}).get(CONNECTION_HEADER.decode()))
+
+    def is_upload_to_another(self, request: Any, tab: Connection | None) -> bool:
+        """Tell whether this is an upload, or of one, that names a tab of somebody else's.
+
+        ``tab`` is that tab's open connection. Without one, at this worker, the user tells.
+        """
+        upload = self.description.connection
+        if upload is None:
+            return False
+        if tab is not None:
+            return not _is_of_one_browser(upload, tab)
+        user = innermost(getattr(request, "user", None))
+        return user is not None and noted_user(self._state) not in ("", user_key(user))
 
     @property
     def page_guards(self) -> tuple[Guard, ...]:
@@ -200,19 +226,42 @@ class EventInProcess:
         """
         handler = _prepared(self._registered.handler, threaded)
         _running.set(self)
+        self._is_running = True
         state = await self._state.get_state(self._registered.states[0])
-        if not inspect.isasyncgenfunction(handler.fn):
-            await process_event(handler, dict(payload), state, self._state)
+        try:
+            if not inspect.isasyncgenfunction(handler.fn):
+                await process_event(handler, dict(payload), state, self._state)
+                return
+            async with _closing_generator(handler) as handler:
+                await process_event(handler, dict(payload), state, self._state)
+        finally:
+            self._is_running = False
+
+    async def begin_for(self, request: Any, *, is_refused: bool = False) -> None:
+        """Have the tab's vars be those of the event's user before anything is sent of them.
+
+        A refused event may have a user that nobody knows; a page that loads is then nobody's.
+        """
+        user = innermost(getattr(request, "user", None))
+        if user is not None or (is_refused and self._event.name in _hydrating_handlers()):
+            await self._settle(user, is_start=True)
+
+    async def show_fresh_vars(self, *, stays: bool = True) -> None:
+        """Send a page whose vars are fresh all of them, and load it again if the browser stays."""
+        if not self._has_fresh_vars or self._event.name in _hydrating_handlers():
             return
-        async with _closing_generator(handler) as handler:
-            await process_event(handler, dict(payload), state, self._state)
+        self._has_fresh_vars = False
+        await self.send_delta()
+        navigates = not stays or self._navigates or self.redirects
+        if self._state.router_data and not self._shows_page and not navigates:
+            await self.emit(OnLoadInternalState.on_load_internal)
 
     async def mirror(self, request: Any) -> bool:
         """Let the mirrors take over what they show of the request; tell whether one changed."""
         if request is not None:
             name = self._event.name
             request.loads_page = name in _hydrating_handlers()
-            request.shows_page = request.loads_page or name.endswith(".on_load_internal")
+            request.shows_page = self._shows_page
         self._request, self._user = request, getattr(request, "user", None)
         if self._mirrors is None:
             states = tuple(RegistrationContext.get().base_states.values())
@@ -226,10 +275,35 @@ class EventInProcess:
             changed |= bool(await answer if inspect.isawaitable(answer) else answer)
         return changed
 
+    async def note_step(self, step: Any) -> None:
+        """Take note of what a handler yields, and keep up with it."""
+        self._navigates |= any(
+            map(_is_redirect, step if isinstance(step, list | tuple) else [step])
+        )
+        await self.keep_up()
+
     async def keep_up(self) -> None:
-        """Let the mirrors take over another user than the one they show."""
-        if getattr(self._request, "user", None) is not self._user:
+        """Let vars and mirrors follow another user than the one they are of."""
+        user = getattr(self._request, "user", None)
+        if user is not self._user:
+            await self._settle(innermost(user))
             await self.mirror(self._request)
+
+    def pass_to(self, request: Any, user: Any) -> None:
+        """Have the handler, which has just signed ``user`` in or out, go on with their vars."""
+        event = getattr(request, "reflex_event", None)  # A proxy of the request has it too.
+        is_own = event is not None and event is getattr(self._request, "reflex_event", None)
+        if self._owner is not None and self._is_running and is_own:
+            self._owner.pass_to(user)
+
+    async def _settle(self, user: Any, *, is_start: bool = False) -> None:
+        if self._owner is not None and await self._owner.settle(user, is_start=is_start):
+            self._has_fresh_vars = True
+
+    @property
+    def _shows_page(self) -> bool:
+        name = self._event.name
+        return name in _hydrating_handlers() or name.endswith(".on_load_internal")
 
     async def send_delta(self) -> None:
         """Send the page what changed since the last delta."""
@@ -309,12 +383,36 @@ def _mirroring(states: tuple[type[BaseState], ...]) -> list[type[BaseState]]:
     ]
 
 
+def _is_of_one_browser(upload: Connection, tab: Connection) -> bool:
+    session = upload.cookies.get(settings.SESSION_COOKIE_NAME)
+    of_tab = tab.cookies.get(settings.SESSION_COOKIE_NAME)
+    if (session and session == of_tab) or tab.browser in upload.browsers:
+        return True
+    # Without a cookie on either side nothing tells them apart.
+    return not (session or of_tab or upload.browsers)
+
+
 def _function(handler: EventHandler) -> Callable[..., Any]:
     fn = handler.fn
     return fn.func if isinstance(fn, functools.partial) else fn
 
 
 _running: ContextVar[EventInProcess] = ContextVar("rxbridge.event")
+
+
+def follow_sign_ins() -> None:
+    """Have handlers that sign somebody in or out go on with that user's vars."""
+    user_logged_in.connect(_on_sign_in, dispatch_uid="rxbridge.fresh_vars")
+    user_logged_out.connect(_on_sign_out, dispatch_uid="rxbridge.fresh_vars")
+
+
+def _on_sign_in(*, request: Any = None, user: Any = None, **_: Any) -> None:
+    if (running := _running.get(None)) is not None:
+        running.pass_to(request, user)
+
+
+def _on_sign_out(*, request: Any = None, **_: Any) -> None:
+    _on_sign_in(request=request)
 
 
 @functools.cache
@@ -360,7 +458,7 @@ async def _keeping_up(steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
     """Yield as ``steps`` does, each time with the mirrors of who the user is by then."""
     async with contextlib.aclosing(steps):
         async for step in steps:
-            await _running.get().keep_up()
+            await _running.get().note_step(step)
             yield step
     await _running.get().keep_up()
 

@@ -77,8 +77,8 @@ class SessionRevoker:
 
     A session ends by a logout in an event or in any Django view, by the deletion of its row, by
     a change of its user's password, by the user's deactivation or deletion, and by expiry. The
-    closed sockets come back by themselves, as whoever they now are, and keep their state. When
-    one tab signs in or out, the other tabs of the browser follow it. ::
+    closed sockets come back by themselves, as whoever they now are. When one tab signs in or out,
+    the other tabs of the browser follow it. ::
 
         revoker = SessionRevoker(connections)
         bridge = EventBridge(connections, revoker=revoker)

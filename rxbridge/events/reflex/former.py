@@ -1,0 +1,122 @@
+"""What a tab keeps of a former user: nothing. The next one starts with fresh vars."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from reflex.state import _ROUTER_FIELD_NAMES
+
+from rxbridge.events.reflex.owner import tab_of
+from rxbridge.events.sessions import endings
+
+if TYPE_CHECKING:
+    from reflex.state import BaseState
+
+NOTE = "_rxbridge_user"
+"""The attribute of a tab's root state that says whose its vars are.
+
+It is no var, so it is stored with the state, and neither sent to a page nor set by one.
+"""
+
+_KEPT = frozenset({NOTE, "is_hydrated", "_reflex_internal_links", *_ROUTER_FIELD_NAMES})
+
+
+class VarsOwner:
+    """Whose the vars of a tab's state are, in the course of one event."""
+
+    def __init__(self, root: BaseState) -> None:
+        self._root = root
+        self._now = self._noted = noted_user(root)
+        self._renewed: set[str] = set()
+
+    def pass_to(self, user: Any) -> None:
+        """Renew the vars that are loaded, if they are somebody else's than ``user``'s."""
+        key = user_key(user)
+        if self._now not in ("", key):
+            self._renewed = {_renew(state) for state in _private(self._root)}
+        self._now = key
+
+    async def settle(self, user: Any, *, is_start: bool = False) -> bool:
+        """Have all vars be those of ``user``; tell whether they were somebody else's.
+
+        An event that is at its start leaves the rooms of ``SharedState`` first. One whose handler
+        may work on a room stays in it; the next one finds the vars still noted as the other's.
+        """
+        self.pass_to(user)
+        if self._now == self._noted:
+            return False
+        was_anothers = self._noted != ""
+        if was_anothers:
+            if is_start:
+                await _leave_rooms(self._root)
+            if getattr(self._root, "_reflex_internal_links", None):
+                return True
+            await _load(self._root, type(self._root))
+            for state in _private(self._root):
+                if state.get_full_name() not in self._renewed:
+                    self._renewed.add(_renew(state))
+        self._noted = self._now
+        vars(self._root)[NOTE] = self._now
+        self._root._was_touched = True
+        return was_anothers
+
+
+def noted_user(root: BaseState) -> str:
+    """Return the key of the user whose the vars of a tab are; empty where they are nobody's."""
+    key: str = vars(root).get(NOTE, "")
+    return key
+
+
+def user_key(user: Any) -> str:
+    """Return what a user is noted by; empty for one who is not signed in."""
+    return endings.user_key(user) if getattr(user, "is_authenticated", False) else ""
+
+
+def _private(state: BaseState) -> Iterator[BaseState]:
+    """Yield the states of the tab's own tree: a room's are those of others too."""
+    yield state
+    for each in state.substates.values():
+        if not vars(each).get("_linked_to"):
+            yield from _private(each)
+
+
+def _renew(state: BaseState) -> str:
+    """Have a state begin anew, and all of it sent with the next delta; return its name.
+
+    What the browser itself stores is the browser's, whoever uses it.
+    """
+    cls = type(state)
+    fields = cls.get_fields()
+    own = {name for name, field in fields.items() if field._owner is cls}
+    kept = _KEPT | {name for name in own if cls._is_client_storage(name)}
+    held = vars(state)
+    for name in held.keys() - kept:
+        del held[name]  # Reflex sets a default as it is first read.
+    state._was_touched = True
+    state.dirty_vars.update(own - kept, state.computed_vars)
+    state._mark_dirty()
+    return state.get_full_name()
+
+
+async def _load(root: BaseState, cls: type[BaseState]) -> None:
+    """Have the whole tree in memory: with Redis an event has the part that it needs."""
+    for each in cls.get_substates():
+        await root.get_state(each)
+        await _load(root, each)
+
+
+async def _leave_rooms(root: Any) -> None:
+    """Take the tab out of the rooms its former user was in."""
+    if not getattr(root, "_reflex_internal_links", None):
+        return
+    from reflex.istate.shared import SharedStateBaseInternal  # Only then is it a state of the app.
+
+    rooms = await root.get_state(SharedStateBaseInternal)
+    for room in rooms._held_locks_linked_states():
+        room._linked_from.discard(tab_of(root))
+    root._reflex_internal_links = {}
+    await rooms._exit_stack.aclose()
+    rooms._held_locks = {}
