@@ -83,6 +83,26 @@ class Member(AppState, rx.State):
             self.uploaded = f"{size} bytes by {self._name()}"
 
 
+class Room(AppState, rx.SharedState):
+    """A room that counts for all in it, and shows each who they are."""
+
+    count: int = 0
+
+    @rx.var
+    def count_for(self) -> str:
+        return f"{self.count} for {self.user.get_username() or NOBODY}"
+
+    @rx.event
+    async def join(self):
+        """Enter the one room there is."""
+        await self._link_to("hall")
+
+    @rx.event
+    async def add(self):
+        """Count on for all who are in the room."""
+        self.count += 1
+
+
 def button(name: str, handler) -> rx.Component:
     return rx.button(name, on_click=handler, custom_attrs={"data-testid": name})
 
@@ -115,6 +135,14 @@ def upload() -> rx.Component:
     )
 
 
+def room() -> rx.Component:
+    return rx.vstack(
+        button("join", Room.join),
+        button("add", Room.add),
+        shown("count", Room.count_for),
+    )
+
+
 redis_url = os.environ.get("CLUB_REDIS")
 connections = ConnectionRegistry()
 revoker = SessionRevoker(connections, broadcast=RedisBroadcast(redis_url) if redis_url else None)
@@ -127,4 +155,5 @@ app = rx.App(head_components=[rx.el.link(rel="icon", href="data:,")])
 app.add_middleware(EventBridge(connections, handoff=handoff, revoker=revoker))
 app.add_page(home, route="/", title="Club")
 app.add_page(upload, route="/upload", title="Upload")
+app.add_page(room, route="/room", title="Room")
 add_auth_pages(app, AuthPages(Auth))
