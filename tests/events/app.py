@@ -222,6 +222,19 @@ class Counter(AppState, rx.State):
         self.session["value"] = value
 
     @rx.event
+    async def set_session_slowly(self, afresh: bool):
+        assert "slow" not in self.session
+        journal.append("waits")
+        while "goes on" not in journal:  # noqa: ASYNC110 - a test appends it
+            await asyncio.sleep(0.01)
+        if afresh:
+            session = type(self.session)(self.session.session_key)
+            await session.aset("slow", "ended")
+            await session.asave()
+        else:
+            self.session["slow"] = "ended"
+
+    @rx.event
     def read_session(self):
         self.name = self.session.get("value", "")
 
