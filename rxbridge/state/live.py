@@ -15,6 +15,8 @@ from asgiref.sync import async_to_sync
 from django.db import router, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
+from rxbridge.events.sessions.broadcast import keep_listening
+
 if TYPE_CHECKING:
     from django.db.models import Model
 
@@ -91,6 +93,7 @@ class LiveList:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Task[None] | None = None
+        self._has_complained = False
         for signal in (post_save, post_delete):
             signal.connect(self._on_signal, sender=model)
         for through in self._own_relations():
@@ -227,15 +230,18 @@ class LiveList:
         self._loop = asyncio.get_running_loop()
         if self._broadcast is not None and (self._listener is None or self._listener.done()):
             gap = partial(self._wake, EVERYBODY)
-            self._listener = self._start(self._broadcast.listen(self._hear, gap))
+            self._listener = self._start(keep_listening(self._broadcast, self._hear, gap))
 
     def _hear(self, text: str) -> None:
         try:
             message = json.loads(text)
             if message["live"] == self._label and message["worker"] != self._worker:
                 self._wake(str(message["owner"]))
-        except (ValueError, TypeError, LookupError):
-            logger.exception("A message on the channel of live lists is none")
+        except Exception:
+            # Anything may be sent there, and often: one line says it.
+            if not self._has_complained:
+                self._has_complained = True
+                logger.exception("Messages on the channel of live lists are none, and are dropped")
 
     def _sealed(self, owner: str) -> str:
         return json.dumps({"live": self._label, "worker": self._worker, "owner": owner})

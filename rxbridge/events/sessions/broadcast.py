@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ["Broadcast", "RedisBroadcast"]
+__all__ = ["Broadcast", "RedisBroadcast", "keep_listening"]
 
 logger = logging.getLogger("rxbridge")
 
@@ -36,6 +36,27 @@ class Broadcast(Protocol):
         may have been lost.
         """
         ...
+
+
+async def keep_listening(
+    broadcast: Broadcast, deliver: Callable[[str], None], gap: Callable[[], None]
+) -> None:
+    """Listen until cancelled, and anew when ``broadcast`` has left off, for whatever reason.
+
+    It tells of the gap as it begins again.
+    """
+    pause = 0.1
+    while True:
+        began = asyncio.get_running_loop().time()
+        try:
+            await broadcast.listen(deliver, gap)
+            logger.warning("%r left off listening; it is asked to again", broadcast)
+        except Exception:
+            logger.exception("%r failed to listen; it is asked to again", broadcast)
+        if asyncio.get_running_loop().time() - began > 2 * _ALIVE:
+            pause = 0.1
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class RedisBroadcast:
@@ -135,4 +156,5 @@ def _check_address(address: str) -> None:
 
 
 def _text(content: str | bytes) -> str:
-    return content.decode() if isinstance(content, bytes) else content
+    # What is no text is no message of ours; it is for the receiver to say so.
+    return content.decode(errors="replace") if isinstance(content, bytes) else content

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgiref.sync import async_to_sync
 
+from rxbridge.events.sessions.broadcast import keep_listening
+
 if TYPE_CHECKING:
     from rxbridge.events.sessions.broadcast import Broadcast
 
@@ -41,12 +43,13 @@ class Wire:
         self._missed = missed
         self._worker = secrets.token_hex(8)
         self._outbox: deque[Message] = deque()
+        self._has_complained = False
         self.listening = asyncio.Event()
 
     def listen(self) -> Coroutine[Any, Any, None]:
         """Return what hears the other workers, until cancelled; ``listening`` tells when."""
         self.listening = asyncio.Event()
-        return self._broadcast.listen(self._hear, self._gap)
+        return keep_listening(self._broadcast, self._hear, self._gap)
 
     def post(self, message: Message) -> Coroutine[Any, Any, None] | None:
         """Have ``message`` sent; return what is to be run for it, if it is not running yet."""
@@ -83,8 +86,11 @@ class Wire:
             message = json.loads(text)
             if message["worker"] != self._worker:
                 self._obey(message)
-        except (ValueError, TypeError, LookupError):
-            logger.exception("A message on the channel of revocations is none")
+        except Exception:
+            # Anything may be sent there, and often: one line says it.
+            if not self._has_complained:
+                self._has_complained = True
+                logger.exception("Messages on the channel of revocations are none, and are dropped")
 
     def _gap(self) -> None:
         self.listening.set()

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ from django.test import Client
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events.sessions.broadcast import RedisBroadcast
 from rxbridge.events.sessions.revoker import SessionRevoker
+from rxbridge.events.sessions.wire import Wire
 from tests.events.app import Counter
 from tests.events.wire import Socket, connect
 from tests.servers import Server, free_port, run_server
@@ -402,3 +404,53 @@ def test_an_address_that_is_none_of_redis_is_refused(address):
 def test_a_channel_must_have_a_name():
     with pytest.raises(ValueError, match="channel"):
         RedisBroadcast("redis://localhost", channel="")
+
+
+UNREADABLE = [b"\xff\xfe\x00", b"words", b"[]", b'{"kind": "user"}', b"[" * 200_000]
+
+
+@needs_redis
+async def test_unreadable_messages_are_dropped_and_said_once(store, caplog):
+    heard, gaps = asyncio.Queue(), []
+    channel = f"rxbridge:{uuid.uuid4().hex}"
+    wire = Wire(
+        RedisBroadcast(store.url, channel=channel),
+        obey=heard.put_nowait,
+        missed=lambda: gaps.append("one"),
+    )
+    listening = asyncio.create_task(wire.listen())
+    try:
+        await asyncio.wait_for(wire.listening.wait(), 10)
+        async with redis.asyncio.Redis.from_url(store.url) as client:
+            for message in [*UNREADABLE, b'{"worker": "another", "kind": "session"}']:
+                await client.publish(channel, message)
+        assert (await asyncio.wait_for(heard.get(), 10))["kind"] == "session"
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert gaps == ["one"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_listener_that_ends_comes_back_and_tells_of_the_gap(caplog):
+    ends = [LookupError("of its own"), None]
+    gaps = []
+
+    class Ending:
+        async def listen(self, deliver, gap):
+            gap()
+            if not ends:
+                await asyncio.Event().wait()
+            if (error := ends.pop(0)) is not None:
+                raise error
+
+    wire = Wire(Ending(), obey=print, missed=lambda: gaps.append("one"))
+    listening = asyncio.create_task(wire.listen())
+    try:
+        async with asyncio.timeout(10):
+            while len(gaps) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
