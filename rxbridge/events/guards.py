@@ -117,8 +117,17 @@ class Guard:
         login = resolve_url(self.login_url or settings.LOGIN_URL)
         own, other = urlsplit(here), urlsplit(login)
         if other.scheme in ("", own.scheme) and other.netloc in ("", own.netloc):
-            here = escape_leading_slashes(request.get_full_path())
+            here = escape_leading_slashes(self._page(request))
         return redirect_to_login(here, login, self.redirect_field_name)
+
+    def _page(self, request: HttpRequest) -> str:
+        """Return the page's address, without the host.
+
+        A browser that has left for the login page names that page's query and still this path,
+        for the moment until Reflex's client has noted the new one. This page's own is in it.
+        """
+        named = request.GET.get(self.redirect_field_name, "")
+        return named if named.partition("?")[0] == request.path else request.get_full_path()
 
     def __call__(self, handler: F) -> F:
         """Return ``handler`` behind this guard."""

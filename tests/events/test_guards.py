@@ -3,6 +3,7 @@
 import functools
 import inspect
 from contextlib import contextmanager
+from urllib.parse import quote, urlencode
 
 import pytest
 import reflex as rx
@@ -254,6 +255,12 @@ class TestThroughTheBridge:
         fired, ran = await run(handler, user)
         assert fired.toasts == ["halfway"]
         assert ran == [name_of(handler), "open"]
+
+    @pytest.mark.parametrize("page", ["/members", "/members?page=2"])
+    async def test_asked_again_on_the_way_to_the_login_page_next_stays_the_page(self, page):
+        # What Reflex's client sends then: the new address's query with the old one's path.
+        fired, _ = await run(Guarded.plain, path="/members", query=urlencode({"next": page}))
+        assert fired.redirect == "/admin/login/?next=" + quote(page)
 
     async def test_login_page_and_field_of_the_guard(self):
         fired, _ = await run(Guarded.own_login_page, path="/members")
