@@ -14,6 +14,7 @@ from tests.markdown import anchors, links, python_blocks
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
 PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+FOR_DEVELOPERS = [REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "SECURITY.md"]
 
 
 def name(path: Path) -> str:
@@ -58,7 +59,7 @@ def test_code_blocks_run(page: Path, migrated: Path, tmp_path: Path):
     assert not failures, "\n".join(f"line {line}: {error}" for line, error in failures.items())
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.parametrize("page", [*PAGES, *FOR_DEVELOPERS], ids=name)
 def test_links_lead_somewhere(page: Path):
     broken = []
     for target in links(page.read_text()):
