@@ -80,6 +80,7 @@ class Connection:
         "_closer",
         "_cookie_header",
         "_cookies",
+        "_held",
         "_lock",
         "browser",
         "browsers",
@@ -113,6 +114,7 @@ class Connection:
         self._lock = threading.Lock()
         self._closer = closer
         self._cookies: Mapping[str, str] = MappingProxyType(cookies)
+        self._held: Mapping[str, str] = self._cookies
         self._cookie_header: str | None = None
 
     def __repr__(self) -> str:
@@ -123,6 +125,11 @@ class Connection:
     def cookies(self) -> Mapping[str, str]:
         """The jar as it is now: raw values by name, quoted as the browser sent them."""
         return self._cookies
+
+    @property
+    def held(self) -> Mapping[str, str]:
+        """What the browser is known to hold: the jar without what events have changed since."""
+        return self._held
 
     @property
     def cookie_header(self) -> str:
@@ -158,19 +165,27 @@ class Connection:
         """Make the jar what a request has just shown that the browser holds."""
         with self._lock:
             self._replace(dict(cookies))
+            self._held = self._cookies
 
     def follow(self, set_cookies: Iterable["SetCookie"]) -> None:
         """Take over what an answer to this browser sets, as far as it is for the socket's path."""
         for name, value, path in set_cookies:
-            is_news = self._cookies.get(name) != value and not _names_browser(name)
-            if not is_news or not _is_below(self.path, path):
+            if _names_browser(name) or not _is_below(self.path, path):
                 continue
-            if value is None:
-                self.delete_cookie(name)
-                continue
-            # What no header can hold stays the browser's.
-            with contextlib.suppress(ValueError):
-                self.set_cookie(name, value)
+            if self._cookies.get(name) != value:
+                try:
+                    self._put(name, value)
+                except ValueError:
+                    continue  # What no header can hold stays the browser's.
+            with self._lock:
+                held = {key: raw for key, raw in self._held.items() if key != name}
+                self._held = MappingProxyType(held if value is None else {**held, name: value})
+
+    def _put(self, name: str, value: str | None) -> None:
+        if value is None:
+            self.delete_cookie(name)
+        else:
+            self.set_cookie(name, value)
 
     def close(self, *, code: int = SERVICE_RESTART, reason: str = "") -> bool:
         """Close the socket; False when it is closed already or is no socket.
@@ -344,6 +359,7 @@ class ConnectionRegistry:
         connection = Connection(scope, closer=lambda _code, _reason: self._forget(connection))
         for name, value in cookies.items():
             connection.set_cookie(name, value)
+        connection.replace_cookies(connection.cookies)
         if self.browser_cookie and connection.browser is None:
             connection.browser, _ = _introduction(connection.scheme, connection.headers)
         with self._holding(connection):

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from rxbridge.asgi.connections import (
     is_acceptable,
     lowered,
     parse_cookies,
+    parse_set_cookie,
     split_browsers,
 )
 from rxbridge.asgi.lifespan import LifespanGroup
@@ -185,12 +186,13 @@ class CookieHandoff:
         self,
         connection: Connection,
         cookies: Mapping[str, str],
-        deleted: Mapping[str, str] = MappingProxyType({}),
+        before: Mapping[str, Collection[str | None]] = MappingProxyType({}),
     ) -> str | None:
         """Return a ticket for ``cookies``, name to ``Set-Cookie`` value; ``None`` for none due.
 
-        ``deleted`` are those of them that delete a cookie, with the value it had. One that has
-        another value by then is left alone: another tab has signed in meanwhile.
+        ``before`` is what the browser may have held under a name when the event began, None
+        for nothing; without, it is what ``Connection.held`` says now. A cookie of which the
+        browser has another value by then is left alone: it was set elsewhere meanwhile.
 
         The ticket stands for all cookies of the connection that the browser has not confirmed,
         and replaces the ticket before, so an older value never arrives after a newer one. The
@@ -200,7 +202,8 @@ class CookieHandoff:
         pending = self._pending.get(connection) or _Pending()
         if connection.browser is None or not (cookies or pending.is_overdue(self.lifetime)):
             return None
-        pending.add(cookies, deleted)
+        known = {name: (connection.held.get(name),) for name in cookies}
+        pending.add(cookies, {**known, **before})
         self._pending[connection] = pending
         previous, ticket = pending.ticket, secrets.token_urlsafe(32)
         pending.ticket = ticket
@@ -208,7 +211,7 @@ class CookieHandoff:
             "connection": connection.id,
             "browser": connection.browser,
             "cookies": pending.cookies,
-            "deleted": pending.deleted,
+            "known": pending.known,
         }
         # Of two offers at once the later one must find the earlier one's ticket to take it back.
         async with pending.lock:
@@ -226,7 +229,7 @@ class CookieHandoff:
         """
         key = _key(ticket)
         if await self.tickets.delete(key):
-            emptied = json.dumps({**record, "cookies": {}, "deleted": {}})
+            emptied = json.dumps({**record, "cookies": {}, "known": {}})
             await self.tickets.put(key, emptied, self.lifetime)
             pending.emptied.append(key)
             if len(pending.emptied) > _EMPTIED:
@@ -281,13 +284,20 @@ class CookieHandoff:
         if record is None:
             return None
         cookies: dict[str, str] = record.pop("cookies")
-        deleted: dict[str, str] = record.pop("deleted")
-        await self.tickets.put(_receipt_key(ticket), json.dumps(record), self.lifetime)
-        return [
-            cookie
-            for name, cookie in cookies.items()
-            if name not in deleted or held.get(name, deleted[name]) == deleted[name]
-        ]
+        known: dict[str, list[str]] = record.pop("known")
+        stale = {name for name in cookies if _digest(held.get(name)) not in known[name]}
+        if stale:
+            logger.warning(
+                "Not set, as the browser was given another value elsewhere while the event ran "
+                "or its cookies were on their way: %s. The tab goes on with the browser's.",
+                ", ".join(sorted(stale)),
+            )
+            connection = self._connections.get(record["connection"])
+            if connection is not None and self._is_current(connection, ticket):
+                connection.follow((name, held.get(name), "/") for name in stale)
+        receipt = json.dumps({**record, "is_stale": bool(stale)})
+        await self.tickets.put(_receipt_key(ticket), receipt, self.lifetime)
+        return [cookie for name, cookie in cookies.items() if name not in stale]
 
     async def _confirm(
         self, ticket: str, browsers: set[str], held: dict[str, str]
@@ -297,9 +307,9 @@ class CookieHandoff:
             return None
         connection = self._connections.get(record["connection"])
         if connection is not None:
-            self._settle(connection, ticket, held, browsers)
+            self._settle(connection, ticket, held, browsers, is_stale=record["is_stale"])
         elif self.tickets.shared:
-            receipt = json.dumps([held, sorted(browsers)])
+            receipt = json.dumps([held, sorted(browsers), record["is_stale"]])
             await self.tickets.put(_held_key(ticket), receipt, self.lifetime)
         self._tell_other_sockets(browsers, held)
         return []
@@ -326,16 +336,21 @@ class CookieHandoff:
         ticket: str,
         held: Mapping[str, str],
         browsers: Iterable[str],
+        *,
+        is_stale: bool,
     ) -> None:
-        pending = self._pending.get(connection)
-        if pending is None or pending.ticket != ticket:
+        if not self._is_current(connection, ticket):
             return  # A newer ticket is on its way; its receipt is the one that counts.
         del self._pending[connection]
         connection.replace_cookies(held)
         if self.on_settled is not None:
             self.on_settled(connection, browsers)
-        if self._reconnect:
+        if self._reconnect or is_stale:  # What the page shows may be of a session that is not its.
             connection.close()
+
+    def _is_current(self, connection: Connection, ticket: str) -> bool:
+        pending = self._pending.get(connection)
+        return pending is not None and pending.ticket == ticket
 
     def _tell_other_sockets(self, browsers: set[str], held: Mapping[str, str]) -> None:
         """Update the browser's other tabs, and a tab whose socket is a new one meanwhile."""
@@ -353,13 +368,12 @@ class CookieHandoff:
         deadline = time.monotonic() + 2 * self.lifetime
         while time.monotonic() < deadline:
             await asyncio.sleep(_POLL)
-            pending = self._pending.get(connection)
-            if pending is None or pending.ticket != ticket or connection.closed:
+            if not self._is_current(connection, ticket) or connection.closed:
                 return
             receipt = await self.tickets.get(_held_key(ticket))
             if receipt is not None:
-                held, browsers = json.loads(receipt)
-                self._settle(connection, ticket, held, browsers)
+                held, browsers, is_stale = json.loads(receipt)
+                self._settle(connection, ticket, held, browsers, is_stale=is_stale)
                 await self.tickets.delete(_held_key(ticket))
                 return
 
@@ -369,25 +383,32 @@ _EMPTIED = 8
 goes, so that nobody's events crowd others' tickets out of the store."""
 
 
+_KNOWN = 32
+"""Values of a pending cookie that its browser may have by our doing, the newest first."""
+
+
 class _Pending:
     """The cookies of one connection that its browser has not confirmed, and their ticket."""
 
-    __slots__ = ("cookies", "deleted", "emptied", "lock", "offered", "ticket")
+    __slots__ = ("cookies", "emptied", "known", "lock", "offered", "ticket")
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
-        self.deleted: dict[str, str] = {}
+        self.known: dict[str, list[str]] = {}
         self.lock = asyncio.Lock()
         self.offered = time.monotonic()
         self.ticket = ""
         self.emptied: deque[str] = deque()
 
-    def add(self, cookies: Mapping[str, str], deleted: Mapping[str, str]) -> None:
+    def add(self, cookies: Mapping[str, str], before: Mapping[str, Collection[str | None]]) -> None:
+        """Take more cookies; ``known`` is all that the browser can have of each by our doing."""
         merged = {**self.cookies, **cookies}
         _check_cookies(merged.values())
         self.cookies = merged
-        kept = {name: value for name, value in self.deleted.items() if name not in cookies}
-        self.deleted = {**kept, **deleted}
+        for name, cookie in cookies.items():
+            own = parse_set_cookie(cookie.encode())[1]
+            values = [*map(_digest, before[name]), _digest(own), *self.known.get(name, ())]
+            self.known[name] = list(dict.fromkeys(values))[:_KNOWN]
         self.offered = time.monotonic()
 
     def is_overdue(self, lifetime: float) -> bool:
@@ -426,6 +447,10 @@ def _ticket(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
 def _key(ticket: str) -> str:
     # Who reads the store cannot redeem what is in it.
     return hashlib.sha256(ticket.encode()).hexdigest()
+
+
+def _digest(value: str | None) -> str:
+    return "" if value is None else hashlib.sha256(value.encode()).hexdigest()[:32]
 
 
 def _receipt_key(ticket: str) -> str:

@@ -57,7 +57,11 @@ class Handoff(Protocol):
     def is_due(self, connection: Connection, /) -> bool: ...
 
     async def offer(
-        self, connection: Connection, cookies: Mapping[str, str], deleted: Mapping[str, str], /
+        self,
+        connection: Connection,
+        cookies: Mapping[str, str],
+        before: Mapping[str, Sequence[str | None]],
+        /,
     ) -> str | None: ...
 
     def script(self, ticket: str, /) -> str: ...
@@ -221,6 +225,7 @@ class _Passage:
         self._bridge = bridge
         self._process = process
         self._binding: Binding | None = None
+        self._jars: tuple[Mapping[str, str], ...] = ()
         self._handler_ran = False
         self._handler_raised = False
         self._guard_refused = False
@@ -256,6 +261,8 @@ class _Passage:
             return self._turned_away()
         view = self._admit if event.background else self._handle
         revoker, connection = bridge.revoker, request.reflex_event.connection
+        if connection is not None:
+            self._jars = (connection.held, connection.cookies)
         with revoker.running(connection) if revoker is not None else nullcontext():
             outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
             return await self._conclude(request, outcome)
@@ -462,12 +469,12 @@ class _Passage:
         connection, handoff = request.reflex_event.connection, self._bridge.handoff
         if connection is None:
             return then
-        deleted = keep_cookies(connection, response)
-        if handoff is None or not (response.cookies or handoff.is_due(connection)):
+        before = keep_cookies(connection, response, self._jars)
+        if handoff is None or not (before or handoff.is_due(connection)):
             return then
-        cookies = {name: morsel.OutputString() for name, morsel in response.cookies.items()}
+        cookies = {name: response.cookies[name].OutputString() for name in before}
         try:
-            ticket = await handoff.offer(connection, cookies, deleted)
+            ticket = await handoff.offer(connection, cookies, before)
         except ValueError as error:
             logger.warning("Cookies do not reach the browser: %s", error)
             return then
@@ -494,23 +501,29 @@ class _Passage:
         return list(self._bridge.refuse(refusal) or ())
 
 
-def keep_cookies(connection: Connection, response: HttpResponseBase) -> dict[str, str]:
+def keep_cookies(
+    connection: Connection, response: HttpResponseBase, jars: Sequence[Mapping[str, str]] = ()
+) -> dict[str, list[str | None]]:
     """Put what ``response`` sets into the connection's jar, as a browser would into its own.
 
-    Returns the cookies that were deleted, with the values they had.
+    ``jars`` are what the browser may have held when the event began. A cookie that it was given
+    elsewhere since then stays. Returns, for each of the others, what it was in ``jars``.
     """
-    before, deleted = connection.cookies, dict[str, str]()
+    before = dict[str, list[str | None]]()
     for name, morsel in response.cookies.items():
-        _, value, _ = parse_set_cookie(morsel.OutputString().encode())
-        if value is None:
-            deleted[name] = before.get(name, "")
+        values = [jar.get(name) for jar in jars or (connection.held,)]
+        if connection.held.get(name) not in values:
+            logger.warning("Not set: the browser was given another %s while the event ran.", name)
+            continue
+        before[name] = values
+        if parse_set_cookie(morsel.OutputString().encode())[1] is None:
             connection.delete_cookie(name)
             continue
         try:
             connection.set_cookie(name, morsel.coded_value)
         except ValueError as error:
             logger.warning("The cookie %s reaches no later event: %s", name, error)
-    return deleted
+    return before
 
 
 def _warn_of_former_call() -> None:

@@ -474,6 +474,95 @@ class TestConfirming:
             assert dict(fresh.cookies) == {"sessionid": "new"}
 
 
+class TestWhatABrowserGotElsewhere:
+    """A hand-off sets no cookie of which the browser has got another value meanwhile."""
+
+    @pytest.mark.parametrize("cookie", ["sessionid=new; Path=/", "sessionid=; Path=/; Max-Age=0"])
+    @pytest.mark.parametrize(
+        ("handshake", "browser", "is_kept"),
+        [
+            ({}, "", False),
+            ({}, "sessionid=other", True),
+            ({"sessionid": "old"}, "sessionid=old", False),
+            ({"sessionid": "old"}, "sessionid=other", True),
+            ({"sessionid": "old", "lang": "de"}, "sessionid=old; lang=fr; tz=UTC", False),
+        ],
+    )
+    async def test_it_keeps(
+        self,
+        handoff: CookieHandoff,
+        registry: ConnectionRegistry,
+        caplog: pytest.LogCaptureFixture,
+        cookie: str,
+        handshake: dict[str, str],
+        browser: str,
+        is_kept: bool,
+    ) -> None:
+        with registry.open(cookies=handshake) as connection:
+            connection.set_cookie("sessionid", "new")
+            ticket = await handoff.offer(connection, {"sessionid": cookie, "a": "a=1"})
+            answer = await ask(handoff, "POST", ticket, f"{connection.browser}; {browser}")
+            assert answer.cookies == (["a=1"] if is_kept else [cookie, "a=1"])
+            assert connection.cookies["sessionid"] == ("other" if is_kept else "new")
+            assert ("Not set" in caplog.text) is is_kept
+            assert "other" not in caplog.text.replace("another", "")
+            shown = f"{connection.browser}; {browser or 'sessionid=new'}"
+            assert (await ask(handoff, "PUT", ticket, shown)).status == 204
+            assert connection.closed is is_kept
+            assert f"sessionid={connection.cookies['sessionid']}" in shown
+
+    async def test_what_a_browser_lost_elsewhere_does_not_come_back(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        with registry.open(cookies={"sessionid": "old"}) as connection:
+            ticket = await handoff.offer(connection, {"sessionid": "sessionid=old; Max-Age=60"})
+            assert (await ask(handoff, "POST", ticket, connection.browser)).cookies == []
+            assert dict(connection.cookies) == {}
+
+    async def test_what_it_has_set_itself_and_not_heard_of_yet_is_no_obstacle(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        with registry.open(cookies={"sessionid": "old"}) as connection:
+            for number in range(100):
+                cookie = f"sessionid=s{number}"
+                ticket = await handoff.offer(connection, {"sessionid": cookie})
+                connection.set_cookie("sessionid", f"s{number}")
+                if number in (0, 25, 99):
+                    before = {0: "old", 25: "s0", 99: "old"}[number]
+                    shown = f"{connection.browser}; sessionid={before}"
+                    answer = await ask(handoff, "POST", ticket, shown)
+                    assert answer.cookies == [cookie]
+
+    async def test_of_an_earlier_event_is_not_offered_over_it_again(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        with registry.open() as connection:
+            await handoff.offer(connection, {"sessionid": "sessionid=begun"})
+            connection.follow([("sessionid", "of-a-view", "/")])
+            ticket = await handoff.offer(connection, {"a": "a=1"})
+            shown = f"{connection.browser}; sessionid=of-a-view"
+            assert (await ask(handoff, "POST", ticket, shown)).cookies == ["a=1"]
+
+    async def test_a_login_that_begins_with_it_replaces_it(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        with registry.open() as connection:
+            await handoff.offer(connection, {"sessionid": "sessionid=begun"})
+            connection.follow([("sessionid", "of-a-view", "/")])
+            ticket = await handoff.offer(connection, LOGIN)
+            shown = f"{connection.browser}; sessionid=of-a-view"
+            assert (await ask(handoff, "POST", ticket, shown)).cookies == list(LOGIN.values())
+
+    async def test_while_a_long_event_ran_counts(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        with registry.open(cookies={"sessionid": "old"}) as connection:
+            connection.follow([("sessionid", "of-a-view", "/")])
+            ticket = await handoff.offer(connection, LOGIN, {"sessionid": ["old"]})
+            shown = f"{connection.browser}; sessionid=of-a-view"
+            assert (await ask(handoff, "POST", ticket, shown)).cookies == []
+
+
 class TestOffering:
     async def test_nothing_to_offer_is_no_ticket(
         self, handoff: CookieHandoff, connection: Connection
@@ -773,6 +862,18 @@ class TestTwoWorkers:
             assert told == [(connection, [browser])]
             assert len(issuer._pending) == 0
             await eventually(lambda: not issuer._watchers)
+
+    async def test_a_session_of_another_is_kept_and_the_tab_comes_back_with_it(
+        self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
+    ) -> None:
+        (registry, issuer), (_, redeemer) = workers
+        with registry.open() as connection:
+            ticket, browser = await offered(issuer, connection)
+            shown = f"{browser}; sessionid=of-a-view"
+            assert (await ask(redeemer, "POST", ticket, shown)).cookies == []
+            assert (await ask(redeemer, "PUT", ticket, shown)).status == 204
+            await eventually(lambda: connection.closed)
+            assert dict(connection.cookies) == {"sessionid": "of-a-view"}
 
     async def test_a_receipt_taken_by_another_after_a_newer_ticket_does_not_count(
         self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.browser.balancer import SOCKET, Balancer
-from tests.browser.running import NOBODY, Club, Guest, Tab, run_workers
+from tests.browser.running import NOBODY, Club, Guest, Tab, run_workers, wait_for
 from tests.browser.test_tabs import change_password, check_that_it_follows
 
 Arrive = Callable[[Club], Guest]
@@ -81,6 +81,35 @@ def test_ticket_of_one_worker_is_redeemed_at_the_other(workers: Workers, arrive:
         second = workers.open(guest, "/", worker=worker)
         second.shows("ada")
         second.acts_as("ada")
+
+
+def test_what_the_browser_got_elsewhere_is_not_replaced_by_a_hand_off(
+    workers: Workers, arrive: Arrive
+) -> None:
+    guest = arrive(workers.club)
+    tab = workers.open(guest, "/", worker=0)
+    workers.balancer.choose = lambda _method, path: int(path == "/basket/")
+    # The page's own hand-off, of the CSRF token, would tell of what comes now.
+    tab.page.wait_for_function("window.rxbridgeHandoff")
+    tab.page.evaluate("window.rxbridgeHandoff")
+    tab.page.evaluate("fetch('/basket/')")
+    session = wait_for(lambda: guest.session)
+    tab.page.evaluate("document.cookie = 'tz=Asia/Tokyo; Path=/'")
+    # The event knows of neither, and begins a session of its own.
+    with tab.page.expect_response("**/_cookies") as redeemed:
+        tab.page.get_by_test_id("keep").click()
+    assert redeemed.value.status == 204
+    assert workers.served("GET", "/basket/") == [1]
+    tab.click_for("recall", "kept", "nothing")
+    assert guest.session == session
+    assert guest.cookie("tz") is not None
+    tab.page.get_by_test_id("keep").click()
+    tab.click_for("recall", "kept", "a cart")
+    assert tab.page.evaluate("fetch('/basket/').then((answer) => answer.json())") == {
+        "basket": "lamp",
+        "kept": "a cart",
+    }
+    assert guest.session == session
 
 
 def test_login_is_seen_in_a_tab_of_the_other_worker(workers: Workers, arrive: Arrive) -> None:

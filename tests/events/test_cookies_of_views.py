@@ -8,9 +8,11 @@ from django.core.asgi import get_asgi_application
 from django.http import HttpResponse, JsonResponse
 from django.urls import path
 
-from rxbridge.asgi import ConnectionRegistry
+from rxbridge.asgi import ConnectionRegistry, CookieHandoff
 from rxbridge.asgi.connections import BROWSER_COOKIE, parse_set_cookie
+from rxbridge.asgi.cookies import TICKET_HEADER
 from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
+from rxbridge.events.bridge import keep_cookies
 
 PAST = "Thu, 01 Jan 1970 00:00:00 GMT"
 BROWSER = f"{BROWSER_COOKIE}0a={'a' * 32}"
@@ -147,6 +149,28 @@ async def test_open_sockets_are_looked_through_only_for_an_answer_that_sets_cook
     assert looked == [True]
 
 
+async def test_held_is_what_the_browser_has_and_not_what_events_have_set(connections, tab):
+    tab.set_cookie("session", "of-an-event")
+    tab.delete_cookie("kept")
+    assert tab.held == {"kept": "1", "tz": "UTC"}
+    app = answering("session=of-a-view; Path=/", "tz=Asia/Tokyo", f"kept=; expires={PAST}")
+    await get(connections.introduce(app))
+    assert tab.cookies == tab.held == {"session": "of-a-view", "tz": "Asia/Tokyo"}
+    tab.replace_cookies({"a": "1"})
+    assert tab.held == {"a": "1"}
+
+
+async def hand_over(handoff, ticket, cookies):
+    """Do what the page of a browser does with a ticket; return what it was given."""
+    transport = httpx.ASGITransport(handoff)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        said = {"origin": "http://testserver", TICKET_HEADER: ticket, "cookie": cookies}
+        redeemed = await client.post(handoff.path, headers=said)
+        assert redeemed.status_code == 204
+        assert (await client.put(handoff.path, headers=said)).status_code == 204
+    return redeemed.headers.get_list("set-cookie")
+
+
 class TestSessionOfAView:
     """A real view and the real chain of an event, with one session between them."""
 
@@ -162,8 +186,10 @@ class TestSessionOfAView:
         )
         factory = SyntheticRequestFactory(connections)
 
-        async def count(tab):
+        async def count(tab, meanwhile=None):
             async def view(request):
+                if meanwhile is not None:
+                    await meanwhile
                 request.session["n"] = request.session.get("n", 0) + 1
                 return JsonResponse(dict(request.session))
 
@@ -190,3 +216,28 @@ class TestSessionOfAView:
         await get(django, "/leave/", browser=f"{BROWSER}; {session}")
         assert settings.SESSION_COOKIE_NAME not in tab.cookies
         assert (await count(tab)).content == b'{"n": 1}'
+
+    async def test_one_of_another_worker_is_not_replaced_and_the_tab_has_it_next(
+        self, django, count, connections, tab, caplog
+    ):
+        handoff = CookieHandoff(connections)
+        elsewhere = ConnectionRegistry().introduce(get_asgi_application())
+        answer = await get(elsewhere, "/basket/")
+        name, session = settings.SESSION_COOKIE_NAME, answer.cookies[settings.SESSION_COOKIE_NAME]
+        response = await count(tab)
+        before = keep_cookies(tab, response)
+        offered = {name: response.cookies[name].OutputString(), "seen": "seen=1"}
+        ticket = await handoff.offer(tab, offered, before)
+        assert await hand_over(handoff, ticket, f"{BROWSER}; {name}={session}") == ["seen=1"]
+        assert "sessionid" in caplog.text
+        assert session not in caplog.text
+        assert tab.cookies[name] == session
+        assert tab.closed
+        assert (await count(tab)).content == b'{"basket": "lamp", "n": 1}'
+
+    async def test_one_begun_while_an_event_ran_is_not_replaced(self, django, count, tab, caplog):
+        jars = (tab.held, tab.cookies)
+        response = await count(tab, meanwhile=get(django, "/basket/"))
+        assert keep_cookies(tab, response, jars) == {}
+        assert "sessionid" in caplog.text
+        assert (await count(tab)).content == b'{"basket": "lamp", "n": 1}'

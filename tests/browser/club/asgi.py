@@ -35,7 +35,7 @@ async def disconnect(scope, receive, send):
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
-    | dict.fromkeys(["/admin", "/static"], django)
+    | dict.fromkeys(["/admin", "/basket", "/static"], django)
     | {handoff.path: handoff, "/disconnect": disconnect},
     default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=LifespanGroup(revoker.lifespan, reflex),
