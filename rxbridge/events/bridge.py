@@ -235,12 +235,13 @@ class _Passage:
     async def go(self) -> StateUpdate | None:
         process, bridge = self._process, self._bridge
         bridge.binder.bind(None)
-        if process.kind is Kind.INTERNAL or (process.kind is Kind.PAGE and process.is_chained):
-            # It shows what the event it follows has made; so it is that event's user still.
-            bridge.binder.bind(process.enqueuing_binding)
-            return None
         event = process.description
-        if not bridge.bridges(event):
+        if process.kind is Kind.PAGE and process.is_chained:
+            # It shows what the event it follows has made: to nobody, where that was refused.
+            is_bridged = process.enqueuing_binding is not None
+        else:
+            is_bridged = bridge.bridges(event)
+        if not is_bridged:
             return None
         try:
             request = bridge.requests.build(event)
@@ -348,14 +349,15 @@ class _Passage:
     def _as_view(self, method: Callable[..., Any]) -> Callable[..., Any]:
         """Return the view the chain sees: the handler by name and attributes.
 
-        A page is shown to anyone; what it loads are handlers, each refused or not.
+        A page is shown to anyone, and may report an error; what it loads are handlers, each
+        refused or not.
         """
 
         async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:
             return await method(request, payload)  # type: ignore[no-any-return]
 
         functools.update_wrapper(view, self._process.description.handler)
-        if self._process.kind is Kind.PAGE:
+        if self._process.kind in (Kind.PAGE, Kind.REPORT):
             view.login_required = False  # type: ignore[attr-defined]
         return view
 

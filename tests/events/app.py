@@ -17,6 +17,7 @@ from django.contrib.auth import alogin, alogout
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 from django.utils.translation import get_language
 
 from rxbridge.asgi import ConnectionRegistry
@@ -362,6 +363,14 @@ class Shown(AppState, rx.State):
     @rx.var(cache=False)
     def greeting(self) -> str:
         return f"Hello {self.user.get_username() or 'nobody'}"
+
+
+class Placed(rx.State):
+    """What a page computes of what middleware keeps beside the request."""
+
+    @rx.var(cache=False)
+    def zone(self) -> str:
+        return timezone.get_current_timezone_name()
 
 
 def bridge(*middleware: Any, **options: Any) -> EventBridge:

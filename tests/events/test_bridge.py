@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpResponse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
+from reflex.state import FrontendEventExceptionState
 
 from rxbridge.errors import PoolExhausted
 from rxbridge.events import (
@@ -34,6 +35,7 @@ from tests.events.app import (
     connections,
     journal,
     recorder,
+    thread_local,
     unbridged,
 )
 
@@ -72,6 +74,20 @@ def dawdling(way_out):
 
     factory.async_capable, factory.sync_capable = True, False
     return factory
+
+
+def in_tokyo(get_response):
+    """A middleware that keeps what it found out in a context variable, and in the thread."""
+
+    def middleware(request):
+        with timezone.override("Asia/Tokyo"):
+            thread_local.tenant = "acme"
+            try:
+                return get_response(request)
+            finally:
+                del thread_local.tenant
+
+    return middleware
 
 
 def session_of(user):
@@ -854,6 +870,39 @@ class TestComputedVars:
                 fired = await tab.load("/")
         assert set(sent(fired, "greeting")) == {"Hello nobody"}
         assert Shown is not None
+
+    async def test_each_delta_of_a_page_load_is_computed_inside_the_chain(self):
+        with bridged(in_tokyo):
+            async with EventClient(app) as tab:
+                for open_page in (tab.load, tab.navigate):
+                    fired = await open_page("/members")
+                    assert set(sent(fired, "zone")) <= {"Asia/Tokyo"}
+                    assert fired.vars["is_hydrated"] is True
+
+    async def test_page_that_reports_an_error_is_shown_its_own_users_values(self, ada):
+        report = FrontendEventExceptionState.handle_frontend_exception
+        with bridged(in_tokyo):
+            async with EventClient(app, user=ada) as tab:
+                await tab.load("/")
+                fired = await tab.fire(report, info="a test", component_stack="")
+        assert set(sent(fired, "greeting")) <= {"Hello ada"}
+        assert set(sent(fired, "zone")) <= {"Asia/Tokyo"}
+
+    async def test_visitor_may_report_an_error_behind_login_required_middleware(self):
+        report = FrontendEventExceptionState.handle_frontend_exception
+        with bridged("django.contrib.auth.middleware.LoginRequiredMiddleware"):
+            async with EventClient(app) as tab:
+                fired = await tab.fire(report, info="a test", component_stack="")
+        assert fired.redirect is None
+
+    async def test_page_whose_chain_refuses_it_halfway_is_shown_to_nobody(self, ada):
+        with bridged(refusing(HttpResponse(status=429))):
+            async with EventClient(app, user=ada) as tab:
+                fired = await tab.load("/members")
+        assert fired.vars["is_hydrated"] is True
+        assert sent(fired, "greeting")[-1] == "Hello nobody"
+        assert (fired.vars["username"], journal) == ("", [])
+        assert set(fired.toasts) == {TOASTS[429]}
 
 
 class TestRegistry:

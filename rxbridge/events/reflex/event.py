@@ -63,7 +63,7 @@ class Kind(Enum):
     HANDLER = "a handler of the application's own"
     BACKGROUND = "a background task of the application's own"
     PAGE = "Reflex's own event that shows a page"
-    INTERNAL = "Reflex's own event that needs no user"
+    REPORT = "Reflex's own event by which a page reports an error"
 
 
 @functools.cache
@@ -76,15 +76,14 @@ def _page_handlers() -> frozenset[str]:
     return (
         _hydrating_handlers()
         | _names((OnLoadInternalState,), "on_load_internal")
+        | _names((State, OnLoadInternalState), "set_is_hydrated")
         | _names((UpdateVarsInternalState,), "update_vars_internal")
     )
 
 
 @functools.cache
-def _internal_handlers() -> frozenset[str]:
-    return _names((State, OnLoadInternalState), "set_is_hydrated") | _names(
-        (FrontendEventExceptionState,), "handle_frontend_exception"
-    )
+def _report_handlers() -> frozenset[str]:
+    return _names((FrontendEventExceptionState,), "handle_frontend_exception")
 
 
 def _names(states: tuple[type[BaseState], ...], *handlers: str) -> frozenset[str]:
@@ -116,8 +115,8 @@ class EventInProcess:
         """What this event is to the bridge."""
         if self._event.name in _page_handlers():
             return Kind.PAGE
-        if self._event.name in _internal_handlers():
-            return Kind.INTERNAL
+        if self._event.name in _report_handlers():
+            return Kind.REPORT
         return Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
 
     @property
@@ -261,7 +260,7 @@ class EventInProcess:
         if request is not None:
             name = self._event.name
             request.loads_page = name in _hydrating_handlers()
-            request.shows_page = self._shows_page
+            request.shows_page = request.loads_page or (self._shows_page and not self.is_chained)
         self._request, self._user = request, getattr(request, "user", None)
         if self._mirrors is None:
             states = tuple(RegistrationContext.get().base_states.values())
