@@ -5,12 +5,12 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from email.utils import mktime_tz, parsedate_tz
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from weakref import WeakValueDictionary
 
 from rxbridge.asgi._refusal import refuse
@@ -44,6 +44,8 @@ _MAX_BROWSERS = 8
 _CLOSE_TIMEOUT = 5.0
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+SameSite = Literal["Lax", "Strict", "None"]
 
 SetCookie = tuple[str, str | None, str]
 """The name of a cookie, its value or ``None`` where it is deleted, and its path."""
@@ -233,15 +235,24 @@ class ConnectionRegistry:
 
     A browser that opens a socket is given a cookie that it is known by when it redeems a ticket
     of ``CookieHandoff``; ``browser_cookie=False`` leaves that out. See ``introduce`` for servers
-    that cannot set a cookie there.
+    that cannot set a cookie there. ``browser_cookie_samesite="None"`` is for pages in a frame of
+    another site, over https; ``browser_cookie_partitioned`` gives each such site its own.
 
     Holds one process's connections. An open socket is held by the registry; afterwards ``get``
     finds its connection only as long as something else, such as a queued event, holds it.
     """
 
-    def __init__(self, *, keep_cookies: bool = False, browser_cookie: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        keep_cookies: bool = False,
+        browser_cookie: bool = True,
+        browser_cookie_samesite: SameSite = "Lax",
+        browser_cookie_partitioned: bool = False,
+    ) -> None:
         self._keep_cookies = keep_cookies
         self.browser_cookie = browser_cookie
+        self._attributes = _attributes(browser_cookie_samesite, browser_cookie_partitioned)
         self._open: dict[str, Connection] = {}
         self._known: WeakValueDictionary[str, Connection] = WeakValueDictionary()
 
@@ -286,12 +297,14 @@ class ConnectionRegistry:
         """Return what gives a new browser its cookie, or takes surplus ones back."""
         browsers = _browsers(scope)
         if not browsers:
-            return [_introduction(scope.get("scheme", "http"), lowered(scope["headers"]))[1]]
+            headers = lowered(scope["headers"])
+            return [_introduction(scope.get("scheme", "http"), headers, self._attributes)[1]]
         if len(browsers) <= _MAX_BROWSERS:
             return []
         in_use = {connection.browser for connection in self}
         surplus = sorted(browsers)[_MAX_BROWSERS:]
-        return [_farewell(browser) for browser in surplus if browser not in in_use]
+        gone = [browser for browser in surplus if browser not in in_use]
+        return [_farewell(browser, self._attributes) for browser in gone]
 
     def _following(self, scope: Scope, send: Send) -> Send:
         """Return a ``send`` that puts what an answer sets into its browser's jars."""
@@ -361,7 +374,9 @@ class ConnectionRegistry:
             connection.set_cookie(name, value)
         connection.replace_cookies(connection.cookies)
         if self.browser_cookie and connection.browser is None:
-            connection.browser, _ = _introduction(connection.scheme, connection.headers)
+            connection.browser, _ = _introduction(
+                connection.scheme, connection.headers, self._attributes
+            )
         with self._holding(connection):
             yield connection
 
@@ -380,7 +395,7 @@ class ConnectionRegistry:
         socket = _Socket(scope, receive, send, on_end=self._forget)
         connection = socket.connection
         if self.browser_cookie and connection.browser is None:
-            socket.introduce()
+            socket.introduce(self._attributes)
         with self._holding(connection), _current(connection):
             try:
                 await app(self._named(scope, connection), socket.receive, socket.send)
@@ -434,11 +449,11 @@ class _Socket:
         self._farewell: asyncio.Task[None] | None = None
         self._introduction: bytes | None = None
 
-    def introduce(self) -> None:
+    def introduce(self, attributes: Sequence[str]) -> None:
         """Have the browser set the cookie it will be known by, as the socket is accepted."""
         connection = self.connection
         connection.browser, self._introduction = _introduction(
-            connection.scheme, connection.headers
+            connection.scheme, connection.headers, attributes
         )
 
     async def receive(self) -> Message:
@@ -554,22 +569,37 @@ def _names_browser(name: str) -> bool:
     return name.removeprefix(_HOST_PREFIX).startswith(BROWSER_COOKIE)
 
 
-def _introduction(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, bytes]:
+def _attributes(same_site: SameSite, partitioned: bool) -> tuple[str, str]:
+    """Return what the cookie that a browser is known by is set with over http, and over TLS."""
+    if same_site not in get_args(SameSite):
+        msg = f"browser_cookie_samesite={same_site!r}: write 'Lax', 'Strict' or 'None'."
+        raise ValueError(msg)
+    if partitioned and same_site != "None":
+        msg = "browser_cookie_partitioned is for frames: write browser_cookie_samesite='None' too."
+        raise ValueError(msg)
+    # No browser takes SameSite=None or Partitioned without Secure.
+    plain = "SameSite=Lax" if same_site == "None" else f"SameSite={same_site}"
+    return plain, f"SameSite={same_site}; Secure{'; Partitioned' if partitioned else ''}"
+
+
+def _introduction(
+    scheme: str, headers: Iterable[tuple[bytes, bytes]], attributes: Sequence[str]
+) -> tuple[str, bytes]:
     """Make up a cookie to know a browser by; return it and its ``Set-Cookie`` value.
 
     A new visitor's two tabs are given two, of different names: neither replaces the other's.
     """
     secure = _is_secure(scheme, headers)
-    prefix, suffix = (_HOST_PREFIX, "; Secure") if secure else ("", "")
+    prefix = _HOST_PREFIX if secure else ""
     browser = f"{prefix}{BROWSER_COOKIE}{secrets.token_hex(4)}={secrets.token_urlsafe(24)}"
-    return browser, f"{browser}; Path=/; HttpOnly; SameSite=Lax{suffix}".encode("ascii")
+    return browser, f"{browser}; Path=/; HttpOnly; {attributes[secure]}".encode("ascii")
 
 
-def _farewell(browser: str) -> bytes:
+def _farewell(browser: str, attributes: Sequence[str]) -> bytes:
     """Return the ``Set-Cookie`` value that deletes a cookie to know a browser by."""
     name = browser.partition("=")[0]
-    suffix = "; Secure" if name.startswith(_HOST_PREFIX) else ""
-    return f"{name}=; Path=/; Max-Age=0{suffix}".encode("ascii")
+    own = attributes[name.startswith(_HOST_PREFIX)]
+    return f"{name}=; Path=/; Max-Age=0; {own}".encode("ascii")
 
 
 def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -324,8 +324,11 @@ class CookieHandoff:
             if not browsers:
                 logger.warning(
                     "A ticket was shown by a browser without the cookie it is known by. If that "
-                    "goes on, the server drops the headers of websocket.accept, as granian does: "
-                    "wrap the app of the pages with ConnectionRegistry.introduce()."
+                    "goes on: in a frame of another site, browsers send none but with "
+                    "ConnectionRegistry(browser_cookie_samesite='None') over https, and some "
+                    "only with browser_cookie_partitioned=True. Elsewhere, the server drops the "
+                    "headers of websocket.accept, as granian does: wrap the app of the pages "
+                    "with ConnectionRegistry.introduce()."
                 )
             return None
         return record if await self.tickets.delete(key) else None

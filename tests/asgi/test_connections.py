@@ -24,6 +24,7 @@ from rxbridge.asgi.connections import (
     MAX_HEADER_BYTES,
     Connection,
     ConnectionRegistry,
+    SameSite,
     current_connection,
 )
 from tests.servers import KINDS, Kind, run_server
@@ -361,6 +362,51 @@ class TestBrowsers:
         assert cookie.endswith(ending)
         assert cookie.startswith(b"__Host-" * secure + b"rxbridge_browser_")
         assert cookie not in await introduction(headers, scheme=scheme)
+
+    @pytest.mark.parametrize(
+        ("same_site", "partitioned", "plain", "secure"),
+        [
+            ("Strict", False, "SameSite=Strict", "SameSite=Strict; Secure"),
+            ("None", False, "SameSite=Lax", "SameSite=None; Secure"),
+            ("None", True, "SameSite=Lax", "SameSite=None; Secure; Partitioned"),
+        ],
+    )
+    async def test_its_attributes_are_the_applications_to_choose(
+        self, same_site: SameSite, partitioned: bool, plain: str, secure: str
+    ) -> None:
+        registry = ConnectionRegistry(
+            browser_cookie_samesite=same_site, browser_cookie_partitioned=partitioned
+        )
+        for scheme, attributes in (("ws", plain), ("wss", secure)):
+            wrapped = registry.wrap(Echo())
+            async with serving(wrapped, scope_of([], scheme=scheme)) as (peer, _):
+                (cookie,) = header_values(peer.sent[0], b"set-cookie")
+            assert cookie.decode().endswith(f"; Path=/; HttpOnly; {attributes}")
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+
+        for prefix, attributes in (("", plain), ("__Host-", secure)):
+            shown = "; ".join(f"{prefix}rxbridge_browser_{n}={'v' * 32}" for n in range(9))
+            headers = [(b"accept", b"text/html"), (b"cookie", shown.encode())]
+            peer = Peer()
+            scope = scope_of(headers, "http", method="GET")
+            await registry.introduce(app)(scope, peer.receive, peer.send)
+            (gone,) = header_values(peer.sent[0], b"set-cookie")
+            assert gone.decode().endswith(f"_8=; Path=/; Max-Age=0; {attributes}")
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"browser_cookie_samesite": "none"}, "write 'Lax', 'Strict' or 'None'"),
+            ({"browser_cookie_partitioned": True}, "browser_cookie_samesite='None' too"),
+        ],
+    )
+    def test_attributes_no_browser_knows_are_an_error(
+        self, options: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            ConnectionRegistry(**options)
 
     @pytest.mark.parametrize("cookie", [BROWSER, HOST_BROWSER])
     async def test_a_known_one_is_given_none(self, cookie: str) -> None:

@@ -206,6 +206,7 @@ class TestRedeeming:
         assert not caplog.records
         await ask(handoff, "POST", ticket, "sessionid=x")
         assert "introduce()" in caplog.text
+        assert "browser_cookie_samesite='None'" in caplog.text
         assert ticket not in caplog.text
         assert browser not in caplog.text
 
@@ -976,7 +977,10 @@ async def page_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 _REDIS = os.environ.get("RXBRIDGE_TEST_REDIS")
-served = ConnectionRegistry()
+served = ConnectionRegistry(
+    browser_cookie_samesite="None" if "RXBRIDGE_TEST_FRAMED" in os.environ else "Lax",
+    browser_cookie_partitioned="RXBRIDGE_TEST_FRAMED" in os.environ,
+)
 served_handoff = CookieHandoff(
     served, tickets=CacheTickets(RedisCache(_REDIS, {})) if _REDIS else None
 )
@@ -1207,15 +1211,50 @@ async def test_in_a_browser_a_failure_is_false_and_does_not_stop_what_follows() 
             assert await page.evaluate("jar()") == {"a": "1", "b": "2"}
 
 
-@pytest.mark.server
-@pytest.mark.browser
-async def test_in_a_browser_over_tls_secure_cookies_and_the_host_prefix(tmp_path: Path) -> None:
+@pytest.fixture
+def tls(tmp_path: Path) -> list[str]:
+    """What uvicorn serves https with."""
     key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     subject = ["-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate]
-    await asyncio.to_thread(subprocess.run, [*make.split(), *subject], check=True)
-    args = ["--ssl-keyfile", key, "--ssl-certfile", certificate]
-    with run_server("uvicorn", TARGET, args=args) as server:
+    subprocess.run([*make.split(), *subject], check=True)
+    return ["--ssl-keyfile", key, "--ssl-certfile", certificate]
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@pytest.mark.parametrize("is_framed", [True, False], ids=["SameSite=None", "Lax"])
+async def test_in_a_browser_cookies_of_a_frame_of_another_site(
+    tls: list[str], is_framed: bool
+) -> None:
+    env = {"RXBRIDGE_TEST_FRAMED": "1"} if is_framed else {}
+    with run_server("uvicorn", TARGET, args=tls, env=env) as server:
+        async with chromium() as browser:
+            context = await browser.new_context(ignore_https_errors=True)
+            page = await context.new_page()
+            url = server.url.replace("http", "https")
+            await page.goto(url.replace("127.0.0.1", "localhost"))
+            add = """(url) => new Promise((resolve) => {
+                const frame = document.createElement("iframe");
+                frame.onload = resolve;
+                frame.src = url;
+                document.documentElement.append(frame);
+            })"""
+            await page.evaluate(f"url => ({add})(url).then(() => true)", f"{url}/")
+            (frame,) = page.main_frame.child_frames
+            attributes = "HttpOnly; Secure; SameSite=None; Partitioned; Path=/"
+            cookies = {"sessionid": f"sessionid=s; {attributes}"}
+            assert await frame.evaluate("(cookies) => take(cookies)", cookies) is is_framed
+            jar = {"sessionid": "s"} if is_framed else {}
+            await frame.goto(f"{url}/?again")
+            assert await frame.evaluate("jar()") == jar
+        assert ("browser_cookie_samesite" in server.log) is not is_framed
+
+
+@pytest.mark.server
+@pytest.mark.browser
+async def test_in_a_browser_over_tls_secure_cookies_and_the_host_prefix(tls: list[str]) -> None:
+    with run_server("uvicorn", TARGET, args=tls) as server:
         async with chromium() as browser:
             context = await browser.new_context(ignore_https_errors=True)
             page = await visit(context, server.url.replace("http", "https"))

@@ -122,7 +122,7 @@ async def test_surplus_cookies_to_know_a_browser_by_are_taken_back(connections, 
     app = connections.introduce(answering())
     answer = await get(app, browser="; ".join(shown), accept="text/html")
     # A __Host- one comes first: nobody but this very host can have set it.
-    gone = [f"{name}=; Path=/; Max-Age=0" for name in sorted(names)[7:]]
+    gone = [f"{name}=; Path=/; Max-Age=0; SameSite=Lax" for name in sorted(names)[7:]]
     assert answer.headers.get_list("set-cookie") == gone
     assert len(gone) == surplus
 
@@ -132,7 +132,8 @@ async def test_cookie_of_an_open_tab_is_not_taken_back(connections):
     app = connections.introduce(answering())
     with connections.open(headers=[(b"cookie", shown[-1].encode())]):
         answer = await get(app, browser="; ".join(shown), accept="text/html")
-    assert answer.headers.get_list("set-cookie") == [f"{BROWSER_COOKIE}08=; Path=/; Max-Age=0"]
+    gone = [f"{BROWSER_COOKIE}08=; Path=/; Max-Age=0; SameSite=Lax"]
+    assert answer.headers.get_list("set-cookie") == gone
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
