@@ -16,5 +16,9 @@ class PoolExhausted(RxBridgeError):
     """No thread came free for an event in time; the event is refused with a 503."""
 
 
+class NotAdmitted(RxBridgeError):
+    """The middleware chain did not let a piece of a background task through."""
+
+
 class NotShown(RxBridgeError):
     """What a tab would be sent could not be computed as its own user's."""

@@ -28,7 +28,7 @@ PUBLIC = {
     """,
     "rxbridge.events.chain": "",
     "rxbridge.events.reflex": """
-        EventInProcess Kind LocalServer follow_sign_ins frontend_path reflex_asgi
+        EventInProcess Kind LocalServer call_in_event follow_sign_ins frontend_path reflex_asgi
     """,
     "rxbridge.events.sessions": "",
     "rxbridge.events.threads": "",

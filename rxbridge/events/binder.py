@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from django.contrib.messages import get_messages
 from django.http import HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware, get_token
 from django.urls import set_script_prefix
-from django.utils import translation
+from django.utils import timezone, translation
 
 from rxbridge.errors import RxBridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from datetime import tzinfo
 
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.messages.storage.base import BaseStorage
@@ -50,6 +51,9 @@ class Binding:
     is true once the event has been answered, as in a background task: nothing sent with that
     answer, such as a cookie, can be changed any more.
 
+    ``time_zone`` is the one a background task began with, and ``again`` runs a function inside
+    the event's chain once more, where the chain is over.
+
     ``is_elsewhere`` tells that Reflex works for another tab just now, whose user this is not.
     """
 
@@ -58,6 +62,8 @@ class Binding:
     destination: str | None = None
     over: bool = False
     is_elsewhere: Callable[[], bool] | None = None
+    time_zone: tzinfo | None = None
+    again: Callable[[Binding, Callable[[], Any]], Awaitable[Any]] | None = None
 
 
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding")
@@ -94,6 +100,8 @@ class ContextBinder:
         set_script_prefix(getattr(binding.request, "script_name", "") or "/")
         if code := getattr(binding.request, "LANGUAGE_CODE", None):
             translation.activate(code)
+        if binding.time_zone is not None:
+            timezone.activate(binding.time_zone)
 
 
 def in_event() -> bool:
@@ -177,6 +185,15 @@ def unanswered(method: str) -> Binding:
             "no cookie of it reaches the browser; yield an event from the task, and call it in "
             "that event's handler."
         )
+        raise RxBridgeError(msg)
+    return binding
+
+
+def bound_event(method: str) -> Binding:
+    """Return the binding of the running event or background task, for ``method``."""
+    binding = _binding.get(None)
+    if binding is None:
+        msg = f"{method}() was called outside a bridged event; call it in an event handler."
         raise RxBridgeError(msg)
     return binding
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import reflex as rx
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from rxbridge.asgi.connections import ConnectionRegistry, parse_set_cookie
-from rxbridge.errors import InvalidEvent, NotShown, PoolExhausted
+from rxbridge.errors import InvalidEvent, NotAdmitted, NotShown, PoolExhausted
 from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
 from rxbridge.events.binder import ContextBinder
 from rxbridge.events.chain.runner import MiddlewareRunner
@@ -211,6 +212,75 @@ class EventBridge(rx.Middleware):
             raise NotShown(msg)
         return found[0]
 
+    async def again(self, former: Binding, call: Callable[[], Any]) -> Any:
+        """Return what ``call`` gives inside a new run of the chain that admitted ``former``.
+
+        That is for a background task, whose own chain is over. Raises ``NotAdmitted`` where the
+        chain, or a guard of the handler, refuses it or knows another user by now.
+        """
+        event: ReflexEvent = former.request.reflex_event  # type: ignore[attr-defined]
+        found: list[Any] = []
+        raised: list[Exception] = []
+
+        async def view(request: EventRequest, /, **_: Any) -> HttpResponseBase:
+            if _user_of(request) != _user_of(former.request):
+                msg = "The browser has another user than the background task began with."
+                raise PermissionDenied(msg)
+            await check_guards(event.handler, request)
+            with self.binder.bound(request) as binding:
+                binding.over, binding.is_elsewhere = True, former.is_elsewhere
+                try:
+                    found.append(await call())
+                except Exception as error:
+                    raised.append(error)
+                    raise
+            return binding.response
+
+        functools.update_wrapper(view, event.handler)
+        request = self.requests.build(event)
+        connection = request.reflex_event.connection
+        jars = () if connection is None else (connection.held, connection.cookies)
+        outcome = await self.runner.run(request, view, kwargs=event.payload)
+        if connection is not None and not connection.closed:
+            await EventInProcess.emit(*await self.hand_off(request, outcome.response, jars, []))
+        if error := next(iter(raised), outcome.exception):
+            raise error
+        if not found or outcome.response.status_code >= 300:
+            ran = "after it had run" if found else "so it did not run"
+            msg = (
+                f"The middleware chain answered {outcome.response.status_code} to a piece of the "
+                f"background task {event.handler_name}, {ran}."
+            )
+            raise NotAdmitted(msg)
+        return found[0]
+
+    async def hand_off(
+        self,
+        request: EventRequest,
+        response: HttpResponseBase,
+        jars: Sequence[Mapping[str, str]],
+        then: list[EventSpec],
+    ) -> list[EventSpec]:
+        """Put the cookies the chain set into the jar, and on their way to the browser.
+
+        Returns the events for the page: ``then``, after the browser has the cookies.
+        """
+        connection, handoff = request.reflex_event.connection, self.handoff
+        if connection is None:
+            return then
+        before = keep_cookies(connection, response, jars)
+        if handoff is None or not (before or handoff.is_due(connection)):
+            return then
+        cookies = {name: response.cookies[name].OutputString() for name in before}
+        try:
+            ticket = await handoff.offer(connection, cookies, before)
+        except ValueError as error:
+            logger.warning("Cookies do not reach the browser: %s", error)
+            return then
+        if ticket is None:
+            return then
+        return [EventInProcess.script(handoff.script(ticket), *then)]
+
     def bridges(self, event: ReflexEvent) -> bool:
         """Tell whether ``only`` and ``skip`` leave ``event`` to the bridge."""
         if self._only is not None and not self._only(event):
@@ -308,7 +378,7 @@ class _Passage:
             then = process.redirects
             if self._binding is not None and (url := self._binding.destination) is not None:
                 then = [*then, process.navigation(url)]
-        specs += await self._hand_off(request, outcome.response, then)
+        specs += await self._bridge.hand_off(request, outcome.response, self._jars, then)
         if self._bridge.revoker is not None:
             self._bridge.revoker.note(request.reflex_event.connection, request)
         if raised and outcome.exception is not None:
@@ -417,6 +487,7 @@ class _Passage:
         process = self._process
         with self._bridge.binder.bound(request) as self._binding:
             self._binding.is_elsewhere = self._process.is_elsewhere
+            self._binding.time_zone = timezone.get_current_timezone()
             await self._begin(request)
             if await process.mirror(request):
                 await process.send_delta()
@@ -437,7 +508,7 @@ class _Passage:
         That is a background task's work, and what other tabs of a room are sent.
         """
         if self._binding is not None:
-            self._binding.over = True
+            self._binding.over, self._binding.again = True, self._bridge.again
             self._bridge.binder.bind(self._binding)
 
     async def _start_background(self, request: EventRequest) -> None:
@@ -461,29 +532,6 @@ class _Passage:
         if process.kind is Kind.PAGE:
             await process.run(process.description.payload, threaded=False)
 
-    async def _hand_off(
-        self, request: EventRequest, response: HttpResponseBase, then: list[EventSpec]
-    ) -> list[EventSpec]:
-        """Put the cookies the chain set into the jar, and on their way to the browser.
-
-        Returns the events for the page: ``then``, after the browser has the cookies.
-        """
-        connection, handoff = request.reflex_event.connection, self._bridge.handoff
-        if connection is None:
-            return then
-        before = keep_cookies(connection, response, self._jars)
-        if handoff is None or not (before or handoff.is_due(connection)):
-            return then
-        cookies = {name: response.cookies[name].OutputString() for name in before}
-        try:
-            ticket = await handoff.offer(connection, cookies, before)
-        except ValueError as error:
-            logger.warning("Cookies do not reach the browser: %s", error)
-            return then
-        if ticket is None:
-            return then
-        return [self._process.script(handoff.script(ticket), *then)]
-
     def _refusal(
         self, request: EventRequest, response: HttpResponseBase, handler_ran: bool
     ) -> Refusal:
@@ -501,6 +549,10 @@ class _Passage:
         if (rehearsal := current_rehearsal.get()) is not None:
             rehearsal.refusals.append(refusal)
         return list(self._bridge.refuse(refusal) or ())
+
+
+def _user_of(request: Any) -> Any:
+    return getattr(innermost(getattr(request, "user", None)), "pk", None)
 
 
 def keep_cookies(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import alogin, alogout
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["AppState"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class AppState:
@@ -97,6 +98,28 @@ class AppState:
         a mapping as it is. Outside an event it is empty.
         """
         return context_of(_of(self, binder.current_request))
+
+    async def in_middleware(
+        self,
+        function: Callable[P, Awaitable[T]] | Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Call ``function`` inside the middleware chain, from a background task.
+
+        The chain of the task's event is over; it runs anew around the call, so what middleware
+        keeps while a view runs is there: a tenant, an actor of an audit, a time zone. A function
+        that is not async runs on the chain's thread. Raises ``NotAdmitted``, and does not call,
+        where the chain or a guard of the handler refuses, or the user is another by now.
+
+        In a handler that is no background task it calls, since the chain is there.
+        """
+        from rxbridge.events.reflex import call_in_event
+
+        binding = _of(self, partial(binder.bound_event, "in_middleware"))
+        call = partial(call_in_event, partial(function, *args, **kwargs))
+        answer: T = await (call() if binding.again is None else binding.again(binding, call))
+        return answer
 
     async def has_perm(self, permission: str, obj: Any = None) -> bool:
         """Return whether the user has ``permission``, such as ``"shop.change_order"``.

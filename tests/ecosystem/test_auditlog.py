@@ -32,16 +32,27 @@ class Desk(AppState, rx.State):
         yield
         Note.objects.create(text=text)
 
+    @rx.event(background=True)
+    async def write_in_background(self, text: str):
+        await self.in_middleware(Note.objects.create, text=text)
+
+    @rx.event(background=True)
+    async def write_async_in_background(self, text: str):
+        await self.in_middleware(Note.objects.acreate, text=text)
+
 
 app = bridged_app()
 WRITERS = [Desk.write, Desk.write_async, Desk.write_as_generator]
 
 
-@pytest.mark.parametrize("handler", WRITERS)
+@pytest.mark.parametrize(
+    "handler", [*WRITERS, Desk.write_in_background, Desk.write_async_in_background]
+)
 async def test_actor_and_address_are_recorded(handler):
     ada = await User.objects.acreate_user("ada")
     async with EventClient(app, user=ada, client="203.0.113.7") as tab:
         await tab.fire(handler, text="hello")
+        await tab.background()
     note = await Note.objects.aget()
     entry = await LogEntry.objects.select_related("actor").aget(object_pk=str(note.pk))
     assert (entry.actor, entry.remote_addr) == (ada, "203.0.113.7")

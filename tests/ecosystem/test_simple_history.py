@@ -26,15 +26,27 @@ class Desk(AppState, rx.State):
         await asyncio.sleep(0.01)
         await Note.objects.acreate(text=text)
 
+    @rx.event(background=True)
+    async def write_in_background(self, text: str):
+        await self.in_middleware(Note.objects.create, text=text)
+
+    @rx.event(background=True)
+    async def write_async_in_background(self, text: str):
+        await self.in_middleware(Note.objects.acreate, text=text)
+
 
 app = bridged_app()
 
 
-@pytest.mark.parametrize("handler", [Desk.write, Desk.write_async])
+@pytest.mark.parametrize(
+    "handler",
+    [Desk.write, Desk.write_async, Desk.write_in_background, Desk.write_async_in_background],
+)
 async def test_history_user_is_the_events_user(handler):
     ada = await User.objects.acreate_user("ada")
     async with EventClient(app, user=ada) as tab:
         await tab.fire(handler, text="hello")
+        await tab.background()
     entry = await Note.history.select_related("history_user").aget()
     assert (entry.text, entry.history_user) == ("hello", ada)
 

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from rxbridge.asgi import ConnectionRegistry
+from rxbridge.errors import NotAdmitted
 from rxbridge.events import (
     EventBridge,
     MiddlewareRunner,
@@ -33,6 +34,9 @@ from rxbridge.state import AppState, DjangoUserState
 connections = ConnectionRegistry()
 journal: list[str] = []
 """What ran, in order; a test that reads it clears it first."""
+
+gates: dict[str, asyncio.Event] = {}
+"""By which a background task and its test wait for each other; each test makes its own."""
 
 thread_local = threading.local()
 context_var: ContextVar[str] = ContextVar("user_of_the_event", default="")
@@ -167,6 +171,45 @@ class Counter(AppState, rx.State):
         await User.objects.acount()
         while "released" not in journal:  # noqa: ASYNC110 - it is written by a thread
             await asyncio.sleep(0.01)
+
+    def _note(self, *words: str):
+        journal.append("piece")
+        self.session["left"] = " ".join(words)
+        place = f"{timezone.get_current_timezone_name()} {getattr(thread_local, 'tenant', 'none')}"
+        return f"{place} {self.user.get_username()}"
+
+    async def _note_async(self, *words: str):
+        return await sync_to_async(self._note)(*words)
+
+    async def _fail(self):
+        raise LookupError
+
+    @rx.event(background=True)
+    async def in_pieces(self):
+        began = timezone.get_current_timezone_name()
+        found = [
+            await self.in_middleware(self._note, "a", "trace"),
+            await self.in_middleware(self._note_async, "a trace"),
+        ]
+        with contextlib.suppress(LookupError):
+            await self.in_middleware(self._fail)
+            found.append("went on")
+        async with self:
+            self.seen = [began, *found]
+
+    @login_required
+    @rx.event(background=True)
+    async def in_a_later_piece(self):
+        gates["begun"].set()
+        await gates["go on"].wait()
+        try:
+            await self.in_middleware(self._note)
+        except NotAdmitted as error:
+            journal.append(str(error))
+
+    @rx.event
+    async def in_place(self):
+        self.seen = [await self.in_middleware(self._note_async)]
 
     @rx.event(background=True)
     async def background_forever(self):

@@ -33,6 +33,7 @@ from tests.events.app import (
     bridge,
     bridged,
     connections,
+    gates,
     journal,
     recorder,
     thread_local,
@@ -381,6 +382,60 @@ class TestBackground:
             async with EventClient(app, user=ada) as tab:
                 await tab.fire(Counter.background_waits)
                 await tab.background()
+
+    async def test_piece_of_a_task_runs_inside_the_chain(self, ada):
+        with bridged(in_tokyo):
+            async with EventClient(app, user=ada) as tab:
+                await tab.load("/")
+                await tab.fire(Counter.in_pieces)
+                fired = await tab.background()
+        here = "Asia/Tokyo acme ada"
+        assert fired.vars["seen"] == ["Asia/Tokyo", here, here]
+        assert set(sent(fired, "zone")) <= {"Asia/Tokyo"}
+        assert await sync_to_async(lambda: session_of(ada)["left"])() == "a trace"
+
+    async def test_in_middleware_calls_where_the_chain_is_there(self, ada):
+        with bridged(in_tokyo, recorder("chain")):
+            async with EventClient(app, user=ada) as tab:
+                fired = await tab.fire(Counter.in_place)
+        assert fired.vars["seen"] == ["Asia/Tokyo acme ada"]
+        assert journal == ["chain in", "piece", "chain out"]
+
+    @pytest.mark.parametrize("change", ["signed out", "another user"])
+    async def test_piece_whose_user_is_another_by_now_does_not_run(self, ada, bob, change):
+        gates.update({"begun": asyncio.Event(), "go on": asyncio.Event()})
+        async with EventClient(app, user=ada) as tab, tab.tab(user=bob) as other:
+            await tab.fire(Counter.in_a_later_piece)
+            await asyncio.wait_for(gates["begun"].wait(), 30)
+            if change == "signed out":
+                await Session.objects.all().adelete()
+            else:
+                tab.connection.replace_cookies(other.cookies)
+            gates["go on"].set()
+            await tab.background()
+        assert len(journal) == 1
+        assert "answered 403" in journal[0]
+        assert "did not run" in journal[0]
+
+    async def test_piece_the_chain_refuses_does_not_run(self, ada):
+        gates.update({"begun": asyncio.Event(), "go on": asyncio.Event()})
+        closed = []
+
+        def closing(get_response):
+            def middleware(request):
+                return HttpResponse(status=503) if closed else get_response(request)
+
+            return middleware
+
+        with bridged(closing):
+            async with EventClient(app, user=ada) as tab:
+                await tab.fire(Counter.in_a_later_piece)
+                await asyncio.wait_for(gates["begun"].wait(), 30)
+                closed.append(True)
+                gates["go on"].set()
+                await tab.background()
+        assert len(journal) == 1
+        assert "answered 503" in journal[0]
 
     async def test_thread_of_a_task_ends_with_it(self, ada):
         async with EventClient(app, user=ada) as tab:

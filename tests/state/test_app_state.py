@@ -152,6 +152,7 @@ def test_the_names_are_those_documented():
         "resolver_match",
         "django_context",
         "has_perm",
+        "in_middleware",
         "login",
         "logout",
         "navigate",

@@ -5,7 +5,7 @@ Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what t
 sockets, ``handover`` a part of that, ``local`` what ``EventClient`` has in place of a server.
 """
 
-from rxbridge.events.reflex.event import EventInProcess, Kind, follow_sign_ins
+from rxbridge.events.reflex.event import EventInProcess, Kind, call_in_event, follow_sign_ins
 from rxbridge.events.reflex.local import LocalServer
 from rxbridge.events.reflex.serving import frontend_path, reflex_asgi
 
@@ -13,6 +13,7 @@ __all__ = [
     "EventInProcess",
     "Kind",
     "LocalServer",
+    "call_in_event",
     "follow_sign_ins",
     "frontend_path",
     "reflex_asgi",

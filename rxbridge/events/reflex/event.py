@@ -308,7 +308,8 @@ class EventInProcess:
         """Send the page what changed since the last delta."""
         await chain_updates(None, handler_name="rxbridge", root_state=self._state)
 
-    async def emit(self, *specs: Any) -> None:
+    @staticmethod
+    async def emit(*specs: Any) -> None:
         """Send events to the page now, where Reflex takes no update from the bridge."""
         await chain_updates(list(specs), handler_name="rxbridge")
 
@@ -326,7 +327,8 @@ class EventInProcess:
             return rx.redirect(page)
         return rx.call_script(f"{LOAD}({json.dumps(url)})")
 
-    def script(self, javascript: str, *then: Any) -> Any:
+    @staticmethod
+    def script(javascript: str, *then: Any) -> Any:
         """Return the event that runs a script in the page; ``then`` follow its promise."""
         return rx.call_script(javascript, callback=list(then) if then else None)
 
@@ -478,7 +480,9 @@ def _awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def call(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(await _uninterrupted(_call, fn, state, payload))
+        return await _kept_back(
+            await _uninterrupted(functools.partial(_call, fn, state, **payload))
+        )
 
     return call
 
@@ -537,13 +541,21 @@ def _nothing() -> None:
     """Take a thread's turn."""
 
 
-def _call(fn: Callable[..., Any], state: BaseState, payload: dict[str, Any]) -> Any:
+def _call(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     # A StopIteration cannot pass through a future; whoever awaits it would wait for ever.
     try:
-        return fn(state, **payload)
+        return fn(*args, **kwargs)
     except StopIteration as stop:
-        msg = f"{fn.__qualname__} raised StopIteration."
+        msg = f"{fn!r} raised StopIteration."
         raise RuntimeError(msg) from stop
+
+
+async def call_in_event(fn: Callable[[], Any]) -> Any:
+    """Return what ``fn`` gives: awaited if it is async, else run on the event's thread."""
+    if inspect.iscoroutinefunction(fn):
+        return await fn()
+    value = await _uninterrupted(_call, fn)
+    return await value if inspect.isawaitable(value) else value
 
 
 def _steps_on_thread(fn: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
