@@ -17,6 +17,7 @@ from django.contrib.auth import alogin, alogout
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.utils import timezone
 from django.utils.translation import get_language
 
@@ -62,6 +63,11 @@ class Counter(AppState, rx.State):
     @rx.event
     def query_sync(self):
         self.count = User.objects.count()
+
+    @rx.event
+    def keep_queries(self):
+        User.objects.count()
+        self.count += len(connection.queries)
 
     @rx.event
     def count_up(self):

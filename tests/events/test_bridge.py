@@ -322,6 +322,13 @@ class TestHandlers:
         assert refused.redirect == "/admin/login/?next=/members"
         assert "handler" not in journal
 
+    async def test_queries_kept_under_debug_are_those_of_the_event(self, settings):
+        settings.DEBUG = True
+        with bridged(runner=MiddlewareRunner(threads=database_threads(core=1, limit=1))):
+            async with EventClient(app) as tab:
+                kept = [(await tab.fire(Counter.keep_queries)).vars["count"] for _ in range(2)]
+        assert kept == [1, 2]
+
 
 class TestBackground:
     async def test_task_has_its_own_events_user(self, ada):

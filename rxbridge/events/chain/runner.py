@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
 from django.core.signals import got_request_exception
-from django.db import connections
+from django.db import connections, reset_queries
 from django.http import HttpResponse
 from django.urls import set_script_prefix, set_urlconf
 
@@ -122,7 +122,7 @@ def database_threads(
         core=core,
         limit=max(core, limit),
         wait=wait,
-        prepare=partial(_close_older, keep),
+        prepare=partial(_begin, keep),
         clean=partial(_close_older, keep or 0.0),
         release=partial(_release, keep) if release else None,
         retire=partial(_retire, kept),
@@ -145,6 +145,11 @@ def releases_connections(threads: ThreadPool) -> bool:
     """Tell whether ``threads`` give connections back while their events await."""
     release = threads.release
     return isinstance(release, partial) and release.func is _release
+
+
+def _begin(keep: float | None) -> None:
+    reset_queries()  # Django keeps them for ``connection.queries`` under DEBUG.
+    _close_older(keep)
 
 
 def _close_older(keep: float | None) -> None:
