@@ -67,7 +67,7 @@ class Counter(AppState, rx.State):
     @rx.event
     def keep_queries(self):
         User.objects.count()
-        self.count += len(connection.queries)
+        self.count += sum("COUNT" in query["sql"] for query in connection.queries)
 
     @rx.event
     def count_up(self):
