@@ -175,10 +175,7 @@ def unanswered(method: str) -> Binding:
 
     Raises ``RxBridgeError`` outside an event, and after its answer, as in a background task.
     """
-    binding = _binding.get(None)
-    if binding is None:
-        msg = f"{method}() was called outside a bridged event; call it in an event handler."
-        raise RxBridgeError(msg)
+    binding = bound_event(method)
     if binding.over:
         msg = (
             f"{method}() was called after its event had been answered, as in a background task, so "
