@@ -75,6 +75,7 @@ class PrefixRouter:
         lifespan: ASGIApp | None = None,
         strip_prefix: bool = False,
     ) -> None:
+        self._told = False  # Reflex's client tries again and again.
         for prefix, app in routes.items():
             _check_prefix(prefix)
             check_app(app, f"the app of {prefix!r}")
@@ -100,7 +101,7 @@ class PrefixRouter:
             child = _mounted(scope, prefix) if self._strip_prefix else scope
             await self.routes[prefix](child, receive, send)
         elif kind == "websocket":
-            _warn_of_lost_prefix(_local_path(scope), self.routes)
+            self._told = self._told or _warn_of_lost_prefix(_local_path(scope), self.routes)
             await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
         elif self.default is not None:
             await self.default(scope, receive, send)
@@ -142,17 +143,20 @@ def _local_path(scope: Scope) -> str:
     return path[len(root_path) :]
 
 
-def _warn_of_lost_prefix(path: str, routes: Iterable[str]) -> None:
-    """Say why a socket found no route where only the front part of one is missing."""
+def _warn_of_lost_prefix(path: str, routes: Iterable[str]) -> bool:
+    """Say why a socket found no route where only the front part of one is missing, if one is."""
     first = "/" + path[1:].partition("/")[0]
-    if first != "/" and (route := next((each for each in routes if each.endswith(first)), None)):
-        lost = route.removesuffix(first)
-        logger.warning(
-            "WebSocket %s refused: the route is %s, and the proxy or the server's root_path took "
-            "%s off. Let the proxy keep it, and leave root_path out; or take backend_path out of "
-            "rxconfig.py, let api_url there end with %s, and route %s.",
-            *(first, route, lost, lost, first),
-        )
+    route = next((each for each in routes if each.endswith(first)), None)
+    if first == "/" or route is None:
+        return False
+    lost = route.removesuffix(first)
+    logger.warning(
+        "WebSocket %s refused: the route is %s, and the proxy or the server's root_path took "
+        "%s off. Let the proxy keep it, and leave root_path out; or take backend_path out of "
+        "rxconfig.py, let api_url there end with %s, and route %s.",
+        *(first, route, lost, lost, first),
+    )
+    return True
 
 
 def _mounted(scope: Scope, prefix: str) -> Scope:

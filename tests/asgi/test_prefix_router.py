@@ -316,9 +316,10 @@ async def test_websocket_without_match_is_closed_before_accept(default):
 async def test_socket_whose_route_lost_its_front_is_refused_with_the_remedy(path, caplog):
     router = PrefixRouter(dict.fromkeys(reflex_prefixes("/shop"), Recorder()))
     root_path = "/shop" if path.startswith("/shop") else ""
-    [message] = await call(router, websocket(path, root_path=root_path), [CONNECT, DISCONNECT])
-    assert message["type"] == "websocket.close"
-    [record] = caplog.records
+    for _ in range(2):
+        [message] = await call(router, websocket(path, root_path=root_path), [CONNECT, DISCONNECT])
+        assert message["type"] == "websocket.close"
+    [record] = caplog.records  # Reflex's client tries again and again; once is said why.
     assert "the route is /shop/_event" in record.getMessage()
     assert "let api_url there end with /shop, and route /_event" in record.getMessage()
 
