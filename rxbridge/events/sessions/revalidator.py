@@ -61,7 +61,8 @@ class Revalidator:
         Called on the event loop after the middleware's ``process_request`` hooks. What one of
         them did to the user or the session stands: then nothing is put there, nor kept. So does
         the user whom one of them has just had found in the session: it may have been revoked
-        since, so the next event is checked.
+        since, so the next event is checked. And so does that of a request whose cookies
+        the connection has no more: it waited for its turn meanwhile.
         """
         connection = _connection(request)
         if connection is None or connection.closed:
@@ -69,9 +70,12 @@ class Revalidator:
         if not _is_untouched(request) or _is_asked(request):
             self.forget(connection)
             return False
+        jar = connection.cookies
+        if request.META.get("HTTP_COOKIE", "") != connection.cookie_header:
+            return False
         entry = self._entries.get(connection)
-        if entry is None or not entry.stands(connection.cookies):
-            entry = _Entry(connection.cookies, time.monotonic() + self.interval)
+        if entry is None or not entry.stands(jar):
+            entry = _Entry(jar, time.monotonic() + self.interval)
             self._tidy()
             self._entries[connection] = entry
             setattr(request, _ENTRY, entry)

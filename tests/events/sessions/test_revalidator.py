@@ -56,11 +56,14 @@ class Site:
         header = "; ".join(f"{name}={value}" for name, value in cookies.items()).encode()
         return self.connections.open(headers=[(b"host", b"localhost"), (b"cookie", header)])
 
-    async def event(self, connection, view=None):
+    def build(self, connection):
+        return self.requests.build(ReflexEvent(name="event", connection=connection))
+
+    async def event(self, connection, view=None, request=None):
         async def handler(request, /):
             return await view(request) if view else None
 
-        request = self.requests.build(ReflexEvent(name="event", connection=connection))
+        request = request or self.build(connection)
         outcome = await self.runner.run(request, handler)
         for name, morsel in outcome.response.cookies.items():
             if morsel.value and morsel["max-age"] != 0:
@@ -164,6 +167,30 @@ async def test_a_new_check_is_made_when(cookies, change):
         before = connection.cookies.get("sessionid") == cookies["sessionid"]
         await Session.objects.all().adelete()
         assert not (await site.event(connection)).user.is_authenticated, before
+
+
+async def test_a_check_with_cookies_that_the_connection_has_no_more_is_not_kept(user, cookies):
+    class Waits(MiddlewareMixin):
+        def process_request(self, request):
+            request.reflex_event.connection.follow(signed_out)
+
+    site = Site(middleware=[Waits])
+    signed_out = [("sessionid", None, "/")]
+    with site.open(cookies) as connection:
+        assert (await site.event(connection)).user == user
+        assert not (await site.event(connection)).user.is_authenticated
+
+
+async def test_an_event_with_former_cookies_does_not_have_the_present_user(user, cookies):
+    site = Site()
+    with site.open({}) as connection:
+        waiting = site.build(connection)
+        connection.follow([("sessionid", cookies["sessionid"], "/")])
+        assert (await site.event(connection)).user == user
+        assert not (await site.event(connection, request=waiting)).user.is_authenticated
+        before = site.hops
+        assert (await site.event(connection)).user == user
+        assert site.hops == before
 
 
 async def test_each_connection_is_checked_for_itself(user, cookies):
