@@ -44,6 +44,7 @@ logger = logging.getLogger("rxbridge")
 
 T = TypeVar("T")
 Predicate: TypeAlias = "Callable[[ReflexEvent], bool]"
+Jars: TypeAlias = Sequence[Mapping[str, str]]
 
 
 class RequestFactory(Protocol):
@@ -186,7 +187,7 @@ class EventBridge(rx.Middleware):
         ``event`` describes the tab. Raises ``NotShown`` where its connection is not this
         worker's, or the chain lets it through no more.
         """
-        request = self.requests.build(event)
+        request, jars = self.build(event)
         connection = request.reflex_event.connection
         if getattr(self.requests, "connections", None) is not None and (
             connection is None or connection.closed
@@ -204,7 +205,7 @@ class EventBridge(rx.Middleware):
         view.login_required = False  # type: ignore[attr-defined] # as for a page
         outcome = await self.runner.run(request, view)
         if connection is not None:
-            keep_cookies(connection, outcome.response)
+            keep_cookies(connection, outcome.response, jars)
         if outcome.exception is not None:
             raise outcome.exception
         if not found or outcome.response.status_code >= 300:
@@ -224,7 +225,11 @@ class EventBridge(rx.Middleware):
 
         async def view(request: EventRequest, /, **_: Any) -> HttpResponseBase:
             if _user_of(request) != _user_of(former.request):
-                msg = "The browser has another user than the background task began with."
+                msg = (
+                    "The browser has another user than the background task "
+                    f"{event.handler_name} began with, so a piece of it did not run."
+                )
+                raised.append(NotAdmitted(msg))
                 raise PermissionDenied(msg)
             await check_guards(event.handler, request)
             with self.binder.bound(request) as binding:
@@ -237,9 +242,8 @@ class EventBridge(rx.Middleware):
             return binding.response
 
         functools.update_wrapper(view, event.handler)
-        request = self.requests.build(event)
+        request, jars = self.build(event)
         connection = request.reflex_event.connection
-        jars = () if connection is None else (connection.held, connection.cookies)
         outcome = await self.runner.run(request, view, kwargs=event.payload)
         if connection is not None and not connection.closed:
             await EventInProcess.emit(*await self.hand_off(request, outcome.response, jars, []))
@@ -254,11 +258,17 @@ class EventBridge(rx.Middleware):
             raise NotAdmitted(msg)
         return found[0]
 
+    def build(self, event: ReflexEvent) -> tuple[EventRequest, Jars]:
+        """Return the request of ``event``, and what the browser may have held as it was built."""
+        request = self.requests.build(event)
+        connection = request.reflex_event.connection
+        return request, () if connection is None else (connection.held, connection.cookies)
+
     async def hand_off(
         self,
         request: EventRequest,
         response: HttpResponseBase,
-        jars: Sequence[Mapping[str, str]],
+        jars: Jars,
         then: list[EventSpec],
     ) -> list[EventSpec]:
         """Put the cookies the chain set into the jar, and on their way to the browser.
@@ -295,7 +305,7 @@ class _Passage:
         self._bridge = bridge
         self._process = process
         self._binding: Binding | None = None
-        self._jars: tuple[Mapping[str, str], ...] = ()
+        self._jars: Jars = ()
         self._handler_ran = False
         self._handler_raised = False
         self._guard_refused = False
@@ -314,7 +324,7 @@ class _Passage:
         if not is_bridged:
             return None
         try:
-            request = bridge.requests.build(event)
+            request, self._jars = bridge.build(event)
         except InvalidEvent as error:
             await self._keep_page_alive()
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
@@ -332,8 +342,6 @@ class _Passage:
             return self._turned_away()
         view = self._admit if event.background else self._handle
         revoker, connection = bridge.revoker, request.reflex_event.connection
-        if connection is not None:
-            self._jars = (connection.held, connection.cookies)
         with revoker.running(connection) if revoker is not None else nullcontext():
             outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
             return await self._conclude(request, outcome)
@@ -556,7 +564,7 @@ def _user_of(request: Any) -> Any:
 
 
 def keep_cookies(
-    connection: Connection, response: HttpResponseBase, jars: Sequence[Mapping[str, str]] = ()
+    connection: Connection, response: HttpResponseBase, jars: Jars
 ) -> dict[str, list[str | None]]:
     """Put what ``response`` sets into the connection's jar, as a browser would into its own.
 
@@ -565,7 +573,7 @@ def keep_cookies(
     """
     before = dict[str, list[str | None]]()
     for name, morsel in response.cookies.items():
-        values = [jar.get(name) for jar in jars or (connection.held,)]
+        values = [jar.get(name) for jar in jars]
         if connection.held.get(name) not in values:
             logger.warning("Not set: the browser was given another %s while the event ran.", name)
             continue

@@ -225,8 +225,9 @@ class TestSessionOfAView:
         elsewhere = ConnectionRegistry().introduce(get_asgi_application())
         answer = await get(elsewhere, "/basket/")
         name, session = settings.SESSION_COOKIE_NAME, answer.cookies[settings.SESSION_COOKIE_NAME]
+        jars = (tab.held, tab.cookies)
         response = await count(tab)
-        before = keep_cookies(tab, response)
+        before = keep_cookies(tab, response, jars)
         offered = {name: response.cookies[name].OutputString(), "seen": "seen=1"}
         ticket = await handoff.offer(tab, offered, before)
         assert await hand_over(handoff, ticket, f"{BROWSER}; {name}={session}") == ["seen=1"]

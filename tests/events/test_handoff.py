@@ -1,11 +1,14 @@
 """EventBridge with CookieHandoff: cookies of an event are in the jar and on their way."""
 
+import asyncio
+
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 
+from rxbridge.events import ReflexEvent, SyntheticRequestFactory
 from rxbridge.testing import EventClient
-from tests.events.app import Counter, app, bridged
+from tests.events.app import Counter, app, bridged, connections
 from tests.events.sign_in import Account, handoff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,3 +117,34 @@ def test_login_outside_an_event_says_where_to_call_it():
     state = Account(_reflex_internal_init=True)
     with pytest.raises(RxBridgeError, match="call it in an event handler"):
         state.navigate("/x")
+
+
+class TestSessionOfAView:
+    """A view gives the browser another session while an event is under way."""
+
+    given = [("sessionid", "of-a-view", "/")]
+
+    @pytest.fixture(autouse=True)
+    def saved_every_time(self, settings):
+        settings.SESSION_SAVE_EVERY_REQUEST = True
+
+    @pytest.mark.parametrize("handler", ["of the page", "of a click"])
+    async def test_stays_where_it_came_as_soon_as_the_request_was_built(self, ada, handler):
+        class Meanwhile(SyntheticRequestFactory):
+            def build(self, event):
+                request = super().build(event)
+                follow = request.reflex_event.connection.follow
+                asyncio.get_running_loop().call_soon(follow, TestSessionOfAView.given)
+                return request
+
+        with bridged(requests=Meanwhile(connections), handoff=handoff):
+            async with EventClient(app, user=ada) as tab:
+                await (tab.load("/") if handler == "of the page" else tab.fire(Account.who))
+                assert tab.cookies["sessionid"] == "of-a-view"
+
+    async def test_stays_where_it_came_while_a_tab_was_computed_as_its_owner(self, ada):
+        async with EventClient(app, user=ada) as tab:
+            event = ReflexEvent(name="var", connection=tab.connection, shows_page=True)
+            (bridge,) = app._middlewares
+            await bridge.as_owner(event, lambda: tab.connection.follow(self.given))
+            assert tab.cookies["sessionid"] == "of-a-view"
