@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.utils.deprecation import MiddlewareMixin
 
 from rxbridge.events import ReflexEvent, SyntheticRequestFactory
 from rxbridge.testing import EventClient
@@ -148,3 +149,22 @@ class TestSessionOfAView:
             (bridge,) = app._middlewares
             await bridge.as_owner(event, lambda: tab.connection.follow(self.given))
             assert tab.cookies["sessionid"] == "of-a-view"
+
+    async def test_brings_the_tab_back_when_it_was_told_what_the_event_did(self, ada):
+        class Meanwhile(MiddlewareMixin):
+            def process_request(self, request):
+                if request.reflex_event.name.endswith("leave"):
+                    request.reflex_event.connection.follow([("sessionid", session, "/")])
+
+        with bridged(Meanwhile, handoff=handoff):
+            bob = await User.objects.acreate(username="bob")
+            async with EventClient(app, user=ada) as tab, tab.tab(user=bob) as other:
+                session = other.cookies["sessionid"]
+                fired = await tab.fire(Account.leave)
+                assert fired.vars["inside"] == ""
+                assert tab.cookies["sessionid"] == session
+                for _ in range(3000):
+                    if tab.connection.closed:
+                        return
+                    await asyncio.sleep(0.01)
+        pytest.fail("its socket is still open")
