@@ -302,16 +302,22 @@ class CookieHandoff:
     async def _confirm(
         self, ticket: str, browsers: set[str], held: dict[str, str]
     ) -> list[str] | None:
+        jars = {each: each.cookies for each in self._connections if each.browser in browsers}
         record = await self._spend(_receipt_key(ticket), browsers)
         if record is None:
             return None
         connection = self._connections.get(record["connection"])
         if connection is not None:
-            self._settle(connection, ticket, held, browsers, is_stale=record["is_stale"])
+            before = jars.get(connection, connection.cookies)
+            stale = record["is_stale"]
+            self._settle(connection, ticket, held, browsers, before=before, is_stale=stale)
         elif self.tickets.shared:
             receipt = json.dumps([held, sorted(browsers), record["is_stale"]])
             await self.tickets.put(_held_key(ticket), receipt, self.lifetime)
-        self._tell_other_sockets(browsers, held)
+        # The browser's other tabs, and a tab whose socket is a new one meanwhile.
+        for other, before in jars.items():
+            if other not in self._pending:
+                _catch_up(other, held, before)
         return []
 
     async def _spend(self, key: str, browsers: set[str]) -> dict[str, Any] | None:
@@ -340,12 +346,13 @@ class CookieHandoff:
         held: Mapping[str, str],
         browsers: Iterable[str],
         *,
+        before: Mapping[str, str],
         is_stale: bool,
     ) -> None:
         if not self._is_current(connection, ticket):
             return  # A newer ticket is on its way; its receipt is the one that counts.
         del self._pending[connection]
-        connection.replace_cookies(held)
+        _catch_up(connection, held, before)
         if self.on_settled is not None:
             self.on_settled(connection, browsers)
         if self._reconnect or is_stale:  # What the page shows may be of a session that is not its.
@@ -354,12 +361,6 @@ class CookieHandoff:
     def _is_current(self, connection: Connection, ticket: str) -> bool:
         pending = self._pending.get(connection)
         return pending is not None and pending.ticket == ticket
-
-    def _tell_other_sockets(self, browsers: set[str], held: Mapping[str, str]) -> None:
-        """Update the browser's other tabs, and a tab whose socket is a new one meanwhile."""
-        for connection in self._connections:
-            if connection.browser in browsers and connection not in self._pending:
-                connection.replace_cookies(held)
 
     def _watch(self, connection: Connection, ticket: str) -> None:
         watcher = asyncio.get_running_loop().create_task(self._look_out(connection, ticket))
@@ -370,15 +371,27 @@ class CookieHandoff:
         """Wait for a receipt that another worker took for this one's connection."""
         deadline = time.monotonic() + 2 * self.lifetime
         while time.monotonic() < deadline:
+            before = connection.cookies
             await asyncio.sleep(_POLL)
             if not self._is_current(connection, ticket) or connection.closed:
                 return
             receipt = await self.tickets.get(_held_key(ticket))
             if receipt is not None:
                 held, browsers, is_stale = json.loads(receipt)
-                self._settle(connection, ticket, held, browsers, is_stale=is_stale)
+                self._settle(connection, ticket, held, browsers, before=before, is_stale=is_stale)
                 await self.tickets.delete(_held_key(ticket))
                 return
+
+
+def _catch_up(connection: Connection, shown: Mapping[str, str], before: Mapping[str, str]) -> None:
+    """Make the jar what the browser has shown, but for what it was given since then.
+
+    ``before`` is the jar as it was when the browser showed that.
+    """
+    now = connection.cookies
+    since = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+    jar = {name: value for name, value in shown.items() if name not in since}
+    connection.replace_cookies(jar | {name: now[name] for name in since if name in now})
 
 
 _EMPTIED = 8

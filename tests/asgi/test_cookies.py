@@ -474,6 +474,28 @@ class TestConfirming:
             await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
             assert dict(fresh.cookies) == {"sessionid": "new"}
 
+    @pytest.mark.parametrize("value", ["of-a-view", None])
+    async def test_what_a_view_sets_while_the_store_is_asked_stays(
+        self, registry: ConnectionRegistry, connection: Connection, value: str | None
+    ) -> None:
+        same = [(b"cookie", str(connection.browser).encode())]
+
+        class Slow(MemoryTickets):
+            async def delete(self, key: str) -> bool:
+                for each in registry if key.startswith("redeemed:") else ():
+                    each.follow([("sessionid", value, "/")])
+                return await super().delete(key)
+
+        handoff = CookieHandoff(registry, tickets=Slow())
+        with registry.open(headers=same) as second:
+            ticket, browser = await offered(handoff, connection)
+            connection.set_cookie("sessionid", "new")
+            await ask(handoff, "POST", ticket, browser)
+            second.follow([("sessionid", "new", "/")])
+            await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new; theme=dark")
+            expected = {"theme": "dark"} | ({} if value is None else {"sessionid": value})
+            assert dict(connection.cookies) == dict(second.cookies) == expected
+
 
 class TestWhatABrowserGotElsewhere:
     """A hand-off sets no cookie of which the browser has got another value meanwhile."""
@@ -874,6 +896,30 @@ class TestTwoWorkers:
             assert (await ask(redeemer, "POST", ticket, shown)).cookies == []
             assert (await ask(redeemer, "PUT", ticket, shown)).status == 204
             await eventually(lambda: connection.closed)
+            assert dict(connection.cookies) == {"sessionid": "of-a-view"}
+
+    async def test_what_a_view_sets_before_the_receipt_is_seen_stays(
+        self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
+    ) -> None:
+        (registry, issuer), (_, redeemer) = workers
+        with registry.open() as connection:
+
+            class Slow:
+                shared = True
+
+                async def get(self, key: str) -> str | None:
+                    value = await redeemer.tickets.get(key)
+                    if value is not None:
+                        connection.follow([("sessionid", "of-a-view", "/")])
+                    return value
+
+                put, delete = redeemer.tickets.put, redeemer.tickets.delete
+
+            issuer.tickets = Slow()
+            ticket, browser = await offered(issuer, connection)
+            await ask(redeemer, "POST", ticket, browser)
+            await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
+            await eventually(lambda: not issuer._watchers)
             assert dict(connection.cookies) == {"sessionid": "of-a-view"}
 
     async def test_a_receipt_taken_by_another_after_a_newer_ticket_does_not_count(
