@@ -120,11 +120,10 @@ from rxbridge.events import reflex_asgi
 from mysite.settings import BASE_DIR
 from mysite.ui import app, connections
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
+pages = SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router)
 application = PrefixRouter(
     {**dict.fromkeys(REFLEX_PREFIXES, reflex), "/hello": django},
-    default=PageHeaders(
-        SPAStaticApp(BASE_DIR / ".web" / "build" / "client", is_route=app.router)
-    ),
+    default=PageHeaders(pages),
     lifespan=reflex,
 )
 """,
