@@ -98,7 +98,14 @@ async def test_upload_is_made_by_whose_cookies_came_with_it(
 
 @pytest.mark.parametrize("handler", [Counter.upload, Counter.upload_stream, Counter.upload_private])
 @pytest.mark.parametrize(
-    ("tab_of", "request_of"), [("ada", "bob"), ("ada", ""), ("", "bob"), ("", "another browser")]
+    ("tab_of", "request_of"),
+    [
+        ("ada", "bob"),
+        ("ada", ""),
+        ("", "bob"),
+        ("", "another browser"),
+        ("another browser", ""),
+    ],
 )
 async def test_upload_to_anothers_tab_does_not_run_and_tells_it_nothing(
     site, ada, bob, handler, tab_of, request_of

@@ -235,6 +235,8 @@ class EventInProcess:
                 await process_event(handler, dict(payload), state, self._state)
         finally:
             self._is_running = False
+            if self._owner is not None:
+                self._owner.note_first()
 
     async def begin_for(self, request: Any, *, is_refused: bool = False) -> None:
         """Have the tab's vars be those of the event's user before anything is sent of them.
@@ -390,7 +392,7 @@ def _is_of_one_browser(upload: Connection, tab: Connection) -> bool:
     if (session and session == of_tab) or tab.browser in upload.browsers:
         return True
     # Without a cookie on either side nothing tells them apart.
-    return not (session or of_tab or upload.browsers)
+    return not (session or of_tab or upload.browsers or tab.browsers)
 
 
 def _function(handler: EventHandler) -> Callable[..., Any]:

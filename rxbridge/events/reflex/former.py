@@ -58,10 +58,18 @@ class VarsOwner:
             for state in _private(self._root):
                 if state.get_full_name() not in self._renewed:
                     self._renewed.add(_renew(state))
+        self._note()
+        return was_anothers
+
+    def note_first(self) -> None:
+        """Note the first user of a tab where a handler that signed them in then broke off."""
+        if self._noted == "" != self._now:
+            self._note()
+
+    def _note(self) -> None:
         self._noted = self._now
         vars(self._root)[NOTE] = self._now
         self._root._was_touched = True
-        return was_anothers
 
 
 def noted_user(root: BaseState) -> str:
