@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -42,14 +41,18 @@ class AppState:
     a handler reads of another tab's state raises ``RxBridgeError``.
     """
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if hasattr(cls, "_linked_to"):  # A state of ``rx.SharedState``.
+            from rxbridge.events.reflex.rooms import read_anew  # Only then is Reflex loaded.
+
+            cls.__getattribute__ = read_anew  # type: ignore[method-assign]
+
     def get_value(self: Any, key: str) -> Any:
         """Return a var's value, or what the delta of another tab is to await."""
         read = partial(super().get_value, key)  # type: ignore[misc]
-        if (computed := type(self).computed_vars.get(key)) is None:
+        if key not in type(self).computed_vars:
             return read()
-        if getattr(self, "_linked_to", None):
-            # One instance serves all tabs of a room: what was computed for one is no other's.
-            read = partial(_uncached, self, computed, read)
         return _later(self, key, read) if _is_anothers(self) or _is_pushed(self) else read()
 
     # How Reflex knows an override of its own method from a handler that is named like it.
@@ -188,11 +191,3 @@ def _later(state: Any, key: str, read: Callable[[], Any]) -> Any:
     from rxbridge.events.reflex.owner import as_owner
 
     return as_owner(state, key, read)
-
-
-def _uncached(state: Any, computed: Any, read: Callable[[], Any]) -> Any:
-    computed.mark_dirty(state)
-    value = read()
-    if not isawaitable(value):
-        computed.mark_dirty(state)
-    return value

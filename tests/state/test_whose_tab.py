@@ -99,6 +99,7 @@ class Room(AppState, rx.SharedState):
 
     lines: list[str] = []
     count: int = 0
+    read: list[str] = []
 
     @rx.var
     def count_for(self) -> str:
@@ -111,6 +112,18 @@ class Room(AppState, rx.SharedState):
     @rx.var
     def me_in_room(self) -> str:
         return self.user.get_username()
+
+    @rx.var
+    async def me_awaited(self) -> str:
+        return self.user.get_username()
+
+    @rx.var
+    def greeting(self) -> str:
+        return f"{self.count} hi {self.me_in_room}"
+
+    @rx.event
+    async def read_me(self):
+        self.read = [self.me_in_room, await self.me_awaited]
 
     @rx.event
     async def join(self, room: str):
@@ -284,3 +297,16 @@ async def test_what_belongs_to_an_event_is_an_error_after_its_answer(method):
         answered.set()
         with pytest.raises(RxBridgeError, match=f"{method}\\(\\) was called after its event"):
             await call
+
+
+async def test_what_was_computed_for_one_tab_of_a_room_is_read_by_no_other():
+    async with two_tabs() as (ann, bob):
+        room = {"room": uuid.uuid4().hex}
+        for tab in (ann, bob):
+            await tab.send(name("join", Room), room)
+        for tab, username in ((ann, "ann"), (bob, "bob"), (ann, "ann")):
+            fired = await tab.send(name("read_me", Room))
+            assert fired.vars["read"] == [username, username]
+        for count, (tab, username) in enumerate(((bob, "bob"), (ann, "ann"), (bob, "bob")), 1):
+            fired = await tab.send(name("add", Room))
+            assert fired.vars["greeting"] == f"{count} hi {username}"
