@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import Client
+from reflex.istate.manager.token import BaseStateToken
 
 from rxbridge.events import reflex_asgi
 from rxbridge.events.reflex.former import NOTE
@@ -259,6 +260,25 @@ async def test_the_next_user_of_a_token_is_shown_fresh_vars(event, username):
             fired = await tab.send(event)
             assert SECRET not in sent(fired)
             assert (fired.vars["letter"], fired.vars["username"]) == ("", username)
+
+
+@pytest.mark.parametrize("event", [HYDRATE, f"{HYDRATE}_and_load"])
+async def test_what_outlived_its_root_state_is_not_the_next_users(event):
+    async with client() as raw:
+        async with anns_tab(raw) as tab:
+            token = tab.token
+        await forget_root(token)
+        async with raw.connect(cookies=await sync_to_async(signed_in)("bob"), token=token) as tab:
+            fired = await tab.send(event)
+            assert SECRET not in sent(fired)
+            assert (fired.vars["letter"], fired.vars["username"]) == ("", "bob")
+
+
+async def forget_root(token):
+    """Have the tab's root state be a new one, as in Redis when it alone has expired."""
+    async with app.state_manager.modify_state(BaseStateToken(ident=token, cls=rx.State)) as root:
+        assert vars(root).pop(NOTE)
+        root.is_hydrated = False
 
 
 async def test_a_refused_page_load_is_nobodys():

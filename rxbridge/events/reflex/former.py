@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from reflex.state import _ROUTER_FIELD_NAMES
+from reflex.state import _ROUTER_FIELD_NAMES, State
 
 from rxbridge.events.reflex.owner import tab_of
 from rxbridge.events.sessions import endings
@@ -45,6 +45,15 @@ class VarsOwner:
         An event that is at its start leaves the rooms of ``SharedState`` first. One whose handler
         may work on a room stays in it; the next one finds the vars still noted as the other's.
         """
+        if is_start and _is_new(self._root):
+            # What is stored of its substates may have outlived it, and the note with it.
+            await _load(self._root, type(self._root))
+            for state in _private(self._root):
+                if _held(state):
+                    _renew(state)
+            self._now = user_key(user)
+            self._note()
+            return False
         self.pass_to(user)
         if self._now == self._noted:
             return False
@@ -91,6 +100,30 @@ def _private(state: BaseState) -> Iterator[BaseState]:
             yield from _private(each)
 
 
+def _is_new(root: BaseState) -> bool:
+    """Tell whether a root state was just created: nobody's note is on it, nor a page's load.
+
+    An old one without a note is of an application that leaves the page events out.
+    """
+    if not isinstance(root, State) or NOTE in vars(root):
+        return False
+    return not root.is_hydrated and "rx_router_session" in root.dirty_vars
+
+
+def _kept(state: BaseState) -> frozenset[str]:
+    cls = type(state)
+    return _KEPT | {
+        name
+        for name, field in cls.get_fields().items()
+        if field._owner is cls and cls._is_client_storage(name)
+    }
+
+
+def _held(state: BaseState) -> set[str]:
+    """Return the names of what a state has of a user: those of vars that were read or set."""
+    return vars(state).keys() - _kept(state)
+
+
 def _renew(state: BaseState) -> str:
     """Have a state begin anew, and all of it sent with the next delta; return its name.
 
@@ -99,12 +132,10 @@ def _renew(state: BaseState) -> str:
     cls = type(state)
     fields = cls.get_fields()
     own = {name for name, field in fields.items() if field._owner is cls}
-    kept = _KEPT | {name for name in own if cls._is_client_storage(name)}
-    held = vars(state)
-    for name in held.keys() - kept:
-        del held[name]  # Reflex sets a default as it is first read.
+    for name in _held(state):
+        del vars(state)[name]  # Reflex sets a default as it is first read.
     state._was_touched = True
-    state.dirty_vars.update(own - kept, state.computed_vars)
+    state.dirty_vars.update(own - _kept(state), state.computed_vars)
     state._mark_dirty()
     return state.get_full_name()
 
