@@ -99,7 +99,7 @@ class Room(AppState, rx.SharedState):
 
     lines: list[str] = []
     count: int = 0
-    read: list[str] = []
+    read_by: list[str] = []
 
     @rx.var
     def count_for(self) -> str:
@@ -118,12 +118,12 @@ class Room(AppState, rx.SharedState):
         return self.user.get_username()
 
     @rx.var
-    def greeting(self) -> str:
+    def room_greeting(self) -> str:
         return f"{self.count} hi {self.me_in_room}"
 
     @rx.event
-    async def read_me(self):
-        self.read = [self.me_in_room, await self.me_awaited]
+    async def read_who(self):
+        self.read_by = [self.me_in_room, await self.me_awaited]
 
     @rx.event
     async def join(self, room: str):
@@ -305,8 +305,8 @@ async def test_what_was_computed_for_one_tab_of_a_room_is_read_by_no_other():
         for tab in (ann, bob):
             await tab.send(name("join", Room), room)
         for tab, username in ((ann, "ann"), (bob, "bob"), (ann, "ann")):
-            fired = await tab.send(name("read_me", Room))
-            assert fired.vars["read"] == [username, username]
+            fired = await tab.send(name("read_who", Room))
+            assert fired.vars["read_by"] == [username, username]
         for count, (tab, username) in enumerate(((bob, "bob"), (ann, "ann"), (bob, "bob")), 1):
             fired = await tab.send(name("add", Room))
-            assert fired.vars["greeting"] == f"{count} hi {username}"
+            assert fired.vars["room_greeting"] == f"{count} hi {username}"
