@@ -134,10 +134,9 @@ def _nobody(scope: Scope) -> bool:  # noqa: ARG001
 
 def _on_this_machine(scope: Scope) -> bool:
     """Say whether the browser is on this machine; a proxy on it says so of everybody."""
-    names = {bytes(name).lower() for name, _ in scope["headers"]}
     host = (scope.get("client") or ("", 0))[0]
     try:
-        is_near = ip_address(host).is_loopback and not names & _FORWARDED
+        is_near = ip_address(host).is_loopback and not _is_forwarded(scope)
     except ValueError:
         is_near = False
     if not is_near:
@@ -147,8 +146,14 @@ def _on_this_machine(scope: Scope) -> bool:
     return is_near
 
 
-_FORWARDED = frozenset(
-    {b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"}
+def _is_forwarded(scope: Scope) -> bool:
+    """Say whether a header has a name that proxies leave."""
+    names = [bytes(name).lower() for name, _ in scope["headers"]]
+    return any(name.startswith(b"x-forwarded-") or name in _OF_PROXIES for name in names)
+
+
+_OF_PROXIES = frozenset(
+    {b"cf-connecting-ip", b"forwarded", b"true-client-ip", b"via", b"x-client-ip", b"x-real-ip"}
 )
 
 
