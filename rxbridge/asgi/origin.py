@@ -1,4 +1,4 @@
-"""OriginGuard: refuse WebSockets and unsafe requests that another site's page has started."""
+"""OriginGuard: refuse sockets and unsafe requests that another site's page has started."""
 
 import logging
 import re
@@ -13,6 +13,8 @@ from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
 logger = logging.getLogger(__name__)
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+_SOCKET_IO = "_event"
 
 # What Django answers on when DEBUG is on and ALLOWED_HOSTS is empty (HttpRequest.get_host).
 _DEBUG_HOSTS = (".localhost", "127.0.0.1", "[::1]")
@@ -33,13 +35,14 @@ class _Origin(NamedTuple):
 
 
 class OriginGuard:
-    """Let a WebSocket handshake or an unsafe HTTP request through only from an allowed origin.
+    """Let a socket's handshake or an unsafe HTTP request through only from an allowed origin.
 
     A browser names the page that started a request in ``Origin``, and no page can change it.
     CORS does not bind WebSockets, so this check is what stops another site from driving a
     visitor's session. Allowed are the host the request was sent to (scheme, host and port all
     equal) and the origins in ``allowed``. Everything else is answered with 403 before ``app``
-    is called. Safe methods, lifespan and unknown scopes pass.
+    is called. Safe methods, lifespan and unknown scopes pass, but for Socket.IO's ``/_event``: a
+    poll of it is a GET, and as good as a WebSocket.
 
     - ``allowed``: origins such as ``"https://example.com"``, ``"http://localhost:3000"``,
       ``"https://*.example.com"`` or ``"https://.example.com"`` (the domain itself included, as
@@ -171,7 +174,7 @@ class OriginGuard:
 
 def _is_guarded(scope: Scope) -> bool:
     if scope["type"] == "http":
-        return scope["method"] not in SAFE_METHODS
+        return scope["method"] not in SAFE_METHODS or _SOCKET_IO in scope["path"].split("/")
     return bool(scope["type"] == "websocket")
 
 

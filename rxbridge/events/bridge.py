@@ -21,7 +21,13 @@ from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
 from rxbridge.events.binder import ContextBinder
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.guards import Refused, check_guards
-from rxbridge.events.reflex import EventInProcess, Kind, follow_sign_ins, frontend_path
+from rxbridge.events.reflex import (
+    EventInProcess,
+    Kind,
+    check_transports,
+    follow_sign_ins,
+    frontend_path,
+)
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location, log
 from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.sessions.tabs import innermost
@@ -140,6 +146,7 @@ class EventBridge(rx.Middleware):
                 msg = "sessions has a handoff and a revoker; leave handoff= and revoker= out."
                 raise ValueError(msg)
             handoff, revoker = sessions.handoff, sessions.revoker
+        check_transports()
         prefix = frontend_path()
         if requests is None:
             if not isinstance(connections, ConnectionRegistry):

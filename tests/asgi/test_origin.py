@@ -197,10 +197,23 @@ async def test_unsafe_methods_are_guarded(method: str) -> None:
     assert not await admits(scope_of(*headers, kind="http", method=method))
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
+SAFE = ["GET", "HEAD", "OPTIONS", "TRACE"]
+
+
+@pytest.mark.parametrize("method", SAFE)
 async def test_safe_methods_pass_whatever_the_origin(method: str) -> None:
     headers = ("host", "example.com"), ("origin", "http://evil.org")
-    assert await admits(scope_of(*headers, kind="http", method=method))
+    assert await admits(scope_of(*headers, kind="http", method=method, path="/ping"))
+
+
+@pytest.mark.parametrize("path", ["/_event", "/_event/", "/_event/x", "/garden/_event/"])
+@pytest.mark.parametrize("method", SAFE)
+async def test_poll_of_socket_io_is_guarded_as_a_handshake_is(method: str, path: str) -> None:
+    host = ("host", "example.com")
+    for origin, let_through in (("http://evil.org", False), ("http://example.com", True)):
+        poll = scope_of(host, ("origin", origin), kind="http", method=method, path=path)
+        assert await admits(poll) is let_through
+    assert not await admits(scope_of(host, kind="http", method=method, path=path))
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "webtransport"])

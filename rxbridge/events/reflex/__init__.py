@@ -7,13 +7,14 @@ sockets, ``handover`` a part of that, ``local`` what ``EventClient`` has in plac
 
 from rxbridge.events.reflex.event import EventInProcess, Kind, call_in_event, follow_sign_ins
 from rxbridge.events.reflex.local import LocalServer
-from rxbridge.events.reflex.serving import frontend_path, reflex_asgi
+from rxbridge.events.reflex.serving import check_transports, frontend_path, reflex_asgi
 
 __all__ = [
     "EventInProcess",
     "Kind",
     "LocalServer",
     "call_in_event",
+    "check_transports",
     "follow_sign_ins",
     "frontend_path",
     "reflex_asgi",

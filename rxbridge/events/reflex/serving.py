@@ -16,6 +16,8 @@ from rxbridge.asgi._refusal import refuse
 from rxbridge.events.reflex.handover import keeping_tabs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import reflex as rx
     from reflex_base.event.processor import EventProcessor
 
@@ -40,6 +42,8 @@ def reflex_asgi(app: rx.App, *, grace: float = 8.0) -> ASGIApp:
     if grace < 0:
         msg = f"grace={grace} is in seconds and must not be negative; write 0 to wait for nothing."
         raise ValueError(msg)
+    if app.sio is not None:
+        check_transports(app.sio.eio.transports)
     variable = environment.REFLEX_SKIP_COMPILE
     before = variable.getenv()
     variable.set(True)
@@ -116,6 +120,20 @@ async def _end_events(processor: EventProcessor, grace: float) -> None:
             grace,
             ", ".join(names),
         )
+
+
+def check_transports(transports: Iterable[str] | None = None) -> None:
+    """Raise unless sockets are WebSockets alone: a poll is gone before the event it brought runs.
+
+    Without ``transports`` these are what Reflex is configured to use.
+    """
+    if "polling" in (transports or (get_config().transport,)):
+        msg = (
+            "Long polling is on, and an event that comes by it has no connection to be known by. "
+            'Take transport="polling" out of rx.Config in rxconfig.py, or write '
+            'transports=["websocket"] where the app is given a Socket.IO server of its own.'
+        )
+        raise ValueError(msg)
 
 
 def frontend_path() -> str:
