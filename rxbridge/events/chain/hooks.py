@@ -6,17 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from django.conf import settings
-from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
-from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
-from django.contrib.sessions.middleware import SessionMiddleware
-from django.middleware.clickjacking import XFrameOptionsMiddleware
-from django.middleware.common import CommonMiddleware
-from django.middleware.csrf import CsrfViewMiddleware
-from django.middleware.locale import LocaleMiddleware
-from django.middleware.security import SecurityMiddleware
 from django.utils.functional import LazyObject
 
 if TYPE_CHECKING:
@@ -85,23 +78,37 @@ def is_djangos_own(user: object) -> bool:
     return getattr(source, "__module__", "") == AuthenticationMiddleware.__module__
 
 
+_NEVER: Mapping[str, Test] = {"process_request": never, "process_response": never}
+
 # Exact classes only: a subclass may do anything in what its parent's hooks call.
-_TESTS: Mapping[type, Mapping[str, Test]] = {
-    SecurityMiddleware: {"process_request": never, "process_response": never},
-    SessionMiddleware: {"process_request": never, "process_response": _session_is_saved},
-    CommonMiddleware: {"process_request": never, "process_response": never},
-    LocaleMiddleware: {"process_request": never, "process_response": never},
-    CsrfViewMiddleware: {"process_request": _csrf_in_session, "process_response": _csrf_in_session},
-    AuthenticationMiddleware: {"process_request": never},
-    LoginRequiredMiddleware: {"process_view": identity_blocks},
-    MessageMiddleware: {"process_request": never, "process_response": _messages_need_io},
-    XFrameOptionsMiddleware: {"process_response": never},
+_TESTS: Mapping[str, Mapping[str, Test]] = {
+    "django.middleware.security.SecurityMiddleware": _NEVER,
+    "django.contrib.sessions.middleware.SessionMiddleware": {
+        "process_request": never,
+        "process_response": _session_is_saved,
+    },
+    "django.middleware.common.CommonMiddleware": _NEVER,
+    "django.middleware.locale.LocaleMiddleware": _NEVER,
+    "django.middleware.csrf.CsrfViewMiddleware": {
+        "process_request": _csrf_in_session,
+        "process_response": _csrf_in_session,
+    },
+    "django.contrib.auth.middleware.AuthenticationMiddleware": _NEVER,
+    "django.contrib.auth.middleware.LoginRequiredMiddleware": {"process_view": identity_blocks},
+    "django.contrib.messages.middleware.MessageMiddleware": {
+        "process_request": never,
+        "process_response": _messages_need_io,
+    },
+    "django.middleware.clickjacking.XFrameOptionsMiddleware": _NEVER,
+    "django.middleware.csp.ContentSecurityPolicyMiddleware": _NEVER,
+    "csp.middleware.CSPMiddleware": {"process_request": never},
 }
 
 
 def blocking_test(instance: Any, hook: str) -> Test:
     """Return the test of whether ``hook`` of ``instance`` would block the loop."""
-    return _TESTS.get(type(instance), {}).get(hook, always)
+    cls = type(instance)
+    return _TESTS.get(f"{cls.__module__}.{cls.__qualname__}", {}).get(hook, always)
 
 
 def place(test: Test) -> tuple[Literal["loop", "thread"], str]:

@@ -358,7 +358,8 @@ def load_chain(
                 layer = call = CallLayer(entry, grouped(), reasons)
                 middleware, group = call.middleware, []
         except MiddlewareNotUsed as error:
-            rows.append(entry.left_out(f"not used: {error}"))
+            why = str(error) or "it did not say why"
+            rows.append(entry.left_out(f"not used: {why}"))
             continue
         view.add(middleware)
         rows.append(entry.rows(middleware))

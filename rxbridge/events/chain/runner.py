@@ -36,25 +36,31 @@ __all__ = ["DEFAULT_SKIP", "MiddlewareRunner", "Outcome", "PlanRow", "View", "da
 T = TypeVar("T")
 
 _DECORATES = "it only decorates an HTTP answer"
+_FALLS_BACK = "it would answer a handler's 404 with what the page's path has"
 
 DEFAULT_SKIP: Mapping[str, str] = {
     "django.middleware.csrf.CsrfViewMiddleware.process_view": (
         "an event carries no form token; OriginGuard checks where its socket came from"
     ),
     "django.middleware.security.SecurityMiddleware.process_response": _DECORATES,
-    "django.middleware.locale.LocaleMiddleware.process_response": _DECORATES,
+    "django.middleware.locale.LocaleMiddleware.process_response": (
+        "it would send a handler's 404 to a URL with a language; else it only decorates"
+    ),
     "django.middleware.common.CommonMiddleware.process_response": (
-        "it would send a handler's 404 to a URL with a slash"
+        "it would send a handler's 404 to a URL with a slash; else it only decorates"
     ),
     "django.middleware.clickjacking.XFrameOptionsMiddleware.process_response": _DECORATES,
     "django.middleware.cache.UpdateCacheMiddleware": "an event's empty answer is no page to cache",
     "django.middleware.cache.FetchFromCacheMiddleware": "a cached page would answer the event",
     "django.middleware.gzip.GZipMiddleware": "it only encodes an HTTP body",
-    "django.middleware.http.ConditionalGetMiddleware": _DECORATES,
-    "django.middleware.csp.ContentSecurityPolicyMiddleware": _DECORATES,
-    "csp.middleware.CSPMiddleware": _DECORATES,
+    "django.middleware.http.ConditionalGetMiddleware": "no browser keeps an event's answer",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware.process_response": _DECORATES,
+    "csp.middleware.CSPMiddleware.process_response": _DECORATES,
+    "django.contrib.flatpages.middleware.FlatpageFallbackMiddleware.process_response": _FALLS_BACK,
+    "django.contrib.redirects.middleware.RedirectFallbackMiddleware.process_response": _FALLS_BACK,
+    "wagtail.contrib.redirects.middleware.RedirectMiddleware.process_response": _FALLS_BACK,
     "corsheaders.middleware.CorsMiddleware": _DECORATES,
-    "debug_toolbar.middleware.DebugToolbarMiddleware": "it only decorates an HTTP body",
+    "debug_toolbar.middleware.DebugToolbarMiddleware": "it would put a toolbar into an HTTP body",
     "whitenoise.middleware.WhiteNoiseMiddleware": "it would answer the event with a file",
 }
 """What runs around no event, and why: a middleware's dotted path, or that of one of its hooks."""

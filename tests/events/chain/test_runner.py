@@ -7,6 +7,7 @@ import threading
 import time
 from contextvars import ContextVar
 
+import django
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib import messages
@@ -20,6 +21,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.middleware.common import CommonMiddleware
+from django.template.loader import get_template
 from django.test import Client, override_settings
 from django.urls import get_urlconf
 from django.utils import translation
@@ -434,9 +436,13 @@ async def test_get_response_called_after_the_event_is_over_does_not_run_the_hand
     assert (outcome.reached, outcome.response.status_code) == (False, 202)
 
 
-async def test_middleware_not_used_is_left_out_and_named_in_the_plan():
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [("off here", "not used: off here"), ((), "not used: it did not say why")],
+)
+async def test_middleware_not_used_is_left_out_and_named_in_the_plan(said, reason):
     def unused(get_response):
-        raise MiddlewareNotUsed("off in this project")
+        raise MiddlewareNotUsed(said) if said else MiddlewareNotUsed
 
     log = []
     chosen = recorders(log)
@@ -445,7 +451,7 @@ async def test_middleware_not_used_is_left_out_and_named_in_the_plan():
     assert outcome.reached
     assert log == ["hooks in", "async in", "hooks view", "async out", "hooks out"]
     row = next(row for row in runner.explain() if "unused" in row.middleware)
-    assert (row.runs, row.reason) == ("skipped", "not used: off in this project")
+    assert (row.runs, row.reason) == ("skipped", reason)
 
 
 async def test_pool_without_a_free_thread_refuses_with_503():
@@ -1271,6 +1277,17 @@ def test_explain_tells_where_each_hook_of_the_stock_stack_runs():
     ]
 
 
+NONCE = "<CSP_NONCE_SENTINEL>"
+HTML = "text/html; charset=utf-8"
+NONCES = {
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "OPTIONS": {
+        "context_processors": ["django.template.context_processors.csp"],
+        "loaders": [("django.template.loaders.locmem.Loader", {"nonce.html": "{{ csp_nonce }}"})],
+    },
+}
+
+
 def test_explain_names_what_is_skipped_and_the_kinds_that_are_called():
     stack = ["django.middleware.gzip.GZipMiddleware", lets_through, slow_async]
     rows = {row.middleware.rpartition(".")[2]: row for row in MiddlewareRunner(stack).explain()}
@@ -1307,6 +1324,24 @@ def test_way_out_of_djangos_own_is_skipped_unless_a_subclass_has_its_own():
     runner = MiddlewareRunner([InheritsTheWayOut, HasAWayOutOfItsOwn])
     ways = [row.runs for row in runner.explain() if row.hook == "process_response"]
     assert ways == ["skipped", "thread"]
+
+
+@pytest.mark.skipif(django.VERSION < (6, 0), reason="Django has no such middleware yet")
+async def test_policys_way_in_stays_for_what_a_handler_renders():
+    async def handler(request):
+        return HttpResponse(get_template("nonce.html").render({}, request))
+
+    csp = "django.middleware.csp.ContentSecurityPolicyMiddleware"
+    pool = ThreadPool(core=1)
+    runner = MiddlewareRunner([csp], threads=pool)
+    with override_settings(TEMPLATES=[NONCES], SECURE_CSP={"script-src": [NONCE]}):
+        outcome = await runner.run(make_request(), handler)
+    assert len(outcome.response.content) > 16
+    assert (pool.size, dict(outcome.response.headers)) == (0, {"Content-Type": HTML})
+    assert [(row.hook, row.runs) for row in runner.explain() if row.middleware == csp] == [
+        ("process_request", "loop"),
+        ("process_response", "skipped"),
+    ]
 
 
 @pytest.mark.parametrize("debug", [False, True])
