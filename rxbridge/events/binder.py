@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
@@ -52,7 +52,8 @@ class Binding:
     answer, such as a cookie, can be changed any more.
 
     ``time_zone`` is the one a background task began with, and ``again`` runs a function inside
-    the event's chain once more, where the chain is over.
+    the event's chain once more, where the chain is over. ``afterwards`` is what is then to be
+    called beside the tab's next events, on a thread without what the chain keeps there.
 
     ``is_elsewhere`` tells that Reflex works for another tab just now, whose user this is not.
     """
@@ -64,6 +65,7 @@ class Binding:
     is_elsewhere: Callable[[], bool] | None = None
     time_zone: tzinfo | None = None
     again: Callable[[Binding, Callable[[], Any]], Awaitable[Any]] | None = None
+    afterwards: list[Callable[[], object]] = field(default_factory=list)
 
 
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding")

@@ -31,6 +31,7 @@ from rxbridge.events.reflex import (
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location, log
 from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.threads.afterwards import Afterwards
 from rxbridge.events.threads.background import own_thread_for_task
 
 if TYPE_CHECKING:
@@ -163,6 +164,7 @@ class EventBridge(rx.Middleware):
         self.refuse = refuse
         self.threaded = threaded
         self.fresh_vars = fresh_vars
+        self.afterwards = Afterwards()
         self._only = only
         self._skip = skip
         self._check_parts(prefix)
@@ -354,6 +356,8 @@ class _Passage:
         revoker, connection = bridge.revoker, request.reflex_event.connection
         with revoker.running(connection) if revoker is not None else nullcontext():
             outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
+            if self._binding is not None:
+                await bridge.afterwards.do(*self._binding.afterwards)
             return await self._conclude(request, outcome)
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:

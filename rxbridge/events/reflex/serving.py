@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reflex_base.event.processor import EventProcessor
 
     from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
+    from rxbridge.events.threads.afterwards import Afterwards
 
 logger = logging.getLogger("rxbridge")
 
@@ -88,7 +89,7 @@ class _Started:
         async def receive_late() -> Message:
             message = await receive()
             if message["type"] == "lifespan.shutdown" and self._is_started():
-                await _end_events(self._app.event_processor, self._grace)
+                await _end(self._app, self._grace)
             return message
 
         return receive_late
@@ -101,25 +102,37 @@ class _Started:
         return True
 
 
-async def _end_events(processor: EventProcessor, grace: float) -> None:
-    """Wait until no tab's event runs or waits for another, nor what they chain: ``grace`` at most.
-
-    Background tasks are not waited for, which may never end.
-    """
+async def _end(app: rx.App, grace: float) -> None:
+    """Wait until all that tabs have begun is over, for ``grace`` at most."""
+    processor = app.event_processor
+    parts = (getattr(middleware, "afterwards", None) for middleware in app._middlewares)
+    left: list[Afterwards] = [part for part in parts if part is not None]
     try:
         async with asyncio.timeout(grace):
-            await processor.join()
-            while tabs := processor._token_queues:
-                first = [processor._tasks[queue[0][0].ctx.txid] for queue in tabs.values()]
-                await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-                await processor.join()
+            await _end_events(processor)
+            for part in left:
+                await part.ended()
     except TimeoutError:
         names = sorted({queue[0][0].event.name for queue in processor._token_queues.values()})
+        if unsent := sum(map(len, left)):
+            names.append(f"{unsent} e-mails, which are not sent")
         logger.warning(
             "Events did not end within reflex_asgi(grace=%g) and are cancelled: %s",
             grace,
             ", ".join(names),
         )
+
+
+async def _end_events(processor: EventProcessor) -> None:
+    """Wait until no tab's event runs or waits for another, nor what they chain.
+
+    Background tasks are not waited for, which may never end.
+    """
+    await processor.join()
+    while tabs := processor._token_queues:
+        first = [processor._tasks[queue[0][0].ctx.txid] for queue in tabs.values()]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+        await processor.join()
 
 
 def check_transports(transports: Iterable[str] | None = None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -10,6 +12,7 @@ from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine
 from django.template.loader import render_to_string
+from django.utils import timezone, translation
 
 from rxbridge.state.auth._forms import load_form
 
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from rxbridge.state.auth.config import PasswordResetConfig
 
 logger = logging.getLogger("rxbridge")
+
+_FORM = "django.contrib.auth.forms.PasswordResetForm"
 
 # The sentences of Django's admin, whose catalogues translate them.
 _BODY = """\
@@ -38,18 +43,40 @@ user account at {{ site_name }}.{% endblocktranslate %}
 
 
 def reset_form(config: PasswordResetConfig) -> Any:
-    """Return the form that asks for the address, whose mails know the link as ``reset_url``."""
-    base = load_form(config.form or "django.contrib.auth.forms.PasswordResetForm")
+    """Return the form that asks for the address, whose mails know the link as ``reset_url``.
+
+    A mail is left to be written and sent ``afterwards``, where the form does that as Django's.
+    """
+    base = load_form(config.form or _FORM)
     is_plain = config.form is None and config.email_template is None
+    is_own = base.send_mail is not load_form(_FORM).send_mail
 
     class LinkedForm(base):  # type: ignore[misc,valid-type]
+        afterwards: list[Callable[[], object]] | None = None
+
         def send_mail(
             self, subject: str, body: str, context: Any, *args: Any, **kwargs: Any
         ) -> None:
-            send = _send_plain if is_plain else super().send_mail
-            send(subject, body, context | {"reset_url": _link(config, context)}, *args, **kwargs)
+            context |= {"reset_url": _link(config, context)}
+            write_and_send = _send_plain if is_plain else super().send_mail
+            send = partial(write_and_send, subject, body, context, *args, **kwargs)
+            if self.afterwards is None or is_own:
+                send()
+            else:
+                self.afterwards.append(_as_here(send))
 
     return LinkedForm
+
+
+def _as_here(call: Callable[[], object]) -> Callable[[], object]:
+    """Return ``call`` in the language and time zone of now, which no other thread has."""
+    language, zone = translation.get_language(), timezone.get_current_timezone()
+
+    def called_later() -> None:
+        with translation.override(language), timezone.override(zone):
+            call()
+
+    return called_later
 
 
 def _link(config: PasswordResetConfig, context: dict[str, Any]) -> str:

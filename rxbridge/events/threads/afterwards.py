@@ -1,0 +1,62 @@
+"""Afterwards: what an event leaves to be done beside the tab's next ones, such as sending mail."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from rxbridge.events._rehearsal import current_rehearsal
+
+logger = logging.getLogger("rxbridge")
+
+
+class Afterwards:
+    """Call functions on a few threads of their own, in the order they come.
+
+    Beyond ``limit`` that wait, none is taken.
+    """
+
+    def __init__(self, *, threads: int = 4, limit: int = 1_000) -> None:
+        self._limit = limit
+        self._threads = ThreadPoolExecutor(threads, "rxbridge-afterwards")
+        self._left: set[Future[None]] = set()
+
+    def __len__(self) -> int:
+        """Return how many calls have yet to end."""
+        return len(self._left)
+
+    async def do(self, *calls: Callable[[], object]) -> None:
+        """See that ``calls`` are made; under ``EventClient`` they are when this returns."""
+        for call in calls:
+            if current_rehearsal.get() is not None:
+                await sync_to_async(_logged)(call)
+            elif len(self._left) >= self._limit:
+                logger.error("Not done, since %d calls wait already: %r", len(self._left), call)
+            else:
+                future = self._threads.submit(_on_thread, call)
+                self._left.add(future)
+                future.add_done_callback(self._left.discard)
+
+    async def ended(self) -> None:
+        """Wait until nothing is left to be done."""
+        while left := [*self._left]:
+            await asyncio.wait([asyncio.wrap_future(each) for each in left])
+
+
+def _on_thread(call: Callable[[], object]) -> None:
+    try:
+        _logged(call)
+    finally:
+        connections.close_all()
+
+
+def _logged(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except Exception:
+        logger.exception("What an event left to be done afterwards failed")
