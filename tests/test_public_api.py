@@ -28,7 +28,8 @@ PUBLIC = {
     """,
     "rxbridge.events.chain": "",
     "rxbridge.events.reflex": """
-        EventInProcess Kind LocalServer call_in_event follow_sign_ins frontend_path reflex_asgi
+        EventInProcess Kind LocalServer call_in_event check_transports follow_sign_ins
+        frontend_path reflex_asgi
     """,
     "rxbridge.events.sessions": "",
     "rxbridge.events.threads": "",
