@@ -28,7 +28,7 @@ pytest = $(PY) -m pytest $(1) || \
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup system test tests ecosystem lint format docs bench clean
+.PHONY: help demo setup system test tests parts ecosystem lint format docs bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,9 +46,12 @@ system: setup
 test: setup system lint ## Set everything up, lint, and run the tests
 	@$(MAKE) --no-print-directory tests
 
-tests: setup system
-	$(say) "Running the tests"
+parts: setup system ## Run the tests that share nothing but the machine
+	$(say) "Running the tests of the parts"
 	@$(call pytest,-n 2 --dist loadfile -m "not alone" $(SPREAD),-m "not alone" $(SPREAD))
+
+tests: parts
+	$(say) "Running the tests that go by the clock, and those with servers and browsers"
 	@$(call pytest,-m alone $(SPREAD),-m alone $(SPREAD))
 	@$(call pytest,$(addprefix --ignore=,$(SPREAD)),$(addprefix --ignore=,$(SPREAD)))
 	@scripts/test_shop.sh
@@ -82,7 +85,7 @@ bench: setup ## Run the benchmarks
 	@$(PY) benchmarks/bench_events.py
 
 clean: ## Remove what the other targets made
-	rm -rf .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .python .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	rm -rf examples/*/.web examples/*/.states examples/*/reflex.lock .bench
 	rm -rf examples/topologies/*/.web examples/topologies/*/.states examples/topologies/*/reflex.lock
 	rm -rf tests/browser/club/.web tests/browser/club/.states tests/browser/club/reflex.lock

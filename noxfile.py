@@ -15,7 +15,7 @@ def lowest(session: nox.Session) -> None:
     run_tests(session, "constraints/py311-lowest.txt")
 
 
-@nox.session(python="3.13")
+@nox.session(python="3.15")
 def newest(session: nox.Session) -> None:
     """The newest of all."""
     run_tests(session, "constraints/newest.txt")

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Print the newest Python, 3.11 to 3.13, that can make a virtual environment.
+# Print the newest Python, 3.11 to 3.15, that can make a virtual environment.
 #   find_python.sh           the newest
 #   find_python.sh 3.11      that one, or status 1
 #   PYTHON=/usr/bin/python3 find_python.sh
 set -euo pipefail
 
 versions=("${1:-}")
-[[ -n ${1:-} ]] || versions=(3.13 3.12 3.11)
+[[ -n ${1:-} ]] || versions=(3.15 3.14 3.13 3.12 3.11)
 
 # Whether "$1" runs (pyenv's shims need not), is at least 3.11 (or exactly $2) and has venv.
 suits() {
@@ -24,9 +24,11 @@ if [[ -n ${PYTHON:-} && -z ${1:-} ]]; then
 fi
 
 shopt -s nullglob
+here=$(cd "$(dirname "$0")/.." && pwd)
 for version in "${versions[@]}"; do
     for candidate in "python$version" {/usr/local,/usr,/opt/homebrew}/bin/"python$version" \
-        "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python; do
+        "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version".*/bin/python \
+        "$here/.python/usr/bin/python$version"; do
         if suits "$candidate" "$version"; then
             printf '%s\n' "$candidate"
             exit 0

@@ -17,7 +17,8 @@ set_up() {
     local key python
     key=$(cat pyproject.toml "$pins" <(pwd) <(echo "${PYTHON:-}") | cksum)
     [[ -x $venv/bin/python && $(cat "$venv/.set-up" 2>/dev/null) == "$key" ]] && return
-    python=$(scripts/find_python.sh)
+    # Not every package has a release for the newest Python.
+    python=${PYTHON:-$(scripts/find_python.sh 3.13 || scripts/find_python.sh)}
     say "Making $venv with $("$python" --version) ($python)"
     "$python" -m venv --clear "$venv"
     say "Installing rxbridge and the packages pinned by $pins"

@@ -4,10 +4,10 @@ import importlib
 import json
 import os
 import sys
+import types
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
@@ -40,19 +40,22 @@ PRELOADED = (
     "starlette.responses",
 )
 
+# From Python 3.15 on, what stands for a name that is not loaded yet.
+LAZY = getattr(types, "LazyImportType", ())
 
-def watched_modules() -> list[ModuleType]:
+
+def watched_modules() -> list[types.ModuleType]:
     return [
         module
         for name, module in sorted(sys.modules.items())
-        if name.partition(".")[0] in NAMES and isinstance(module, ModuleType)
+        if name.partition(".")[0] in NAMES and isinstance(module, types.ModuleType)
     ]
 
 
-def attributes(module: ModuleType) -> Iterator[tuple[str, object]]:
+def attributes(module: types.ModuleType) -> Iterator[tuple[str, object]]:
     """Every attribute of the module, and of the classes it defines."""
     for name, value in vars(module).items():
-        if name.startswith("__") or isinstance(value, ModuleType):
+        if name.startswith("__") or isinstance(value, (types.ModuleType, LAZY)):
             continue
         yield f"{module.__name__}.{name}", value
         if isinstance(value, type) and value.__module__ == module.__name__:
