@@ -7,7 +7,8 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from contextvars import Context
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -33,6 +34,7 @@ TICKET_HEADER = "x-rxbridge-ticket"
 
 _TICKET_LENGTH = 43  # 32 random bytes in base64url
 _POLL = 0.1  # seconds between looks for a receipt another worker has taken
+_PATIENCE = 1.0  # seconds that a page has to confirm, before its tab is taken to be gone
 
 # The fetches of a tab wait for each other, so an older answer never sets its cookies after a newer
 # one. One that hangs must not hold up the others, and one under way survives leaving the page.
@@ -150,7 +152,8 @@ class CookieHandoff:
     ``CacheTickets`` for several. With ``reconnect`` the socket is closed afterwards, and
     Reflex's client opens a new one with the new cookies. ``on_settled`` is called, in the
     connection's worker, with a connection whose jar has become what the browser holds, and with
-    the cookies that its browser is known by: ``SessionRevoker.settled`` is one.
+    the cookies that its browser is known by: ``SessionRevoker.settled`` is one. Where the tab was
+    gone before it confirmed, it is another, closed connection with these cookies, in any worker.
     """
 
     def __init__(
@@ -219,7 +222,7 @@ class CookieHandoff:
                 await self._empty(previous, pending, record)
             await self.tickets.put(_key(ticket), json.dumps(record), self.lifetime)
         if self.tickets.shared:
-            self._watch(connection, ticket)
+            self._spawn(self._look_out(connection, ticket))
         return ticket
 
     async def _empty(self, ticket: str, pending: "_Pending", record: dict[str, Any]) -> None:
@@ -297,7 +300,11 @@ class CookieHandoff:
                 connection.follow((name, held.get(name), "/") for name in stale)
         receipt = json.dumps({**record, "is_stale": bool(stale)})
         await self.tickets.put(_receipt_key(ticket), receipt, self.lifetime)
-        return [cookie for name, cookie in cookies.items() if name not in stale]
+        fresh = {name: cookie for name, cookie in cookies.items() if name not in stale}
+        if fresh and self.on_settled is not None:
+            values = {name: parse_set_cookie(each.encode())[1] for name, each in fresh.items()}
+            self._spawn(self._settle_without_tab(ticket, browsers, {**held, **values}))
+        return list(fresh.values())
 
     async def _confirm(
         self, ticket: str, browsers: set[str], held: dict[str, str]
@@ -311,7 +318,7 @@ class CookieHandoff:
             before = jars.get(connection, connection.cookies)
             stale = record["is_stale"]
             self._settle(connection, ticket, held, browsers, before=before, is_stale=stale)
-        elif self.tickets.shared:
+        else:
             receipt = json.dumps([held, sorted(browsers), record["is_stale"]])
             await self.tickets.put(_held_key(ticket), receipt, self.lifetime)
         # The browser's other tabs, and a tab whose socket is a new one meanwhile.
@@ -362,10 +369,23 @@ class CookieHandoff:
         pending = self._pending.get(connection)
         return pending is not None and pending.ticket == ticket
 
-    def _watch(self, connection: Connection, ticket: str) -> None:
-        watcher = asyncio.get_running_loop().create_task(self._look_out(connection, ticket))
+    def _spawn(self, watch: Coroutine[Any, Any, None]) -> None:
+        watcher = asyncio.get_running_loop().create_task(watch, context=Context())
         self._watchers.add(watcher)
         watcher.add_done_callback(self._watchers.discard)
+
+    async def _settle_without_tab(
+        self, ticket: str, browsers: set[str], held: Mapping[str, str | None]
+    ) -> None:
+        """Tell what the browser holds by now, if no worker has the tab that is to confirm it."""
+        await asyncio.sleep(_PATIENCE)
+        waits = [await self.tickets.get(key) for key in (_receipt_key(ticket), _held_key(ticket))]
+        if waits == [None, None] or self.on_settled is None:
+            return
+        gone = Connection({"type": "websocket", "path": self.path, "headers": []})
+        gone.detach()
+        gone.replace_cookies({name: raw for name, raw in held.items() if raw is not None})
+        self.on_settled(gone, browsers)
 
     async def _look_out(self, connection: Connection, ticket: str) -> None:
         """Wait for a receipt that another worker took for this one's connection."""

@@ -171,17 +171,18 @@ class SessionRevoker:
         """Let the other tabs of the browser follow, now that it holds what the jar holds.
 
         For ``CookieHandoff`` to call. ``browsers`` are the cookies that the browser has just
-        shown that it is known by.
+        shown that it is known by. ``connection`` may be one that stands for a tab that is gone.
         """
         tab = self._tabs.get(connection)
         session = digest_of("session", self._tabs.key_of(connection))
-        if tab is None or tab.shown == session:
-            return
-        tab.shown = session
-        self._tabs.read_jar(tab)
         known = {digest("browser", each) for each in browsers}
-        if tab.browser is not None:
-            known.add(tab.browser)
+        if tab is not None:
+            if tab.shown == session:
+                return
+            tab.shown = session
+            self._tabs.read_jar(tab)
+            if tab.browser is not None:
+                known.add(tab.browser)
         self._publish(kind="browser", browsers=sorted(known), keep=session)
         self._follow(known, session, but=tab)
 

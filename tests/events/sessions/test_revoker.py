@@ -23,7 +23,7 @@ from django.db.models.signals import post_delete, post_save
 from django.test import Client
 from django.utils import timezone
 
-from rxbridge.asgi import ConnectionRegistry, CookieHandoff
+from rxbridge.asgi import ConnectionRegistry, CookieHandoff, MemoryTickets
 from rxbridge.asgi.connections import Connection
 from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
 from rxbridge.events.sessions.revoker import SessionRevoker
@@ -367,6 +367,59 @@ async def test_a_hand_off_takes_the_other_tabs_along(site, user):
         assert (await page.put("/_cookies")).status_code == 204
     assert other.closed
     assert not own.closed
+
+
+class Channel:
+    """A broadcast among the revokers of one process."""
+
+    def __init__(self) -> None:
+        self.listeners = []
+
+    async def publish(self, message: str) -> None:
+        for deliver in self.listeners:
+            deliver(message)
+
+    async def listen(self, deliver, gap) -> None:
+        self.listeners.append(deliver)
+        gap()
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("confirms", [False, True], ids=["redeemed", "confirmed"])
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_other_tabs_follow_a_login_whose_own_tab_is_gone_before_it_confirmed(
+    user, workers, confirms
+):
+    """Of two workers the second takes what the page sends."""
+    channel, tickets = Channel(), MemoryTickets()
+    tickets.shared = workers == 2
+    sites = [Site(broadcast=channel) for _ in range(workers)]
+    handoffs = [
+        CookieHandoff(each.connections, tickets=tickets, on_settled=each.revoker.settled)
+        for each in sites
+    ]
+    own = await sites[0].tab()
+    others = [await each.tab() for each in sites]
+    stranger = await sites[0].tab(browser=OTHER_BROWSER)
+    while len(channel.listeners) < workers:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await sites[0].event(own, partial(alogin, user=user))
+    set_cookie = f"sessionid={own.cookies['sessionid']}; Path=/"
+    ticket = await handoffs[0].offer(own, {"sessionid": set_cookie})
+    own.close()
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(handoffs[-1]),
+        base_url="http://localhost",
+        cookies=dict([BROWSER]),
+        headers={"x-rxbridge-ticket": ticket, "origin": "http://localhost"},
+    ) as page:
+        assert (await page.post("/_cookies")).status_code == 204
+        if confirms:
+            assert (await page.put("/_cookies")).status_code == 204
+    assert await closes(*others, within=10)
+    assert not stranger.closed
+    for each in sites:
+        await each.aclose()
 
 
 async def test_a_tab_that_has_the_new_session_already_is_not_closed(site, user):
