@@ -5,22 +5,36 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import logging
 import pickle
 from collections.abc import Callable, Collection, Mapping
 from enum import Enum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
 from rxbridge.errors import RxBridgeError
 
 __all__ = ["PicklingStripper"]
 
 Fields: TypeAlias = "dict[str, Any]"
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+logger = logging.getLogger("rxbridge.state")
 
 _PICKLED = "_rxbridge_pickled"
-"""The one key of a stripped state's pickle; what it holds is the pickle of the fields."""
+"""The key of a stripped state's pickle that holds the pickle of the fields."""
+
+_SCHEMA = "_rxbridge_schema"
+"""The key that holds the schema of the class that stored them."""
 
 # What nested values become that have no default of their own and no place to be left out of.
 _GONE: tuple[Callable[..., Any], tuple[Any, ...]] = (type(None), ())
+
+
+def _own_method(function: Function) -> Function:
+    """Let a mixin have a method named like Reflex's own, whose cache Reflex clears."""
+    function.__override_base_method__ = True  # type: ignore[attr-defined]
+    function.cache_clear = lambda: None  # type: ignore[attr-defined]
+    return function
 
 
 class PicklingStripper:
@@ -36,6 +50,9 @@ class PicklingStripper:
             _client: PaymentClient | None = None
 
     A var that held something transient comes back as its declared default.
+
+    What another version of the class has stored loads too: vars that both have keep their values,
+    the others start at their defaults.
     """
 
     transient: ClassVar[Collection[str]] = ()
@@ -65,12 +82,118 @@ class PicklingStripper:
         fields: Fields = super().__getstate__()  # type: ignore[assignment] # a state's is a dict
         if not self._transient.isdisjoint(fields):
             fields = {name: fields[name] for name in fields if name not in self._transient}
-        return {_PICKLED: _pickled(type(self), fields, self._transient_types)}
+        return {
+            _PICKLED: _pickled(type(self), fields, self._transient_types),
+            _SCHEMA: _own_schema(type(self)),
+        }
 
     def __setstate__(self, stored: Fields) -> None:
         """Take the fields back; one stored before the state was a ``PicklingStripper`` too."""
-        fields = pickle.loads(stored[_PICKLED]) if _PICKLED in stored else stored  # noqa: S301
+        fields, whole = _unpickled(stored[_PICKLED]) if _PICKLED in stored else (stored, True)
+        if not whole or stored.get(_SCHEMA) != _own_schema(type(self)):
+            fields = _known(type(self), fields)
         super().__setstate__(fields)  # type: ignore[misc] # a state's
+
+    @classmethod
+    @_own_method
+    def _to_schema(cls) -> str:
+        """Return one that is equal to any: ``__setstate__`` has seen to what differs."""
+        return _Schema(_own_schema(cls))
+
+
+class _Schema(str):
+    """Stored as the text it is; equal to any other, so that Reflex drops no state for it."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str.__str__(self),)
+
+
+def _schema(state: Any) -> str:
+    from rxbridge.events.reflex.stored import schema  # Only then is Reflex loaded.
+
+    return schema(state)
+
+
+_own_schema: Callable[[Any], str] = functools.lru_cache(_schema)
+
+
+def _known(state: Any, fields: Fields) -> Fields:
+    """Return what this version of the class can use of what another has stored."""
+    from rxbridge.events.reflex.stored import fits
+
+    kept = {
+        name: value
+        for name, value in fields.items()
+        if fits(state, name, value) and _is_whole(value)
+    }
+    if lost := (fields.keys() & state.__fields__) - kept.keys():
+        _tell(state, tuple(sorted(lost)))
+    return kept
+
+
+@functools.lru_cache
+def _tell(state: type, lost: tuple[str, ...]) -> None:
+    """Log it, once for each class and its vars."""
+    logger.warning(
+        "%s: what another version of it stored in %s does not fit; it starts at its default.",
+        state.__qualname__,
+        ", ".join(lost),
+    )
+
+
+class _Lost:
+    """What stands for an object whose class is no longer there."""
+
+    def __new__(cls, *_args: Any, **_options: Any) -> Self:
+        return object.__new__(cls)
+
+    def __setstate__(self, _stored: Any) -> None: ...
+
+
+class _Unpickler(pickle.Unpickler):
+    whole = True
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return super().find_class(module, name)
+        except (ImportError, AttributeError):
+            self.whole = False
+            return _Lost
+
+
+def _unpickled(payload: bytes) -> tuple[Fields, bool]:
+    """Return the fields, and whether all classes of what they hold are still there."""
+    unpickler = _Unpickler(io.BytesIO(payload))
+    return unpickler.load(), unpickler.whole
+
+
+class _Whole(pickle.Pickler):
+    """Refuses what is not as its class is now."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, _Lost) or obj is _Lost:
+            raise pickle.PicklingError
+        if dataclasses.is_dataclass(obj) and not isinstance(obj, type):
+            for field in dataclasses.fields(obj):
+                getattr(obj, field.name)
+        return NotImplemented
+
+
+def _is_whole(value: Any) -> bool:
+    try:
+        _Whole(io.BytesIO()).dump(value)
+    except (pickle.PicklingError, AttributeError):
+        return False
+    return True
 
 
 def _pickled(state: type, fields: Fields, types: tuple[type, ...]) -> bytes:
