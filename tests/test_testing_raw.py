@@ -99,9 +99,7 @@ class TestEvents:
         "message",
         [
             ["event"],
-            ["event", "no object"],
             ["event", {"name": "no.such.handler", "payload": {}, "router_data": {}}],
-            ["event", {"payload": {}}],
             ["no_such_message", 1],
         ],
     )
@@ -109,6 +107,13 @@ class TestEvents:
     async def test_what_is_no_event_comes_to_nothing(self, application, message, caplog):
         async with RawClient(application) as raw, raw.connect() as socket:
             assert str(await socket.send_message(message)) == "nothing came"
+            assert (await socket.send(f"{COUNTER}.add", {"number": 1})).vars["count"] == 1
+
+    @pytest.mark.parametrize("message", [["event", "no object"], ["event", {"payload": {}}]])
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+    async def test_what_reflex_cannot_read_is_refused_with_400(self, application, message):
+        async with RawClient(application) as raw, raw.connect() as socket:
+            assert_refused(await socket.send_message(message), status=400)
             assert (await socket.send(f"{COUNTER}.add", {"number": 1})).vars["count"] == 1
 
     async def test_malformed_event_is_refused_with_400(self, application):

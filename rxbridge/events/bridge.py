@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from rxbridge.asgi.connections import ConnectionRegistry, parse_set_cookie
 from rxbridge.errors import InvalidEvent, NotAdmitted, NotShown, PoolExhausted
-from rxbridge.events._rehearsal import current_rehearsal, in_test_transaction
+from rxbridge.events._rehearsal import in_test_transaction
 from rxbridge.events.binder import ContextBinder
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.guards import Refused, check_guards
@@ -28,7 +28,8 @@ from rxbridge.events.reflex import (
     follow_sign_ins,
     frontend_path,
 )
-from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location, log
+from rxbridge.events.reflex.answers import answer
+from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
 from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.sessions.tabs import innermost
 from rxbridge.events.threads.afterwards import Afterwards
@@ -567,10 +568,7 @@ class _Passage:
         )
 
     def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
-        log(refusal, cause)
-        if (rehearsal := current_rehearsal.get()) is not None:
-            rehearsal.refusals.append(refusal)
-        return list(self._bridge.refuse(refusal) or ())
+        return answer(refusal, cause, self._bridge.refuse)
 
 
 def _user_of(request: Any) -> Any:

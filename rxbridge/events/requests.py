@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["EventRequest", "ReflexEvent", "SyntheticRequestFactory", "resolve_page"]
 
 MAX_PATH_LENGTH = 8 * 1024
+MAX_DEPTH = 100
 """Characters of path and query together; what servers allow in a request line."""
 
 MAX_HEADER_BYTES = 64 * 1024
@@ -234,6 +235,22 @@ def _check_shape(event: ReflexEvent) -> None:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             msg = f"An event's {attribute} must be an object whose keys are strings."
             raise InvalidEvent(msg)
+    _check_depth(event.payload)
+
+
+def _check_depth(payload: Mapping[str, Any]) -> None:
+    level: list[Any] = list(payload.values())
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, (dict, list))
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    msg = f"The event's payload is nested more than {MAX_DEPTH} deep."
+    raise InvalidEvent(msg)
 
 
 def _address(router_data: Mapping[str, Any]) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The test app with handlers that take their time, as a server runs and stops it."""
+"""The test app with handlers that take their time, as a server runs, fills and stops it."""
 
 import os
 
@@ -18,12 +18,15 @@ from rxbridge.events import reflex_asgi  # noqa: E402
 from rxbridge.state import AppState  # noqa: E402
 from tests.events.app import app, connections  # noqa: E402
 
+gate = asyncio.Event()
+
 
 class Slow(AppState, rx.State):
     """Handlers that say when they begin, so that the server can be stopped amid them."""
 
     begun: str = ""
     ended: list[str] = []
+    taken: int = 0
 
     def _end(self, name: str) -> None:
         self.session[name] = "ended"
@@ -43,6 +46,20 @@ class Slow(AppState, rx.State):
         time.sleep(seconds)
         self._end(name)
 
+    @rx.event
+    async def hold(self):
+        self.begun = "hold"
+        yield
+        await gate.wait()
+
+    @rx.event
+    async def release(self):
+        gate.set()
+
+    @rx.event
+    async def take(self, text: str):
+        self.taken += len(text)
+
     @rx.event(background=True)
     async def go_on_forever(self, name: str, seconds: float):
         async with self:
@@ -50,5 +67,5 @@ class Slow(AppState, rx.State):
         await asyncio.Event().wait()
 
 
-reflex = connections.wrap(reflex_asgi(app, grace=float(os.environ["RXBRIDGE_TEST_GRACE"])))
+reflex = connections.wrap(reflex_asgi(app, grace=float(os.environ.get("RXBRIDGE_TEST_GRACE", "8"))))
 application = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex), lifespan=reflex)

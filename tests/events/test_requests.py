@@ -288,6 +288,19 @@ def test_malformed_router_data_is_an_invalid_event(router_data):
         build(ReflexEvent(name="x", router_data=router_data))
 
 
+def nested(levels):
+    value = []
+    for level in range(levels):
+        value = {"x": value} if level % 2 else [value]
+    return {"argument": value}
+
+
+def test_payload_has_a_depth():
+    assert build(ReflexEvent(name="x", payload=nested(98)))
+    with pytest.raises(InvalidEvent, match="more than 100 deep"):
+        build(ReflexEvent(name="x", payload=nested(101)))
+
+
 @pytest.mark.parametrize("payload", [[], "text", None, {1: 2}])
 def test_malformed_payload_is_an_invalid_event(payload):
     with pytest.raises(InvalidEvent):

@@ -28,7 +28,11 @@ class Socket:
         await self.send({"name": name, "payload": payload, "router_data": page(path)})
 
     async def send(self, event: Any) -> None:
-        await self._websocket.send(f"42{self.namespace},{json.dumps(['event', event])}")
+        # As a browser writes it.
+        await self.send_raw(json.dumps(["event", event], separators=(",", ":"), ensure_ascii=False))
+
+    async def send_raw(self, message: str) -> None:
+        await self._websocket.send(f"42{self.namespace},{message}")
 
     async def heard(self) -> None:
         """Wait until the server has read all that was sent."""
@@ -81,12 +85,15 @@ async def connect(
     cookies: Mapping[str, str] | None = None,
     token: str | None = None,
     origin: str | None = None,
+    compression: str | None = "deflate",
 ) -> AsyncIterator[Socket]:
     """Open a tab's socket and load the page ``/``, as Reflex's client does in its connect."""
     token = token or str(uuid.uuid4())
     headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())} if cookies else {}
     url = f"{ws_url}/_event/?EIO=4&transport=websocket&token={token}"
-    async with websockets.connect(url, additional_headers=headers, origin=origin) as websocket:
+    async with websockets.connect(
+        url, additional_headers=headers, origin=origin, compression=compression
+    ) as websocket:
         # Below a `backend_path` the namespace is the path there, as it is for Reflex's client.
         socket = Socket(websocket, token, f"{urlsplit(ws_url).path}/_event")
         await socket.read()

@@ -39,6 +39,7 @@ from reflex_base.registry import RegistrationContext
 from rxbridge.asgi.connections import CONNECTION_HEADER, Connection, current_connection
 from rxbridge.events.binder import Binding, binding_in
 from rxbridge.events.guards import Guard, guards_of
+from rxbridge.events.reflex.answers import function_of
 from rxbridge.events.reflex.former import VarsOwner, noted_user, user_key
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
@@ -146,7 +147,7 @@ class EventInProcess:
             router_data = self._last_page()
         return ReflexEvent(
             name=self._event.name,
-            handler=_function(self._registered.handler),
+            handler=function_of(self._registered.handler),
             payload=self._event.payload,
             router_data=router_data,
             token=self._context.token,
@@ -395,11 +396,6 @@ def _is_of_one_browser(upload: Connection, tab: Connection) -> bool:
     return not (session or of_tab or upload.browsers or tab.browsers)
 
 
-def _function(handler: EventHandler) -> Callable[..., Any]:
-    fn = handler.fn
-    return fn.func if isinstance(fn, functools.partial) else fn
-
-
 _running: ContextVar[EventInProcess] = ContextVar("rxbridge.event")
 
 
@@ -424,7 +420,7 @@ def _prepared(handler: EventHandler, threaded: bool) -> EventHandler:
 
     What it returns is looked through for redirects; what it yields is sent as it is yielded.
     """
-    function = _function(handler)
+    function = function_of(handler)
     if function.__module__.startswith(("reflex.", "reflex_base.")):
         return handler
     if inspect.isasyncgenfunction(function):

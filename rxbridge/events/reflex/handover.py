@@ -54,7 +54,7 @@ class TabHandover:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make way for a tab that comes back, then let Reflex have it."""
-        if (token := _token(scope)) is not None:
+        if (token := token_of(scope)) is not None:
             try:
                 await self._make_way(token)
             except Exception as error:
@@ -83,7 +83,7 @@ class TabHandover:
         return not await self._tabs.redis.publish(channel, nothing)
 
 
-def _token(scope: Scope) -> str | None:
+def token_of(scope: Scope) -> str | None:
     """Return the token of a tab that opens a socket, by WebSocket or by polling."""
     if scope["type"] not in ("http", "websocket"):
         return None

@@ -14,6 +14,7 @@ from reflex_base.environment import environment
 
 from rxbridge.asgi._refusal import refuse
 from rxbridge.events.reflex.handover import keeping_tabs
+from rxbridge.events.reflex.intake import Intake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rxbridge")
 
 
-def reflex_asgi(app: rx.App, *, grace: float = 8.0) -> ASGIApp:
+def reflex_asgi(app: rx.App, *, grace: float = 8.0, backlog: int = 100) -> ASGIApp:
     """Return the ASGI app of a Reflex app without compiling it, so without Node.
 
     The bundle is compiled beforehand, by ``reflex export --frontend-only --no-zip``; serve it
@@ -37,11 +38,18 @@ def reflex_asgi(app: rx.App, *, grace: float = 8.0) -> ASGIApp:
     When the server stops, events that run or wait for their turn have ``grace`` seconds to end;
     then they are cancelled, as background tasks are at once. With 0 all are, as in plain Reflex.
 
+    A socket with more than ``backlog`` unfinished events, or with more text in them than four of
+    the largest, is not read until one has ended. An event of more characters than
+    ``REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE``, by default a million, is refused with a 413.
+
     Reflex decides by an environment variable whether calling the app
     compiles; it is set for the length of that call and then as it was.
     """
     if grace < 0:
         msg = f"grace={grace} is in seconds and must not be negative; write 0 to wait for nothing."
+        raise ValueError(msg)
+    if backlog < 1:
+        msg = f"backlog={backlog} is how many events of a socket may wait; write 1 or more."
         raise ValueError(msg)
     if app.sio is not None:
         check_transports(app.sio.eio.transports)
@@ -49,9 +57,12 @@ def reflex_asgi(app: rx.App, *, grace: float = 8.0) -> ASGIApp:
     before = variable.getenv()
     variable.set(True)
     try:
-        return _Started(app, keeping_tabs(app, app()), grace)
+        asgi = keeping_tabs(app, app())
     finally:
         variable.set(before)
+    if app.sio is not None:
+        asgi = Intake(app, asgi, backlog=backlog)
+    return _Started(app, asgi, grace)
 
 
 class _Started:

@@ -1,0 +1,180 @@
+"""Intake: of what a socket sends, no more is read than can be served."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+from reflex_base.event.context import EventContext
+
+from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
+from rxbridge.events.reflex.answers import described, update_of
+from rxbridge.events.reflex.handover import token_of
+from rxbridge.events.refusals import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import reflex as rx
+
+    from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
+
+_LARGEST = 4
+"""So many events of the largest size may wait of one socket, whatever the backlog."""
+
+_MESSAGE_TOO_BIG = 1009
+"""WebSocket close code for a message that the server did not take (RFC 6455, 7.4.1)."""
+
+# Reflex's client writes the name first.
+_NAME = re.compile(r'\{"name":"([\w.]{1,500})"')
+
+
+class Intake:
+    """Read no more of a socket while its events wait, and refuse those that are too large.
+
+    A socket with more than ``backlog`` unfinished events, or with more text in them than four of
+    the largest have, is not read until one has ended; what it sends meanwhile stays with its
+    sender, by the flow control of TCP. An event larger than Engine.IO's ``max_http_buffer_size``,
+    for which Engine.IO would close the socket, is refused alone.
+    """
+
+    def __init__(self, app: rx.App, asgi: ASGIApp, *, backlog: int) -> None:
+        self.app = app
+        self.sio: Any = app.sio
+        self.backlog = backlog
+        self.cut_off: dict[str, str] = {}
+        """Why the server closed a tab's socket for a message; the tab is to be told of it."""
+        self._asgi = asgi
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a socket with what there is room for; all else goes through."""
+        if scope["type"] != "websocket":
+            await self._asgi(scope, receive, send)
+            return
+        socket = _Socket(self, scope, receive, send)
+        token = EventContext.set(socket.context)
+        try:
+            await self._asgi(scope, socket.receive, socket.send)
+        finally:
+            EventContext.reset(token)
+
+    def note_cut_off(self, token: str, reason: str) -> None:
+        """Remember a tab until it is back, among the last hundred."""
+        self.cut_off[token] = reason
+        if len(self.cut_off) > 100:
+            del self.cut_off[next(iter(self.cut_off))]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _SocketContext(EventContext):
+    """What Reflex enqueues a socket's events in; it tells of each."""
+
+    root: EventContext
+    note: Callable[[EventContext], None]
+
+    def fork(
+        self, token: str | None = None, router_data: dict[str, Any] | None = None
+    ) -> EventContext:
+        """Return an event's context as Reflex does."""
+        forked = self.root.fork(token, router_data)
+        self.note(forked)
+        return forked
+
+
+class _Socket:
+    """One socket's way in."""
+
+    def __init__(self, intake: Intake, scope: Scope, receive: Receive, send: Send) -> None:
+        self._intake = intake
+        self._receive = receive
+        self._send = send
+        self._connection = scope.get(CONNECTION_SCOPE_KEY)
+        self._token = token_of(scope) or ""
+        self._processor = intake.app.event_processor
+        self._namespace: str = intake.app.event_namespace.namespace
+        self._prefix = f'42{self._namespace},["event",'
+        self._max_size: int = intake.sio.eio.max_http_buffer_size
+        # Of the last message: how its event begins, the size, and what Reflex made of it.
+        self._event = ""
+        self._size = 0
+        self._enqueued: list[EventContext] = []
+        self._unfinished: dict[asyncio.Future[Any], int] = {}
+        self._ended = asyncio.Event()
+        self.send = self._send_and_tell if self._token in intake.cut_off else send
+        root: Any = self._processor._root_context
+        fields = {each.name: getattr(root, each.name) for each in dataclasses.fields(root)}
+        del fields["cached_states"]
+        self.context = _SocketContext(**fields, root=root, note=self._enqueued.append)
+
+    async def receive(self) -> Message:
+        """Return the next message for Reflex, once there is room for what it may bring."""
+        if self._event and not self._enqueued:
+            await self._refuse(400, "Reflex could not read its message")
+        self._count()
+        if self._is_full():
+            await self._give_up_unknown()
+        while self._is_full():
+            self._ended.clear()
+            await self._ended.wait()
+        message = await self._take()
+        while self._event and self._size > self._max_size:
+            await self._refuse(413, f"its message has {self._size} characters")
+            message = await self._take()
+        return message
+
+    async def _take(self) -> Message:
+        message = await self._receive()
+        text: str = message.get("text") or ""
+        self._size = len(text)
+        self._event = text[: len(self._prefix) + 600] if text.startswith(self._prefix) else ""
+        if message.get("code") == _MESSAGE_TOO_BIG:
+            self._intake.note_cut_off(self._token, message.get("reason") or "")
+        return message
+
+    def _count(self) -> None:
+        """Count the events that the last message has brought, until each has ended."""
+        for context in self._enqueued:
+            self._token = context.token
+            future = self._processor._futures.get(context.txid)
+            if future is not None and not future.done():
+                self._unfinished[future] = self._size
+                future.add_done_callback(self._forget)
+        self._enqueued.clear()
+
+    def _forget(self, future: asyncio.Future[Any]) -> None:
+        self._unfinished.pop(future, None)
+        self._ended.set()
+
+    def _is_full(self) -> bool:
+        return (
+            len(self._unfinished) > self._intake.backlog
+            or sum(self._unfinished.values()) > _LARGEST * self._max_size
+        )
+
+    async def _give_up_unknown(self) -> None:
+        """End the events of handlers that are not the app's, which Reflex leaves unfinished."""
+        await self._processor.join()
+        queue = self._processor._token_queues.get(self._token, ())
+        waiting = self._processor._tasks.keys() | {entry.ctx.txid for entry, _ in queue}
+        for future in list(self._unfinished):
+            if future.txid not in waiting:  # type: ignore[attr-defined]
+                future.cancel()
+
+    async def _refuse(self, status: int, cause: str) -> None:
+        """Log that the last message's event did not run, and tell the page."""
+        name = _NAME.match(self._event, len(self._prefix))
+        event = described("" if name is None else name[1], self._token, self._connection)
+        update = update_of(self._intake.app, Refusal(event=event, status=status), cause)
+        packet = self._intake.sio.packet_class(data=["event", update], namespace=self._namespace)
+        await self._send({"type": "websocket.send", "text": f"4{packet.encode()}"})
+
+    async def _send_and_tell(self, message: Message) -> None:
+        """Send as Reflex does, and tell a tab that has just come back why its socket closed."""
+        await self._send(message)
+        is_connect = (message.get("text") or "").startswith(f"40{self._namespace}")
+        if is_connect and (reason := self._intake.cut_off.pop(self._token, None)) is not None:
+            await self._refuse(413, f"the server closed the socket for its message: {reason}")
