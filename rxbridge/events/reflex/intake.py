@@ -45,6 +45,7 @@ class Intake:
     def __init__(self, app: rx.App, asgi: ASGIApp, *, backlog: int) -> None:
         self.app = app
         self.sio: Any = app.sio
+        self.namespace: str = app.event_namespace.namespace  # type: ignore[union-attr]
         self.backlog = backlog
         self.cut_off: dict[str, str] = {}
         """Why the server closed a tab's socket for a message; the tab is to be told of it."""
@@ -70,7 +71,7 @@ class Intake:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class _SocketContext(EventContext):
+class _SocketContext(EventContext):  # type: ignore[no-untyped-call]
     """What Reflex enqueues a socket's events in; it tells of each."""
 
     root: EventContext
@@ -95,8 +96,7 @@ class _Socket:
         self._connection = scope.get(CONNECTION_SCOPE_KEY)
         self._token = token_of(scope) or ""
         self._processor = intake.app.event_processor
-        self._namespace: str = intake.app.event_namespace.namespace
-        self._prefix = f'42{self._namespace},["event",'
+        self._prefix = f'42{intake.namespace},["event",'
         self._max_size: int = intake.sio.eio.max_http_buffer_size
         # Of the last message: how its event begins, the size, and what Reflex made of it.
         self._event = ""
@@ -169,12 +169,14 @@ class _Socket:
         name = _NAME.match(self._event, len(self._prefix))
         event = described("" if name is None else name[1], self._token, self._connection)
         update = update_of(self._intake.app, Refusal(event=event, status=status), cause)
-        packet = self._intake.sio.packet_class(data=["event", update], namespace=self._namespace)
+        packet = self._intake.sio.packet_class(
+            data=["event", update], namespace=self._intake.namespace
+        )
         await self._send({"type": "websocket.send", "text": f"4{packet.encode()}"})
 
     async def _send_and_tell(self, message: Message) -> None:
         """Send as Reflex does, and tell a tab that has just come back why its socket closed."""
         await self._send(message)
-        is_connect = (message.get("text") or "").startswith(f"40{self._namespace}")
+        is_connect = (message.get("text") or "").startswith(f"40{self._intake.namespace}")
         if is_connect and (reason := self._intake.cut_off.pop(self._token, None)) is not None:
             await self._refuse(413, f"the server closed the socket for its message: {reason}")
