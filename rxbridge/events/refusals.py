@@ -83,12 +83,11 @@ def location(request: HttpRequest, response: HttpResponseBase) -> str | None:
 
 
 def log(refusal: Refusal, cause: Exception | str | None) -> None:
-    """Write one line of a refusal, which names the handler; an exception with its traceback."""
+    """Write one line of a refusal, which names the handler; Django's log has the traceback."""
     name, status = refusal.event.handler_name, refusal.status
     did = "ran, but was refused" if refusal.handler_ran else "did not run"
-    if isinstance(cause, Exception):
-        logger.error("%s %s: %s", name, did, status, exc_info=cause)
-    elif refusal.location is not None:
+    if refusal.location is not None:
         logger.info("%s %s: %s to %s", name, did, status, refusal.location)
     else:
-        logger.warning("%s %s: %s", name, did, f"{status}. {cause}" if cause else status)
+        why = repr(cause) if isinstance(cause, Exception) else cause
+        logger.warning("%s %s: %s", name, did, f"{status}. {why}" if why else status)

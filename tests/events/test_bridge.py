@@ -503,11 +503,17 @@ class TestRefusals:
         with bridged(middleware):
             async with EventClient(app) as tab:
                 await tab.load("/")
+                caplog.clear()
                 fired = await tab.fire(Counter.who)
         assert journal == []
         assert fired.toasts == [TOASTS[status]]
         assert "secret" not in repr(fired)
         assert f"tests.events.app.Counter.who did not run: {status}" in caplog.text
+        reports = [record.name for record in caplog.records if record.levelname == "ERROR"]
+        suspicious = ["django.security.SuspiciousOperation"]
+        assert reports == {400: suspicious, 500: ["django.request"], 503: ["django.request"]}.get(
+            status, []
+        )
 
     async def test_exception_on_the_way_out_is_told_too(self, caplog):
         class Failing(MiddlewareMixin):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import (
@@ -23,20 +23,24 @@ from django.core.exceptions import (
     PermissionDenied,
     SuspiciousOperation,
 )
+from django.core.handlers.exception import response_for_exception
+from django.core.signals import got_request_exception
+from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
 from django.urls import set_urlconf
+from django.utils.log import log_response
 
 from rxbridge.errors import PoolExhausted, RxBridgeError
 from rxbridge.events.chain import hooks
 from rxbridge.events.chain.plan import IDENTITY_ROW, Entry, Factory, Middleware, PlanRow, is_async
 
-logger = logging.getLogger("rxbridge")
-
 View: TypeAlias = Callable[..., Awaitable[HttpResponseBase | None]]
 
-_STATUS: Sequence[tuple[type[Exception], int]] = (
+T = TypeVar("T")
+
+_ANSWERS: Sequence[tuple[type[Exception], int]] = (
     (Http404, 404),
     (PermissionDenied, 403),
     (MultiPartParserError, 400),
@@ -56,6 +60,8 @@ class Run:
     reached: bool = False
     over: bool = False
     exception: Exception | None = None
+    answer: int | None = None
+    """The status of what the view raised, where that is one of Django's ways to answer."""
 
     def start_clock(self) -> None:
         """Begin to count the seconds to the view; a chain that never waits needs no timer."""
@@ -150,7 +156,7 @@ class ViewLayer:
         try:
             response = await self._respond(request)
         except Exception as error:
-            return convert(request, error)
+            return await converted(request, error)
         return await self.finish(request, response)
 
     def call(self, request: HttpRequest) -> HttpResponseBase:
@@ -165,7 +171,7 @@ class ViewLayer:
                 response = checked(await _awaited(hook, request, response), hook)
             return await self._render(request, response)
         except Exception as error:
-            return convert(request, error)
+            return await converted(request, error)
 
     def _prime(self, request: HttpRequest) -> None:
         if self._identity is not None and self._identity.prime(request):
@@ -203,6 +209,7 @@ class ViewLayer:
         """Return the first answer a ``process_exception`` gives, or raise the error again."""
         answer = await self._ask_on_thread(request, error) if self._exceptions else None
         if answer is None:
+            current_run.get().answer = _answer_status(error)
             raise error
         return answer
 
@@ -242,7 +249,8 @@ class HookLayer:
             try:
                 at, response, out = await self._inward_on_thread(request, at, stay=False)
             except Exception as error:  # of the thread itself, as when there is none to be had
-                response, out = convert(request, error), min(at, len(self._own)) - 1
+                response = await converted(request, error)
+                out = min(at, len(self._own)) - 1
         if response is None:
             response = await self._inner.acall(request)
         elif self._view and at >= len(self._own):
@@ -253,7 +261,7 @@ class HookLayer:
         try:
             return (await self._outward_on_thread(request, response, out, stay=False))[1]
         except Exception as error:
-            return convert(request, error)
+            return await converted(request, error)
 
     def call(self, request: HttpRequest) -> HttpResponseBase:
         at, response, out = self._inward(request, 0, stay=False)
@@ -280,6 +288,8 @@ class HookLayer:
             try:
                 response = step.run(request)
             except Exception as error:
+                if stay:  # Once more on the thread: to answer it may block.
+                    return index, None, last
                 return index, convert(request, error), min(index - 1, last)
             if response:
                 return index, response, min(index, last)
@@ -298,6 +308,8 @@ class HookLayer:
             try:
                 response = checked(hook(request, response), hook)
             except Exception as error:
+                if stay:
+                    return index, response
                 response = convert(request, error)
         return -1, response
 
@@ -321,7 +333,7 @@ class CallLayer:
                 return await self._call_on_thread(request)
             return checked(await self._instance(request), self._instance)
         except Exception as error:
-            return convert(request, error)
+            return await converted(request, error)
 
     def call(self, request: HttpRequest) -> HttpResponseBase:
         if self._is_async:
@@ -366,24 +378,72 @@ def load_chain(
     return grouped(), [row for each in reversed(rows) for row in each]
 
 
-def convert(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Return the bare response for what a hook or the view raised.
+async def converted(request: HttpRequest, error: Exception) -> HttpResponseBase:
+    """Convert ``error``, which is being handled, on the event's own thread if it can have one."""
+    if not current_run.get().over:
+        with suppress(PoolExhausted):
+            return await sync_to_async(convert)(request, error)
+    return await elsewhere(convert, request, error)
 
-    Those that are Django's way to answer have their own status; any other is kept for the
-    outcome. Django would render an error page, which no event shows.
+
+async def elsewhere(function: Callable[..., T], *args: Any) -> T:
+    """Call ``function`` on a thread that is not the event's own."""
+
+    def call() -> T:
+        try:
+            return function(*args)
+        finally:
+            connections.close_all()
+
+    return await sync_to_async(call, thread_sensitive=False)()
+
+
+def convert(request: HttpRequest, error: Exception) -> HttpResponseBase:
+    """Return the response Django makes of what a hook or the view raised, and tells of.
+
+    It is that of a project's error page, with the status that ``error`` stands for. What is not
+    one of Django's ways to answer is kept for the outcome.
     """
-    for kind, status in _STATUS:
-        if isinstance(error, kind):
-            logger.debug("%s for %s: %s", status, request.path, error)
-            return HttpResponse(status=status)
     run = current_run.get()
-    run.exception = run.exception or error
-    if is_pool_full := type(error.__cause__).__name__ == "PoolTimeout":  # psycopg_pool's
-        error.add_note(
-            "The database's connection pool is full. Events that await hold a connection unless "
-            "MiddlewareRunner(threads=database_threads(release=True)); or raise its max_size."
-        )
-    return HttpResponse(status=503 if is_pool_full or isinstance(error, PoolExhausted) else 500)
+    if run.over or (isinstance(error, PoolExhausted) and isinstance(run.exception, PoolExhausted)):
+        # It was told of: each layer further out has no thread either, and a hook may go on.
+        return HttpResponse(status=500 if run.over else 503)
+    status = _answer_status(error)
+    if status is None:
+        run.exception = run.exception or error
+        if is_pool_full := type(error.__cause__).__name__ == "PoolTimeout":  # psycopg_pool's
+            error.add_note(
+                "The database's connection pool is full. Events that await hold a connection "
+                "unless MiddlewareRunner(threads=database_threads(release=True)); or raise its "
+                "max_size."
+            )
+        if is_pool_full or isinstance(error, PoolExhausted):
+            return unavailable(request, error)
+    try:
+        response: HttpResponseBase = response_for_exception(request, error)
+    except Exception as failure:  # of an error page, or DEBUG_PROPAGATE_EXCEPTIONS is on
+        response = HttpResponse(status=status or 500)
+        log(request, response, failure)
+    response.status_code = status or 500
+    return response
+
+
+def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Return a 503 for ``error``, which is being handled, and tell of it as Django would."""
+    response = HttpResponse(status=503)
+    got_request_exception.send_robust(sender=None, request=request)
+    log(request, response, error)
+    return response
+
+
+def log(request: HttpRequest, response: HttpResponseBase, error: Exception | None = None) -> None:
+    """Write what Django writes of a response with status 400 or above."""
+    told = (response.reason_phrase, request.path)
+    log_response("%s: %s", *told, response=response, request=request, exception=error)
+
+
+def _answer_status(error: Exception) -> int | None:
+    return next((status for kind, status in _ANSWERS if isinstance(error, kind)), None)
 
 
 def checked(response: Any, source: Any) -> HttpResponseBase:

@@ -6,22 +6,27 @@ import asyncio
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
-from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
-from django.core.signals import got_request_exception
 from django.db import connections, reset_queries
-from django.http import HttpResponse
 from django.urls import set_script_prefix, set_urlconf
 
-from rxbridge.errors import PoolExhausted
 from rxbridge.events._rehearsal import in_test_transaction
-from rxbridge.events.chain.layers import Identity, Run, View, convert, current_run, load_chain
+from rxbridge.events.chain.layers import (
+    Identity,
+    Run,
+    View,
+    current_run,
+    elsewhere,
+    load_chain,
+    log,
+    unavailable,
+)
 from rxbridge.events.chain.plan import Factory, PlanRow
 from rxbridge.events.threads.kept import Kept
 from rxbridge.events.threads.pool import ThreadPool
@@ -291,22 +296,24 @@ class MiddlewareRunner:
         current_run.set(run)
         set_urlconf(settings.ROOT_URLCONF)
         set_script_prefix(getattr(request, "script_name", "") or "/")
-        response = await self._admit(request, run)
-        if run.exception is not None:
-            await _report(request, run.exception)
-        return response
+        return await self._admit(request, run)
 
     async def _admit(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         try:
             async with asyncio.timeout(None) as run.clock:
-                return await self._chain.acall(request)
+                response = await self._chain.acall(request)
         except TimeoutError as error:
             run.exception = run.exception or error
-            return HttpResponse(status=503)
-        except Exception as error:
-            return convert(request, error)
+            # A hook may go on on the event's own thread.
+            return await elsewhere(unavailable, request, error)
         finally:
             run.over = True
+        if run.answer is not None and response.status_code < 500:
+            # A fallback may have answered for the page, such as a flat page or a redirect.
+            response.status_code = run.answer
+        if response.status_code >= 400 and run.exception is None:
+            await elsewhere(log, request, response)
+        return response
 
 
 @types.coroutine
@@ -324,17 +331,3 @@ def in_context(context: Context, coroutine: Coroutine[Any, Any, T]) -> Generator
             step = coroutine.send
         except BaseException as error:
             step, sent = coroutine.throw, error
-
-
-async def _report(request: HttpRequest, error: Exception) -> None:
-    """Send Django's signal for an unanswered exception, once; receivers find it in ``exc_info``."""
-    if not got_request_exception.has_listeners(MiddlewareRunner):
-        return
-    try:
-        raise error
-    except Exception:
-        with suppress(PoolExhausted):
-            # Not asend(): it runs receivers in a task, where no exception is being handled.
-            await sync_to_async(got_request_exception.send_robust)(
-                sender=MiddlewareRunner, request=request
-            )
