@@ -236,6 +236,10 @@ class Counter(AppState, rx.State):
     def open_to_all(self):
         self.count = 99
 
+    @rx.event(background=True)
+    async def fail_in_background(self):
+        raise LookupError("secret of the task")
+
     @rx.event
     def fail(self):
         journal.append("handler")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from pathlib import Path
 
 import pytest
 import reflex as rx
@@ -10,6 +11,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.signals import got_request_exception
 from django.http import Http404, HttpResponse
 from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
@@ -39,6 +41,7 @@ from tests.events.app import (
     thread_local,
     unbridged,
 )
+from tests.markdown import python_blocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -700,6 +703,9 @@ class TestRefusals:
             EventBridge(**{**parts, argument: object()})
 
 
+PAGE = Path("docs/event-bridge.md").read_text()
+
+
 class TestExceptions:
     async def test_exception_reaches_process_exception_and_reflex_once(self, monkeypatch):
         seen = []
@@ -720,6 +726,27 @@ class TestExceptions:
         assert [where for where, _ in seen] == ["middleware", "reflex"]
         assert seen[0][1] is seen[1][1] is fired.exception
         assert fired.toasts == ["caught"]
+
+    @pytest.mark.parametrize(
+        ("handler", "logger"),
+        [(Counter.fail, "django.request"), (Counter.fail_in_background, "shop")],
+    )
+    async def test_one_report_with_the_handler_that_the_docs_have(
+        self, monkeypatch, caplog, handler, logger
+    ):
+        [block] = [code for _, code in python_blocks(PAGE) if "def failed" in code]
+        names = {}
+        exec(block.partition("\napp =")[0], names)
+        monkeypatch.setattr(app, "backend_exception_handler", names["failed"])
+        async with EventClient(app, raise_exceptions=False) as tab:
+            await tab.load("/")
+            caplog.clear()
+            await tab.fire(handler)
+            for _ in range(3000):
+                if logger not in caplog.text:
+                    await asyncio.sleep(0.01)
+        got_request_exception.disconnect(names["mark"])
+        assert [each.name for each in caplog.records if each.levelname == "ERROR"] == [logger]
 
     async def test_answered_exception_is_not_reflexs(self, monkeypatch):
         class Answering(MiddlewareMixin):

@@ -438,8 +438,8 @@ def unavailable(request: HttpRequest, error: Exception) -> HttpResponse:
 
 def log(request: HttpRequest, response: HttpResponseBase, error: Exception | None = None) -> None:
     """Write what Django writes of a response with status 400 or above."""
-    told = (response.reason_phrase, request.path)
-    log_response("%s: %s", *told, response=response, request=request, exception=error)
+    named: Any = {"response": response, "request": request, "exception": error}
+    log_response("%s: %s", response.reason_phrase, request.path, **named)
 
 
 def _answer_status(error: Exception) -> int | None:
