@@ -83,7 +83,7 @@ class Handoff(Protocol):
 class Revoker(Protocol):
     """What ends the events of a session that has ended; see ``SessionRevoker``."""
 
-    def running(self, connection: Connection | None, /) -> AbstractContextManager[None]: ...
+    def running(self, connection: Connection | None, /) -> AbstractContextManager[object]: ...
 
     def note(self, connection: Connection | None, request: EventRequest, /) -> None: ...
 
@@ -355,11 +355,25 @@ class _Passage:
             return self._turned_away()
         view = self._admit if event.background else self._handle
         revoker, connection = bridge.revoker, request.reflex_event.connection
-        with revoker.running(connection) if revoker is not None else nullcontext():
-            outcome = await bridge.runner.run(request, self._as_view(view), kwargs=event.payload)
+        with revoker.running(connection) if revoker is not None else nullcontext() as cause:
+            try:
+                outcome = await bridge.runner.run(
+                    request, self._as_view(view), kwargs=event.payload
+                )
+            except asyncio.CancelledError:
+                if getattr(cause, "has_ended", False):
+                    await self._tell_of_end()
+                raise
             if self._binding is not None:
                 await bridge.afterwards.do(*self._binding.afterwards)
             return await self._conclude(request, outcome)
+
+    async def _tell_of_end(self) -> None:
+        """Tell the visitor that a logout elsewhere ended what they asked for, such as a login."""
+        if self._process.kind is not Kind.PAGE:
+            refusal = Refusal(event=self._process.description, status=409)
+            cause = "its session was ended while it ran, so it was cancelled"
+            await self._process.emit(*self._refuse(refusal, cause))
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Await ``work``; once its handler has run, a cancellation no longer ends it.

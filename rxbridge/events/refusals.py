@@ -44,6 +44,7 @@ _MESSAGES = {
     401: "Please sign in first.",
     403: "You are not allowed to do that.",
     404: "That is no longer there.",
+    409: "Something changed in another tab meanwhile. Please try again.",
     413: "That is too large to be sent.",
     429: "That was too often. Please wait a moment and try again.",
     503: "The service is busy. Please try again in a moment.",

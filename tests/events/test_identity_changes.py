@@ -1,5 +1,6 @@
 """Who is behind a tab changes while it works: a session that expires, a proxy's remote user."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -9,10 +10,10 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from rxbridge.events import login_required
+from rxbridge.events import MiddlewareRunner, Sessions, login_required
 from rxbridge.state import AppState
 from rxbridge.testing import EventClient, assert_refused
-from tests.events.app import Counter, app, bridged
+from tests.events.app import Counter, app, bridged, connections, gates
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -28,6 +29,11 @@ class Desk(AppState, rx.State):
     def work(self):
         self.done += 1
         self.by = self.user.get_username()
+
+    @rx.event
+    async def sign_in_slowly(self):
+        gates["begun"].set()
+        await asyncio.Event().wait()
 
     @rx.event
     async def work_while_the_session_ends(self):
@@ -60,6 +66,27 @@ async def test_session_that_ends_while_a_handler_works_is_not_brought_back(ada: 
             await tab.fire(Desk.work_while_the_session_ends)
             assert not await Session.objects.aexists()
             assert_refused(await tab.fire(Desk.work), status=302)
+
+
+async def test_a_login_that_a_logout_in_another_tab_overtakes_is_told_of(ada: User):
+    gates["begun"] = asyncio.Event()
+    sessions = Sessions(connections)
+    try:
+        with bridged(sessions=sessions, runner=MiddlewareRunner()):
+            async with EventClient(app, user=ada) as own, own.tab() as other:
+                await own.load("/")
+                await other.load("/")
+                login = asyncio.ensure_future(other.fire(Desk.sign_in_slowly))
+                await gates["begun"].wait()
+                assert (await own.fire(Counter.sign_out)).toasts == []
+                fired = await login
+                assert fired.toasts == [
+                    "Something changed in another tab meanwhile. Please try again."
+                ]
+                assert_refused(fired, status=409)
+    finally:
+        sessions.revoker.close()
+        await sessions.revoker.stop()
 
 
 @pytest.fixture

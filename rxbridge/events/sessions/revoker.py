@@ -68,6 +68,11 @@ class _Cause:
     task: asyncio.Task[Any] | None
     over: bool = False
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the event was cancelled, as its session ended."""
+        return self.tab is not None and self.task in self.tab.ended
+
 
 _cause: ContextVar[_Cause | None] = ContextVar("rxbridge.cause", default=None)
 
@@ -119,15 +124,15 @@ class SessionRevoker:
     # What the bridge calls, on the event loop.
 
     @contextmanager
-    def running(self, connection: Connection | None) -> Generator[None]:
+    def running(self, connection: Connection | None) -> Generator[_Cause | None]:
         """Let the running task be known as an event of ``connection`` for the block.
 
         The block holds the whole chain, ``note`` included. A session that ends meanwhile ends
-        the task, unless the task itself ended it.
+        the task, unless the task itself ended it; what is yielded says so: ``has_ended``.
         """
         task = asyncio.current_task()
         if connection is None or task is None:
-            yield
+            yield None
             return
         self.start()
         tab = self._tabs.of(connection)
@@ -136,7 +141,7 @@ class SessionRevoker:
         _cause.set(cause)
         try:
             with tab.working(task):
-                yield
+                yield cause
         finally:
             cause.over = True
             if _cause.get() is cause:  # and not of the background task that ``track`` told of

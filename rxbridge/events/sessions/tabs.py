@@ -30,13 +30,15 @@ class Tab:
     there is none. ``expires`` is a Unix time; ``is_exact`` says that it is known from the
     session's store, and not only the latest it can be. ``shown`` is the session the browser was
     last known to hold. ``seen`` stands for what the last event told and is None before the first
-    one. ``ends`` is set while an event runs that may have ended its own session.
+    one. ``ends`` is set while an event runs that may have ended its own session. ``ended`` are
+    the tasks that were cancelled with the session they work for.
     """
 
     __slots__ = (
         "auth",
         "browser",
         "connection",
+        "ended",
         "ends",
         "expires",
         "is_exact",
@@ -62,6 +64,7 @@ class Tab:
         self.ends: Callable[[Tab], bool] | None = None
         # A list, for a task may be noted twice.
         self.tasks: list[asyncio.Task[Any]] = []
+        self.ended: set[asyncio.Task[Any]] = set()
 
     @property
     def is_idle(self) -> bool:
@@ -76,10 +79,12 @@ class Tab:
             yield
         finally:
             self.tasks.remove(task)
+            self.ended.discard(task)
 
     def cancel(self, *, but: asyncio.Task[Any] | None) -> None:
         """Cancel what works for this connection, except the task that is the cause."""
         for task in {task for task in self.tasks if task is not but}:
+            self.ended.add(task)
             task.cancel("the session it worked for has ended")
 
 
