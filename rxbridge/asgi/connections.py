@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import secrets
 import threading
 import time
@@ -10,8 +11,8 @@ from contextvars import ContextVar
 from email.utils import mktime_tz, parsedate_tz
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Literal, get_args
-from weakref import WeakValueDictionary
+from typing import Any, Literal, Protocol, get_args
+from weakref import WeakSet, WeakValueDictionary
 
 from rxbridge.asgi._refusal import refuse
 from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
@@ -172,7 +173,7 @@ class Connection:
     def follow(self, set_cookies: Iterable["SetCookie"]) -> None:
         """Take over what an answer to this browser sets, as far as it is for the socket's path."""
         for name, value, path in set_cookies:
-            if _names_browser(name) or not _is_below(self.path, path):
+            if not is_below(self.path, path):
                 continue
             if self._cookies.get(name) != value:
                 try:
@@ -216,9 +217,16 @@ class Connection:
             return closer
 
     def _replace(self, cookies: dict[str, str]) -> None:
-        # A new mapping each time: one handed out earlier never changes under its reader.
-        self._cookies = MappingProxyType(cookies)
-        self._cookie_header = None
+        # A new mapping for a change: one handed out earlier never changes under its reader.
+        if cookies != self._cookies:
+            self._cookies = MappingProxyType(cookies)
+            self._cookie_header = None
+
+
+class Follower(Protocol):
+    """What is told which cookies an answer to a browser sets; see ``SessionRevoker``."""
+
+    def on_set_cookies(self, browsers: Iterable[str], set_cookies: list[SetCookie], /) -> None: ...
 
 
 class ConnectionRegistry:
@@ -238,7 +246,8 @@ class ConnectionRegistry:
     that cannot set a cookie there. ``browser_cookie_samesite="None"`` is for pages in a frame of
     another site, over https; ``browser_cookie_partitioned`` gives each such site its own.
 
-    Holds one process's connections. An open socket is held by the registry; afterwards ``get``
+    Holds one process's connections; ``followers``, held weakly, are told what ``introduce`` sees,
+    for those of other processes. An open socket is held by the registry; afterwards ``get``
     finds its connection only as long as something else, such as a queued event, holds it.
     """
 
@@ -253,6 +262,7 @@ class ConnectionRegistry:
         self._keep_cookies = keep_cookies
         self.browser_cookie = browser_cookie
         self._attributes = _attributes(browser_cookie_samesite, browser_cookie_partitioned)
+        self.followers: WeakSet[Follower] = WeakSet()
         self._open: dict[str, Connection] = {}
         self._known: WeakValueDictionary[str, Connection] = WeakValueDictionary()
 
@@ -311,13 +321,21 @@ class ConnectionRegistry:
 
         async def send_and_follow(message: Message) -> None:
             if message["type"] == "http.response.start" and (set_cookies := _set_cookies(message)):
-                browsers = _browsers(scope)
-                for connection in self if browsers else ():
-                    if connection.browser in browsers:
-                        connection.follow(set_cookies)
+                self._follow(scope, set_cookies)
             await send(message)
 
         return send_and_follow
+
+    def _follow(self, scope: Scope, set_cookies: list[SetCookie]) -> None:
+        browsers, held = split_browsers(parse_cookies(lowered(scope["headers"])))
+        if not browsers:
+            return
+        for connection in self:
+            if connection.browser in browsers:
+                connection.follow(set_cookies)
+        changed = [each for each in set_cookies if held.get(each[0]) != each[1]]
+        for follower in self.followers if changed else ():
+            follower.on_set_cookies(browsers, changed)
 
     def get(self, connection_id: str) -> Connection | None:
         """Return the connection with this id, if it is open or still held by someone."""
@@ -627,11 +645,12 @@ def _setting(cookies: list[bytes], send: Send) -> Send:
 
 
 def _set_cookies(message: Message) -> list[SetCookie]:
-    return [
+    set_cookies = [
         parse_set_cookie(bytes(value))
         for name, value in message.get("headers") or ()
         if bytes(name).lower() == b"set-cookie"
     ]
+    return [each for each in set_cookies if not _names_browser(each[0])]
 
 
 def _with_headers(message: Message, *headers: tuple[bytes, bytes]) -> Message:
@@ -661,27 +680,36 @@ def parse_set_cookie(header: bytes) -> SetCookie:
 
     Without a path it is taken to be for the whole host. Source: RFC 6265, section 5.2.
     """
-    pair, *rest = header.decode("latin-1").split(";")
-    name, _, value = (part.strip() for part in pair.partition("="))
-    said = {
-        key.strip().lower(): of.strip() for key, _, of in (part.partition("=") for part in rest)
-    }
+    (name, value), said = split_set_cookie(header)
     path = said.get("path", "")
-    return name, None if _is_past(said) else value, path if path.startswith("/") else "/"
+    is_past = expiry_of(header) <= time.time()
+    return name, None if is_past else value, path if path.startswith("/") else "/"
 
 
-def _is_past(said: Mapping[str, str]) -> bool:
-    age = said.get("max-age", "")
-    if age.removeprefix("-").isdecimal():
-        return int(age) <= 0
-    expires = parsedate_tz(said.get("expires", ""))
+def expiry_of(header: bytes) -> float:
+    """Return when a cookie expires, by its ``Set-Cookie`` value; infinity for no time."""
+    _, said = split_set_cookie(header)
+    age, expires = said.get("max-age", ""), parsedate_tz(said.get("expires", ""))
     try:
-        return expires is not None and mktime_tz(expires) <= time.time()
+        if age.removeprefix("-").isdecimal():
+            return time.time() + int(age)
+        return math.inf if expires is None else mktime_tz(expires)
     except (OverflowError, ValueError):
-        return False  # A year that no calendar here has.
+        return math.inf  # A year that no calendar here has.
 
 
-def _is_below(path: str, prefix: str) -> bool:
+def split_set_cookie(header: bytes) -> tuple[tuple[str, str], dict[str, str]]:
+    """Split a ``Set-Cookie`` value into name and value, and attributes by lower-case name."""
+    pair, *rest = (_split_pair(part) for part in header.decode("latin-1").split(";"))
+    return pair, {name.lower(): value for name, value in rest}
+
+
+def _split_pair(part: str) -> tuple[str, str]:
+    name, _, value = part.partition("=")
+    return name.strip(), value.strip()
+
+
+def is_below(path: str, prefix: str) -> bool:
     """Tell whether a cookie for ``prefix`` is sent to ``path`` (RFC 6265, section 5.1.4)."""
     return path == prefix or path.startswith(prefix.removesuffix("/") + "/")
 

@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextvars import Context
 from http import HTTPStatus
 from types import MappingProxyType
@@ -21,11 +21,13 @@ from rxbridge.asgi.connections import (
     MAX_HEADER_BYTES,
     Connection,
     ConnectionRegistry,
+    expiry_of,
     is_acceptable,
     lowered,
     parse_cookies,
     parse_set_cookie,
     split_browsers,
+    split_set_cookie,
 )
 from rxbridge.asgi.lifespan import LifespanGroup
 
@@ -154,6 +156,11 @@ class CookieHandoff:
     connection's worker, with a connection whose jar has become what the browser holds, and with
     the cookies that its browser is known by: ``SessionRevoker.settled`` is one. Where the tab was
     gone before it confirmed, it is another, closed connection with these cookies, in any worker.
+
+    A cookie whose expiry alone has moved is handed off once it has moved by ``renew_every``
+    seconds, so it expires in the browser earlier by that at most. ``on_conflict`` is awaited with
+    a cookie's name, the value an event gave it where the browser had none, and the one the
+    browser was given elsewhere meanwhile and keeps.
     """
 
     def __init__(
@@ -165,12 +172,17 @@ class CookieHandoff:
         path: str = "/_cookies",
         reconnect: bool = False,
         on_settled: Callable[[Connection, Iterable[str]], object] | None = None,
+        renew_every: float = 60.0,
+        on_conflict: Callable[[str, str, str], Awaitable[object]] | None = None,
     ) -> None:
         if not connections.browser_cookie:
             msg = "A ticket is bound to a browser; make the registry with browser_cookie=True."
             raise ValueError(msg)
         if lifetime <= 0:
             msg = f"lifetime={lifetime} is in seconds and must be positive; write 10."
+            raise ValueError(msg)
+        if renew_every < 0:
+            msg = f"renew_every={renew_every} is in seconds and not negative; write 60."
             raise ValueError(msg)
         if not path.startswith("/") or path.startswith("//"):
             msg = f"path {path!r} must be one of this host, like '/_cookies'."
@@ -181,7 +193,10 @@ class CookieHandoff:
         self.tickets = tickets if tickets is not None else MemoryTickets()
         self._reconnect = reconnect
         self.on_settled = on_settled
+        self._renew_every = renew_every
+        self._on_conflict = on_conflict
         self._pending: WeakKeyDictionary[Connection, _Pending] = WeakKeyDictionary()
+        self._given: WeakKeyDictionary[Connection, dict[str, _Given]] = WeakKeyDictionary()
         self._lifespan = LifespanGroup()
         self._watchers: set[asyncio.Task[None]] = set()
 
@@ -203,10 +218,10 @@ class CookieHandoff:
         ``ValueError`` for what no header can hold.
         """
         pending = self._pending.get(connection) or _Pending()
+        cookies, before = self._due(connection, cookies, before)
         if connection.browser is None or not (cookies or pending.is_overdue(self.lifetime)):
             return None
-        known = {name: (connection.held.get(name),) for name in cookies}
-        pending.add(cookies, {**known, **before})
+        pending.add(cookies, before)
         self._pending[connection] = pending
         previous, ticket = pending.ticket, secrets.token_urlsafe(32)
         pending.ticket = ticket
@@ -224,6 +239,30 @@ class CookieHandoff:
         if self.tickets.shared:
             self._spawn(self._look_out(connection, ticket))
         return ticket
+
+    def _due(
+        self,
+        connection: Connection,
+        cookies: Mapping[str, str],
+        before: Mapping[str, Collection[str | None]],
+    ) -> tuple[dict[str, str], dict[str, Collection[str | None]]]:
+        """Return the cookies that are more than what the browser has by an earlier hand-off.
+
+        With them what it may have: none where the earlier one has expired.
+        """
+        given, held = self._given.setdefault(connection, {}), connection.held
+        due: dict[str, str] = {}
+        known: dict[str, Collection[str | None]] = {}
+        for name, cookie in cookies.items():
+            new, old = _Given(cookie), given.get(name)
+            is_gone = old is not None and old.expires <= time.time()
+            is_held = held.get(name) == new.value and not is_gone
+            if is_held and old is not None and old.is_near(new, self._renew_every):
+                continue
+            due[name], given[name] = cookie, new
+            values = before.get(name, (held.get(name),))
+            known[name] = (*values, None) if is_gone else values
+        return due, known
 
     async def _empty(self, ticket: str, pending: "_Pending", record: dict[str, Any]) -> None:
         """Leave nothing under a ticket that a newer one replaces.
@@ -289,6 +328,11 @@ class CookieHandoff:
         cookies: dict[str, str] = record.pop("cookies")
         known: dict[str, list[str]] = record.pop("known")
         stale = {name for name in cookies if _digest(held.get(name)) not in known[name]}
+        if self._on_conflict is not None:
+            for name in stale & held.keys():
+                begun = parse_set_cookie(cookies[name].encode())[1]
+                if begun is not None and {*known[name]} == {_digest(None), _digest(begun)}:
+                    await self._on_conflict(name, begun, held[name])
         if stale:
             logger.warning(
                 "Not set, as the browser was given another value elsewhere while the event ran "
@@ -412,6 +456,25 @@ def _catch_up(connection: Connection, shown: Mapping[str, str], before: Mapping[
     since = {name for name in {*before, *now} if before.get(name) != now.get(name)}
     jar = {name: value for name, value in shown.items() if name not in since}
     connection.replace_cookies(jar | {name: now[name] for name in since if name in now})
+
+
+class _Given:
+    """A cookie as it was last handed off: when it expires, and all it has besides."""
+
+    __slots__ = ("expires", "rest", "value")
+
+    def __init__(self, cookie: str) -> None:
+        pair, said = split_set_cookie(cookie.encode())
+        self.value = pair[1]
+        self.expires = expiry_of(cookie.encode())
+        kept = {name: of for name, of in said.items() if name not in ("expires", "max-age")}
+        self.rest = (pair, kept)
+
+    def is_near(self, other: "_Given", seconds: float) -> bool:
+        """Tell whether the two differ by nothing but so many seconds of their expiry."""
+        if self.rest != other.rest:
+            return False
+        return self.expires == other.expires or abs(self.expires - other.expires) < seconds
 
 
 _EMPTIED = 8

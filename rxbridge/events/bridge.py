@@ -595,18 +595,17 @@ def keep_cookies(
     """Put what ``response`` sets into the connection's jar, as a browser would into its own.
 
     ``jars`` are what the browser may have held when the event began. A cookie that it was given
-    elsewhere since then stays, and the tab is to come back with it. Returns, for each of the
-    others, what it was in ``jars``.
+    elsewhere since then stays, and the tab is to come back with it. Returns, for each cookie,
+    what it was in ``jars``.
     """
     before = dict[str, list[str | None]]()
     for name, morsel in response.cookies.items():
-        values = [jar.get(name) for jar in jars]
-        if connection.held.get(name) not in values:
+        before[name] = [jar.get(name) for jar in jars]
+        if connection.held.get(name) not in before[name]:
             logger.warning("Not set: the browser was given another %s while the event ran.", name)
             # What the page shows may be of a session that is not its browser's.
             asyncio.get_running_loop().call_later(_UNTIL_SENT, connection.close)
             continue
-        before[name] = values
         if parse_set_cookie(morsel.OutputString().encode())[1] is None:
             connection.delete_cookie(name)
             continue

@@ -585,6 +585,124 @@ class TestWhatABrowserGotElsewhere:
             shown = f"{connection.browser}; sessionid=of-a-view"
             assert (await ask(handoff, "POST", ticket, shown)).cookies == []
 
+    @pytest.mark.parametrize(
+        ("handshake", "browser", "told"),
+        [
+            ({}, "sessionid=other", [("sessionid", "new", "other")]),
+            ({}, "", []),
+            ({"sessionid": "old"}, "sessionid=old", []),
+            ({"sessionid": "old"}, "sessionid=other", []),
+            ({"sessionid": "old"}, "", []),
+        ],
+    )
+    async def test_a_conflict_is_told_of_what_an_event_began_where_the_browser_had_none(
+        self,
+        registry: ConnectionRegistry,
+        handshake: dict[str, str],
+        browser: str,
+        told: list[tuple[str, str, str]],
+    ) -> None:
+        heard: list[tuple[str, str, str]] = []
+
+        async def hear(name: str, begun: str, kept: str) -> None:
+            heard.append((name, begun, kept))
+
+        handoff = CookieHandoff(registry, on_conflict=hear)
+        with registry.open(cookies=handshake) as connection:
+            ticket = await handoff.offer(connection, LOGIN)
+            await ask(handoff, "POST", ticket, f"{connection.browser}; {browser}")
+        assert heard == told
+
+
+class TestRenewing:
+    """A cookie whose expiry alone has moved, as with SESSION_SAVE_EVERY_REQUEST."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        clock = [time.time()]
+        monkeypatch.setattr("time.time", lambda: clock[0])
+        return clock
+
+    async def take(
+        self, handoff: CookieHandoff, connection: Connection, cookie: str, held: str
+    ) -> bool:
+        """Do what an event that sets ``cookie`` and its page do; tell whether it was handed off."""
+        name, _, value = cookie.partition(";")[0].partition("=")
+        ticket = await handoff.offer(connection, {name: cookie})
+        connection.set_cookie(name, value)
+        if ticket is None:
+            return False
+        answer = await ask(handoff, "POST", ticket, f"{connection.browser}; {held}")
+        assert answer.cookies == [cookie]
+        shown = f"{connection.browser}; {name}={value}"
+        assert (await ask(handoff, "PUT", ticket, shown)).status == 204
+        return True
+
+    async def test_is_handed_off_once_a_minute_and_never_expires_earlier_by_more(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, clock: list[float]
+    ) -> None:
+        taken: list[float] = []
+        with registry.open(cookies={"sessionid": "s"}) as connection:
+            for _ in range(60):
+                if await self.take(handoff, connection, "sessionid=s; Max-Age=600", "sessionid=s"):
+                    taken.append(clock[0])
+                assert clock[0] + 600 - (taken[-1] + 600) < 60
+                clock[0] += 5
+        assert len(taken) == 5
+
+    @pytest.mark.parametrize(
+        "cookie",
+        [
+            "sessionid=t; Max-Age=600",
+            "sessionid=s; Max-Age=60",
+            "sessionid=s; Max-Age=1209600",
+            "sessionid=s",
+            "sessionid=s; Max-Age=600; Secure",
+            "sessionid=s; Max-Age=600; Path=/shop",
+        ],
+    )
+    async def test_anything_else_that_changed_is_handed_off_at_once(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, cookie: str
+    ) -> None:
+        with registry.open(cookies={"sessionid": "s"}) as connection:
+            before = "sessionid=s; Max-Age=600; Path=/"
+            assert await self.take(handoff, connection, before, "sessionid=s")
+            assert not await self.take(handoff, connection, before, "sessionid=s")
+            assert await self.take(handoff, connection, cookie, "sessionid=s")
+
+    async def test_what_the_browser_was_given_in_between_is_no_renewal(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        with registry.open(cookies={"sessionid": "s"}) as connection:
+            assert await self.take(handoff, connection, "sessionid=s; Max-Age=600", "sessionid=s")
+            connection.follow([("sessionid", "t", "/")])
+            assert await self.take(handoff, connection, "sessionid=s; Max-Age=600", "sessionid=t")
+
+    async def test_one_that_has_expired_is_given_again_to_a_browser_without_it(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, clock: list[float]
+    ) -> None:
+        with registry.open() as connection:
+            assert await self.take(handoff, connection, "pinned=y; Max-Age=15", "")
+            clock[0] += 10
+            assert not await self.take(handoff, connection, "pinned=y; Max-Age=15", "pinned=y")
+            clock[0] += 10
+            assert await self.take(handoff, connection, "pinned=y; Max-Age=15", "")
+
+    async def test_an_unredeemed_one_is_offered_again(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry
+    ) -> None:
+        handoff.lifetime = 0.05
+        with registry.open(cookies={"sessionid": "s"}) as connection:
+            cookies = {"sessionid": "sessionid=s; Max-Age=600"}
+            assert await handoff.offer(connection, cookies) is not None
+            assert await handoff.offer(connection, cookies) is None
+            await asyncio.sleep(0.06)
+            assert await handoff.offer(connection, cookies) is not None
+
+    def test_seconds_are_not_negative(self, registry: ConnectionRegistry) -> None:
+        with pytest.raises(ValueError, match="renew_every=-1"):
+            CookieHandoff(registry, renew_every=-1)
+
 
 class TestOffering:
     async def test_nothing_to_offer_is_no_ticket(
@@ -1173,6 +1291,26 @@ async def test_in_a_browser_cookies_are_kept_http_only_and_deleted(kind: Kind) -
             assert await page.evaluate("(cookies) => take(cookies)", gone) is True
             assert list(await kept(context)) == ["lang"]
             assert await page.evaluate("jar()") == {"lang": "de"}
+
+
+@pytest.mark.server
+@pytest.mark.browser
+async def test_in_a_browser_what_a_script_has_set_is_seen_before_anything_replaces_it() -> None:
+    with run_server("uvicorn", TARGET) as server:
+        async with chromium() as browser:
+            context = await browser.new_context()
+            page = await visit(context, server.url)
+            await page.evaluate("document.cookie = 'tz=Asia/Tokyo; Path=/'")
+            cookies = {"tz": "tz=UTC; Path=/", "seen": "seen=1; Path=/"}
+            assert await page.evaluate("(cookies) => take(cookies)", cookies) is True
+            held = await kept(context)
+            assert {name: held[name]["value"] for name in held} == {
+                "tz": "Asia/Tokyo",
+                "seen": "1",
+            }
+            # The tab's next socket has it, as the tab comes back.
+            await page.reload()
+            assert await page.evaluate("jar()") == {"tz": "Asia/Tokyo", "seen": "1"}
 
 
 @pytest.mark.server

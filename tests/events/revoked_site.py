@@ -13,11 +13,13 @@ import asyncio  # noqa: E402 - Django comes first
 from urllib.parse import parse_qs  # noqa: E402
 
 import reflex as rx  # noqa: E402
+from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 
 from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, PrefixRouter  # noqa: E402
 from rxbridge.events import MiddlewareRunner, reflex_asgi  # noqa: E402
 from rxbridge.events.sessions.broadcast import RedisBroadcast  # noqa: E402
 from rxbridge.events.sessions.revoker import SessionRevoker  # noqa: E402
+from rxbridge.state import AppState  # noqa: E402
 from tests.events.app import app, bridge, connections  # noqa: E402
 
 redis = os.environ.get("RXBRIDGE_TEST_REDIS")
@@ -55,8 +57,34 @@ async def disconnect(scope, receive, send):
     await send({"type": "http.response.body", "body": json.dumps(closed).encode()})
 
 
+async def basket(scope, receive, send):
+    """Begin a session, as a view would that puts something into a visitor's basket."""
+    session = SessionStore()
+    await session.aset("basket", "lamp")
+    await session.asave()
+    cookie = f"sessionid={session.session_key}; Path=/; HttpOnly".encode()
+    headers = [(b"set-cookie", cookie)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class Basket(AppState, rx.State):
+    """What the session of a tab has."""
+
+    content: dict[str, str | int] = {}
+
+    @rx.event
+    def count(self):
+        self.session["n"] = self.session.get("n", 0) + 1
+        self.content = dict(self.session.items())
+
+
 application = PrefixRouter(
-    {**dict.fromkeys(REFLEX_PREFIXES, reflex), "/disconnect": disconnect},
+    {
+        **dict.fromkeys(REFLEX_PREFIXES, reflex),
+        "/disconnect": disconnect,
+        "/basket": connections.introduce(basket),
+    },
     default=django,
     lifespan=LifespanGroup(revoker.lifespan, reflex),
 )

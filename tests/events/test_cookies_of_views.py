@@ -3,6 +3,8 @@
 import httpx
 import pytest
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.asgi import get_asgi_application
 from django.http import HttpResponse, JsonResponse
@@ -11,7 +13,12 @@ from django.urls import path
 from rxbridge.asgi import ConnectionRegistry, CookieHandoff
 from rxbridge.asgi.connections import BROWSER_COOKIE, parse_set_cookie
 from rxbridge.asgi.cookies import TICKET_HEADER
-from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
+from rxbridge.events import (
+    MiddlewareRunner,
+    ReflexEvent,
+    SessionRevoker,
+    SyntheticRequestFactory,
+)
 from rxbridge.events.bridge import keep_cookies
 
 PAST = "Thu, 01 Jan 1970 00:00:00 GMT"
@@ -161,6 +168,23 @@ async def test_held_is_what_the_browser_has_and_not_what_events_have_set(connect
     assert tab.held == {"a": "1"}
 
 
+async def test_followers_are_told_what_an_answer_changes(connections, tab):
+    class Follower:
+        def on_set_cookies(self, browsers, set_cookies):
+            told.append((browsers, set_cookies))
+
+    told, follower = [], Follower()
+    connections.followers.add(follower)
+    app = connections.introduce(
+        answering("a=1", "b=2; Path=/x", "gone=; Max-Age=0", f"{BROWSER_COOKIE}ff={'f' * 32}")
+    )
+    await get(app, browser=None)
+    await get(app, browser=f"{BROWSER}; a=1; b=2")
+    assert told == []
+    await get(app, browser=f"{BROWSER}; a=1; b=1; gone=1")
+    assert told == [({BROWSER}, [("b", "2", "/x"), ("gone", None, "/")])]
+
+
 async def hand_over(handoff, ticket, cookies):
     """Do what the page of a browser does with a ticket; return what it was given."""
     transport = httpx.ASGITransport(handoff)
@@ -237,9 +261,56 @@ class TestSessionOfAView:
         assert tab.closed
         assert (await count(tab)).content == b'{"basket": "lamp", "n": 1}'
 
-    async def test_one_begun_while_an_event_ran_is_not_replaced(self, django, count, tab, caplog):
-        jars = (tab.held, tab.cookies)
-        response = await count(tab, meanwhile=get(django, "/basket/"))
-        assert keep_cookies(tab, response, jars) == {}
+    @pytest.mark.parametrize("where", ["here", "at another worker"])
+    async def test_one_begun_while_an_event_ran_stays_and_has_what_the_event_wrote(
+        self, django, count, connections, tab, caplog, where
+    ):
+        revoker = SessionRevoker(connections)
+        handoff = CookieHandoff(connections, on_conflict=revoker.reunite)
+        name, jars = settings.SESSION_COOKIE_NAME, (tab.held, tab.cookies)
+        elsewhere = ConnectionRegistry().introduce(get_asgi_application())
+        answers = []
+
+        async def meanwhile():
+            answers.append(await get(django if where == "here" else elsewhere, "/basket/"))
+
+        response = await count(tab, meanwhile=meanwhile())
+        session = answers[0].cookies[name]
+        before = keep_cookies(tab, response, jars)
+        cookies = {name: response.cookies[name].OutputString()}
+        ticket = await handoff.offer(tab, cookies, before)
+        assert await hand_over(handoff, ticket, f"{BROWSER}; {name}={session}") == []
         assert "sessionid" in caplog.text
-        assert (await count(tab)).content == b'{"basket": "lamp", "n": 1}'
+        assert (await count(tab)).content == b'{"basket": "lamp", "n": 2}'
+        assert await Session.objects.acount() == 1
+        revoker.close()
+
+    @pytest.mark.parametrize(
+        ("begun", "kept", "together"),
+        [
+            ({"n": 1, "basket": "cup"}, {"basket": "lamp"}, {"basket": "lamp", "n": 1}),
+            ({"n": 1, SESSION_KEY: "1"}, {"basket": "lamp"}, {"basket": "lamp"}),
+            (None, {"basket": "lamp"}, {"basket": "lamp"}),
+            ({"n": 1}, None, None),
+        ],
+    )
+    async def test_what_an_event_wrote_is_taken_along_only_where_nobody_signed_in(
+        self, transactional_db, connections, begun, kept, together
+    ):
+        async def key_of(content):
+            store = SessionStore(None if content is not None else "m" * 32)
+            if content is not None:
+                await store.aupdate(content)
+                await store.asave()
+            return store.session_key
+
+        keys = [await key_of(content) for content in (begun, kept)]
+        revoker = SessionRevoker(connections)
+        await revoker.reunite("another", *keys)
+        assert dict(await SessionStore(keys[1]).aitems()) == (kept or {})
+        await revoker.reunite(settings.SESSION_COOKIE_NAME, *keys)
+        assert dict(await SessionStore(keys[1]).aitems()) == (together or {})
+        left = {keys[0]} if begun and together != {"basket": "lamp", "n": 1} else set()
+        rows = {row.pk async for row in Session.objects.all()}
+        assert rows == left | ({keys[1]} if kept else set())
+        revoker.close()

@@ -42,6 +42,17 @@ async def test_login_puts_a_ticket_on_its_way_and_the_session_into_the_jar(ada):
         assert await Session.objects.filter(pk=tab.cookies["sessionid"]).aexists()
 
 
+async def test_ten_clicks_that_save_the_session_are_one_hand_off(ada, settings, monkeypatch):
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    monkeypatch.setattr(handoff, "lifetime", 600)  # No page redeems it; it is not offered again.
+    async with EventClient(app, user=ada) as tab:
+        fired = [await tab.fire(Account.who) for _ in range(10)]
+        scripts = [e for each in fired for e in each.events if e.name == "_call_script"]
+        assert len(scripts) == 1
+        left = await tab.fire(Account.leave)
+        assert [e.name for e in left.events].count("_call_script") == 1
+
+
 async def test_redirect_after_login_follows_the_hand_off(ada):
     async with EventClient(app) as tab:
         fired = await tab.fire(Account.enter, name="ada", then="/admin/")

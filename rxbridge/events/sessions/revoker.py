@@ -19,7 +19,7 @@ from django.contrib.auth import SESSION_KEY
 from django.db import connections as databases
 from django.utils import timezone
 
-from rxbridge.asgi.connections import split_browsers
+from rxbridge.asgi.connections import is_below, split_browsers
 from rxbridge.events.sessions.endings import Endings, session_model, session_store, user_key
 from rxbridge.events.sessions.tabs import Tab, Tabs, digest, digest_of
 from rxbridge.events.sessions.wire import Message, Wire
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from rxbridge.asgi._types import Receive, Scope, Send
-    from rxbridge.asgi.connections import Connection, ConnectionRegistry
+    from rxbridge.asgi.connections import Connection, ConnectionRegistry, SetCookie
     from rxbridge.events.sessions.broadcast import Broadcast
 
 __all__ = ["SessionRevoker"]
@@ -120,6 +120,8 @@ class SessionRevoker:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asking = False
         self._endings = Endings(self)
+        if broadcast is not None:
+            connections.followers.add(self)
 
     # What the bridge calls, on the event loop.
 
@@ -191,6 +193,18 @@ class SessionRevoker:
         self._publish(kind="browser", browsers=sorted(known), keep=session)
         self._follow(known, session, but=tab)
 
+    async def reunite(self, name: str, begun: str, kept: str) -> None:
+        """Move what an event wrote into a session it began into the one its browser has instead.
+
+        For ``CookieHandoff`` to call. What the browser's session has by the same name stays, and
+        nothing is taken from a session that somebody has signed in to.
+        """
+        if name == self._tabs.cookie:
+            try:
+                await _on_thread(partial(_reunite, self._store, begun, kept))
+            except Exception:
+                logger.exception("What an event wrote into its session is not in its browser's")
+
     # What an administrator calls, on any loop.
 
     async def disconnect(self, *, user: Any = None, session: str | None = None) -> int:
@@ -243,6 +257,7 @@ class SessionRevoker:
     def close(self) -> None:
         """Listen to Django no more, and stop. May be called from any thread."""
         self._endings.close()
+        self._connections.followers.discard(self)
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._halt)
@@ -291,6 +306,18 @@ class SessionRevoker:
         browsers = frozenset(digest("browser", each) for each in split_browsers(request.COOKIES)[0])
         if browsers and (self._wire is not None or any(map(self._tabs.knows, browsers))):
             self._hand_over(self._follow_later, browsers, request.session)
+
+    # What the registry tells.
+
+    def on_set_cookies(self, browsers: Iterable[str], set_cookies: list[SetCookie]) -> None:
+        """An answer of this worker changes cookies of a browser; the others do not have them."""
+        self._publish(
+            kind="cookies",
+            browsers=[digest("browser", each) for each in browsers],
+            cookies=[
+                [name, _cookie_digest(name, value), path] for name, value, path in set_cookies
+            ],
+        )
 
     # What follows, on the event loop.
 
@@ -357,6 +384,28 @@ class SessionRevoker:
         for tab in self._tabs.find(*browsers):
             if tab is not but and tab.session != keep:
                 self._close(tab)
+
+    def _renew_later(self, browsers: Iterable[str], cookies: list[list[str]]) -> None:
+        """Have the tabs of a browser come back with the cookies that it was given elsewhere."""
+
+        def lacks(tab: Tab) -> bool:
+            jars = (tab.connection.held, tab.connection.cookies)
+            return any(
+                is_below(tab.connection.path, path)
+                and value not in [_cookie_digest(name, jar.get(name)) for jar in jars]
+                for name, value, path in cookies
+            )
+
+        for tab in self._tabs.find(*browsers):
+            if lacks(tab):
+                self._later(GRACE, self._close_if_idle, tab, lacks)
+
+    def _close_if_idle(self, tab: Tab, ends: Test, left: int = 30) -> None:
+        # What an event has yet to send would be lost, the ticket of its cookies too.
+        if tab.tasks and left and not tab.connection.closed:
+            self._later(GRACE, self._close_if_idle, tab, ends, left - 1)
+        else:
+            self._close_if(tab, ends)
 
     async def _disconnect(self, subject: str) -> int:
         self._meet_all()
@@ -457,6 +506,8 @@ class SessionRevoker:
                 self._end_user(message["user"], message["auths"], None)
             case "browser":
                 self._follow(message["browsers"], message["keep"])
+            case "cookies":
+                self._renew_later(message["browsers"], message["cookies"])
             case "disconnect":
                 self._spawn(self._disconnect(message["subject"]))
             case "refresh":
@@ -525,6 +576,10 @@ def _subject(user: Any, session: str | None) -> str:
     return digest("session", session) if session is not None else digest("user", user_key(user))
 
 
+def _cookie_digest(name: str, value: str | None) -> str:
+    return digest("cookie", name if value is None else f"{name}={value}")
+
+
 def _never(tab: Tab) -> bool:  # noqa: ARG001
     return False
 
@@ -555,6 +610,20 @@ async def _on_thread(query: Callable[[], T]) -> T:
 def _end_sessions(store: Any, keys: Iterable[str]) -> None:
     for key in keys:
         store(key).delete()
+
+
+def _reunite(store: Any, begun: str, kept: str) -> None:
+    source, target = store(begun), store(kept)
+    written = dict(source.items())
+    # A key that finds no session is given up as it is loaded.
+    if SESSION_KEY in written or source.session_key is None:
+        return
+    known = dict(target.items())
+    if target.session_key is None:
+        return
+    target.update({name: value for name, value in written.items() if name not in known})
+    target.save(must_create=False)
+    source.delete()
 
 
 def _end_all_of(store: Any, model: Any, user: str) -> None:

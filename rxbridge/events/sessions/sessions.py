@@ -45,6 +45,7 @@ class Sessions:
         lifetime: float = 10.0,
         path: str = "/_cookies",
         reconnect: bool = False,
+        renew_every: float = 60.0,
     ) -> None:
         if check_every is not None and check_every <= 0:
             msg = f"check_every={check_every} is in seconds and must be positive; write 60."
@@ -65,6 +66,8 @@ class Sessions:
             path=path,
             reconnect=reconnect,
             on_settled=self.revoker.settled,
+            renew_every=renew_every,
+            on_conflict=self.revoker.reunite,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

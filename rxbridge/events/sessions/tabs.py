@@ -97,7 +97,7 @@ class Tabs:
 
     def __init__(self, cookie: str, *, asks: bool) -> None:
         """Take the name of the session cookie, and whether its expiry can be asked for."""
-        self._cookie = cookie
+        self.cookie = cookie
         self._asks = asks
         self._tabs: dict[Connection, Tab] = {}
         self._found: dict[str, tuple[Tab, ...]] = {}
@@ -129,7 +129,7 @@ class Tabs:
 
     def key_of(self, connection: Connection) -> str | None:
         """Return the session key in a connection's jar."""
-        raw = connection.cookies.get(self._cookie)
+        raw = connection.cookies.get(self.cookie)
         if raw is None or not raw.startswith('"'):
             return raw or None
         return SimpleCookie(f"key={raw}")["key"].value or None

@@ -15,6 +15,7 @@ from rxbridge.events import (
     Revalidator,
     SyntheticRequestFactory,
 )
+from rxbridge.events.sessions.tabs import innermost
 
 
 class Decides(MiddlewareMixin):
@@ -64,7 +65,7 @@ def site(transactional_db, request):
     factory = SyntheticRequestFactory(connections)
     with connections.open(cookies=cookies) as connection:
 
-        async def user_of(decide=""):
+        async def user_of(decide="", then=lambda response: None):
             seen = []
 
             async def view(request, **kwargs):
@@ -75,6 +76,7 @@ def site(transactional_db, request):
             event = ReflexEvent(name="shop.buy", payload=payload, connection=connection)
             outcome = await runner.run(factory.build(event), view, kwargs=payload)
             assert outcome.exception is None
+            then(outcome.response)
             return seen[0]
 
         yield user_of, revalidator, connection
@@ -121,3 +123,19 @@ async def test_known_user_stands_where_django_keeps_its_own(site):
     first, second = await fire(), await fire()
     assert second.user is second._cached_user
     assert second._cached_user == first.user
+
+
+async def test_session_saved_at_each_event_does_not_have_its_user_asked_for_again(site, settings):
+    settings.SESSION_SAVE_EVERY_REQUEST = True
+    fire, _, connection = site
+    saved = []
+
+    def keep(response):
+        (cookie,) = response.cookies.values()
+        connection.set_cookie(cookie.key, cookie.coded_value)
+        connection.replace_cookies({cookie.key: cookie.coded_value})
+        saved.append(cookie)
+
+    users = [(await fire(then=keep)).user for _ in range(10)]
+    assert len(saved) == 10
+    assert len({id(innermost(user)) for user in users}) == 1

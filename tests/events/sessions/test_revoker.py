@@ -729,3 +729,102 @@ def test_without_sockets_a_deleted_session_costs_next_to_nothing(user):
 def test_a_sweep_interval_must_be_positive(interval):
     with pytest.raises(ValueError, match="sweep_interval"):
         SessionRevoker(ConnectionRegistry(), sweep_interval=interval)
+
+
+class Wires:
+    """A broadcast within this process."""
+
+    def __init__(self) -> None:
+        self.listeners = []
+        self.published = asyncio.Event()
+
+    async def publish(self, message):
+        self.published.set()
+        for deliver in self.listeners:
+            deliver(message)
+
+    async def listen(self, deliver, gap):
+        self.listeners.append(deliver)
+        gap()
+        await asyncio.Event().wait()
+
+
+class TestCookiesOfAnotherWorker:
+    """What an answer of one worker sets brings the browser's tabs at the others back."""
+
+    @pytest.fixture
+    async def sites(self):
+        wires = Wires()
+        sites = [Site(broadcast=wires) for _ in range(2)]
+        for each in sites:
+            each.revoker.start()
+        for each in sites:
+            await each.revoker._wire.listening.wait()
+        yield sites
+        for each in sites:
+            await each.aclose()
+
+    async def answer(self, site, *set_cookies, shown=""):
+        async def view(scope, receive, send):
+            headers = [(b"set-cookie", each.encode()) for each in set_cookies]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+
+        transport = httpx.ASGITransport(site.connections.introduce(view))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            await client.get("/", headers={"cookie": f"{'='.join(BROWSER)}; {shown}"})
+
+    async def test_only_tabs_of_that_browser_that_lack_it(self, sites):
+        here, there = sites
+        own, tab = await here.tab(), await there.tab()
+        other, has_it = await there.tab(browser=OTHER_BROWSER), await there.tab()
+        has_it.set_cookie("tz", "Asia/Tokyo")
+        await self.answer(here, "tz=Asia/Tokyo")
+        assert await closes(tab, within=10)
+        assert not any(each.closed for each in (own, other, has_it))
+        assert own.cookies["tz"] == "Asia/Tokyo"
+
+    @pytest.mark.parametrize(
+        ("set_cookie", "shown"), [("tz=UTC; Path=/admin", ""), ("tz=UTC", "tz=UTC")]
+    )
+    async def test_not_for_what_no_socket_is_sent_or_the_browser_has(
+        self, sites, set_cookie, shown
+    ):
+        here, there = sites
+        tab, sign = await there.tab(), await there.tab()
+        await self.answer(here, set_cookie, shown=shown)
+        tab.set_cookie("sign", "1")
+        await self.answer(here, "sign=1")
+        assert await closes(sign, within=10)
+        assert not tab.closed
+
+    async def test_not_where_a_hand_off_has_brought_it_meanwhile(self, sites):
+        here, there = sites
+        tab, sign = await there.tab(), await there.tab()
+        await self.answer(here, "tz=UTC")
+        await here.revoker._wire._broadcast.published.wait()
+        tab.replace_cookies({"tz": "UTC"})
+        assert await closes(sign, within=10)
+        assert not tab.closed
+
+    async def test_an_event_that_runs_may_send_what_it_has_to_say_first(self, sites):
+        here, there = sites
+        tab, sign = await there.tab(), await there.tab()
+        go_on = asyncio.Event()
+
+        async def view(request):
+            await go_on.wait()
+
+        event = asyncio.create_task(there.event(tab, view))
+        await asyncio.sleep(0)
+        await self.answer(here, "tz=UTC")
+        assert await closes(sign, within=10)
+        assert not tab.closed
+        go_on.set()
+        await event
+        assert await closes(tab, within=10)
+
+    async def test_a_closed_revoker_is_told_no_more(self, sites):
+        here, _ = sites
+        here.revoker.close()
+        assert not here.connections.followers

@@ -16,12 +16,14 @@ import redis
 import websockets
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.db import connections as databases
 from django.test import Client
 
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events.sessions.broadcast import RedisBroadcast
 from rxbridge.events.sessions.revoker import SessionRevoker
+from rxbridge.events.sessions.tabs import digest
 from rxbridge.events.sessions.wire import Wire
 from tests.events.app import Counter
 from tests.events.wire import Socket, connect
@@ -227,6 +229,59 @@ async def test_an_end_at_one_worker_closes_the_tab_at_the_other(workers, ada, co
     async with connect(two.ws_url, cookies=cookies) as again:
         await again.fire(Counter.who)
         await again.var("name", "")
+
+
+async def begin_a_basket(server: Server) -> str:
+    """Let a view begin a session for the browser; return its cookie."""
+    async with httpx.AsyncClient(base_url=server.url, cookies=BROWSER) as client:
+        return (await client.get("/basket")).cookies["sessionid"]
+
+
+BASKET = "reflex___state____state.tests___events___revoked_site____basket"
+
+
+@needs_redis
+async def test_a_tab_follows_what_a_view_at_another_worker_sets(workers):
+    one, two = workers
+    async with connect(two.ws_url, cookies=BROWSER) as tab, connect(two.ws_url) as stranger:
+        session = await begin_a_basket(one)
+        assert await seconds_until_closed(tab) < 5
+        await stranger.fire(Counter.who)
+        await stranger.var("name", "")  # still open
+    cookies = BROWSER | {"sessionid": session}
+    async with connect(two.ws_url, cookies=cookies, token=tab.token) as again:
+        await again.fire(f"{BASKET}.count")
+        await again.var("content", {"basket": "lamp", "n": 1})
+    assert await sync_to_async(Session.objects.count)() == 1
+
+
+@needs_redis
+async def test_what_carries_cookies_to_other_workers_tells_nobody_their_values(workers, store):
+    client = redis.asyncio.Redis.from_url(store.url)
+    async with client, client.pubsub() as channel:
+        await channel.subscribe("rxbridge:revocations")
+        assert (await channel.get_message(timeout=5))["type"] == "subscribe"
+        session = await begin_a_basket(workers[0])
+        message = (await channel.get_message(timeout=10))["data"]
+    assert json.loads(message)["kind"] == "cookies"
+    for secret in (session, BROWSER["rxbridge_browser_test"]):
+        assert secret.encode() not in message
+
+
+@needs_redis
+async def test_a_message_puts_no_cookie_into_a_jar(workers, store):
+    name, value = next(iter(BROWSER.items()))
+    forged = {
+        "worker": "another",
+        "kind": "cookies",
+        "browsers": [digest("browser", f"{name}={value}")],
+        "cookies": [["sessionid", "of-an-attacker", "/"]],
+    }
+    async with connect(workers[0].ws_url, cookies=BROWSER) as tab:
+        with redis.Redis.from_url(store.url) as client:
+            client.publish("rxbridge:revocations", json.dumps(forged))
+        # The worst it does: the tab comes back, with what its browser has.
+        assert await seconds_until_closed(tab) < 5
 
 
 @needs_redis

@@ -135,3 +135,9 @@ async def test_it_answers_its_path_as_the_hand_off_does():
     scope = {"type": "http", "method": "POST", "path": "/_cookies", "headers": []}
     sent = await answers(Sessions(registry), scope, {"type": "http.request"})
     assert sent[0]["status"] == 403
+
+
+def test_a_hand_off_has_its_own_options_and_moves_what_an_event_wrote():
+    sessions = Sessions(registry, renew_every=5)
+    assert sessions.handoff._renew_every == 5
+    assert sessions.handoff._on_conflict == sessions.revoker.reunite
