@@ -3,12 +3,13 @@
 # process of its own. They live in a virtual environment of their own, .venv-ecosystem.
 #   scripts/test_ecosystem.sh                  all
 #   scripts/test_ecosystem.sh axes tenants     some
-# django-tenants needs PostgreSQL: a private server on a socket in a temporary directory.
+# Those of $on_postgresql need PostgreSQL: a private server on a socket in a temporary directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=${ECOSYSTEM_VENV:-.venv-ecosystem}
 pins=constraints/ecosystem.txt
+on_postgresql='atomic_requests|tenants'
 export PIP_DISABLE_PIP_VERSION_CHECK=1 REFLEX_TELEMETRY_ENABLED=false
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
@@ -40,7 +41,7 @@ find_postgresql() {
         apt-get update && apt-get install --yes --no-install-recommends postgresql
         pg=$(postgresql_binaries) && return
     fi
-    echo "django-tenants needs PostgreSQL's server: apt-get install postgresql" >&2
+    echo "Some tests need PostgreSQL's server: apt-get install postgresql" >&2
     return 1
 }
 
@@ -107,7 +108,7 @@ work=$(mktemp -d /tmp/rxbridge-ecosystem-XXXXXX)
 trap clean_up EXIT
 export RXBRIDGE_ECOSYSTEM=1 RXBRIDGE_TEST_DB=$work/db.sqlite3
 passed=0 failed=0 pg=''
-if [[ " ${names[*]} " == *" tenants "* ]]; then
+if grep -qwE "$on_postgresql" <<<"${names[*]}"; then
     if find_postgresql; then
         start_postgresql
     elif [[ ${CI:-} == true ]]; then
@@ -117,8 +118,8 @@ if [[ " ${names[*]} " == *" tenants "* ]]; then
 fi
 say "Running the tests of ${#names[@]} packages"
 for name in "${names[@]}"; do
-    if [[ $name == tenants && -z $pg ]]; then
-        printf '%-18s%s\n' tenants "left out: there is no PostgreSQL"
+    if [[ -z $pg && $name =~ ^($on_postgresql)$ ]]; then
+        printf '%-18s%s\n' "$name" "left out: there is no PostgreSQL"
     else
         run "$name"
     fi

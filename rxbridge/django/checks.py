@@ -91,6 +91,7 @@ def check_application(
         *(_event_chain(bridge) if bridge else ()),
         *(_connections(bridge, workers, max_connections or {}) if bridge else ()),
         *(_pools(bridge) if bridge else ()),
+        *(_transactions() if bridge else ()),
         *(_several_workers(bridge) if workers > 1 else ()),
     ]
 
@@ -356,6 +357,19 @@ def _pools(bridge: EventBridge) -> Iterator[checks.CheckMessage]:
                 "them back meanwhile, or raise the pool's max_size.",
                 id="rxbridge.W017",
             )
+
+
+def _transactions() -> Iterator[checks.CheckMessage]:
+    from rxbridge.events.reflex import handlers_without_transaction
+
+    if names := sorted(handlers_without_transaction()):
+        yield checks.Warning(
+            "ATOMIC_REQUESTS is on, and handlers that are async or generators run in no "
+            f"transaction: {', '.join(names)}.",
+            hint="Write transaction.atomic() in a function that is not async, call it through "
+            "sync_to_async, and mark the handler with @transaction.non_atomic_requests.",
+            id="rxbridge.W018",
+        )
 
 
 def _pool_size(database: Mapping[str, Any]) -> int:

@@ -11,6 +11,7 @@ import reflex as rx
 from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 from django.core.asgi import get_asgi_application
 from django.core.cache import caches
+from django.db import connections, transaction
 from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path, re_path
@@ -34,11 +35,12 @@ from rxbridge.events import (
     MiddlewareRunner,
     SyntheticRequestFactory,
     database_threads,
+    login_required,
 )
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 18)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 19)]
 
 urlpatterns: list[Any] = []
 
@@ -471,6 +473,59 @@ class TestW017Pool:
         self, monkeypatch: pytest.MonkeyPatch, pool: Any, options: dict[str, Any]
     ):
         assert self.check(monkeypatch, pool, **options) == []
+
+
+class TestW018Transactions:
+    @pytest.fixture(autouse=True)
+    def handlers(self) -> Iterator[None]:
+        with RegistrationContext():
+
+            class Desk(rx.State):
+                @rx.event
+                def plain(self): ...
+
+                @rx.event(background=True)
+                async def task(self): ...
+
+                @rx.event
+                @transaction.non_atomic_requests
+                @login_required
+                async def marked_guarded(self): ...
+
+                @rx.event
+                @transaction.non_atomic_requests
+                async def marked(self): ...
+
+            class Guarded(rx.State, mixin=True):
+                @rx.event
+                @login_required
+                async def guarded(self): ...
+
+            class Till(Guarded, rx.State):
+                @rx.event
+                def steps(self):
+                    yield
+
+                @rx.event
+                @transaction.non_atomic_requests(using="other")
+                async def async_steps(self):
+                    yield
+
+            yield
+
+    @staticmethod
+    def check(monkeypatch: pytest.MonkeyPatch, *, atomic: bool) -> Any:
+        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", atomic)
+        return check_application(app, bridge=bridge(), workers=1)
+
+    def test_triggered(self, monkeypatch: pytest.MonkeyPatch):
+        (found,) = self.check(monkeypatch, atomic=True)
+        assert found.id == "rxbridge.W018"
+        names = re.findall(r"(\w+)\.(\w+)(?:,|\.$)", found.msg)
+        assert names == [("Guarded", "guarded"), ("Till", "async_steps"), ("Till", "steps")]
+
+    def test_not_triggered(self, monkeypatch: pytest.MonkeyPatch):
+        assert self.check(monkeypatch, atomic=False) == []
 
 
 class TestW011SessionCookie:

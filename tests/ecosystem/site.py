@@ -28,11 +28,14 @@ def bridged_app(
     *,
     skip: Mapping[str, str] = DEFAULT_SKIP,
     threads: int = 16,
+    release: bool = False,
 ) -> rx.App:
     """Return the app, its events going through ``settings.MIDDLEWARE`` in this way from now on."""
     bridge = EventBridge(
         requests=requests(ConnectionRegistry()),
-        runner=MiddlewareRunner(skip=skip, threads=database_threads(limit=threads)),
+        runner=MiddlewareRunner(
+            skip=skip, threads=database_threads(limit=threads, release=release)
+        ),
     )
     _app._middlewares = [bridge]
     return _app

@@ -5,7 +5,13 @@ Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what t
 sockets, ``handover`` a part of that, ``local`` what ``EventClient`` has in place of a server.
 """
 
-from rxbridge.events.reflex.event import EventInProcess, Kind, call_in_event, follow_sign_ins
+from rxbridge.events.reflex.event import (
+    EventInProcess,
+    Kind,
+    call_in_event,
+    follow_sign_ins,
+    handlers_without_transaction,
+)
 from rxbridge.events.reflex.local import LocalServer
 from rxbridge.events.reflex.serving import check_transports, frontend_path, reflex_asgi
 
@@ -17,5 +23,6 @@ __all__ = [
     "check_transports",
     "follow_sign_ins",
     "frontend_path",
+    "handlers_without_transaction",
     "reflex_asgi",
 ]

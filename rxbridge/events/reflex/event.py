@@ -20,6 +20,8 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.base import BaseHandler
+from django.db import connections
 from reflex.state import (
     FrontendEventExceptionState,
     OnLoadInternalState,
@@ -429,7 +431,31 @@ def _prepared(handler: EventHandler, threaded: bool) -> EventHandler:
         return _replaced(handler, _steps_on_thread(handler.fn)) if threaded else handler
     if inspect.iscoroutinefunction(function):
         return _replaced(handler, _awaited(handler.fn))
-    return _replaced(handler, (_on_thread if threaded else _on_loop)(handler.fn))
+    if not threaded:
+        return _replaced(handler, _on_loop(handler.fn))
+    return _replaced(handler, _on_thread(BaseHandler().make_view_atomic(handler.fn)))
+
+
+def handlers_without_transaction() -> set[str]:
+    """Return the application's handlers that ``ATOMIC_REQUESTS`` asks for and cannot reach.
+
+    A background task is no request; rxbridge's own handlers see to their transactions.
+    """
+    wanted = {alias for alias, each in connections.settings.items() if each["ATOMIC_REQUESTS"]}
+    names = set()
+    for registered in RegistrationContext.get().event_handlers.values():
+        handler = function_of(registered.handler)
+        function = inspect.unwrap(handler)  # A mixin's is a copy, and a guarded one the guard's.
+        is_excepted = not wanted - getattr(handler, "_non_atomic_requests", set())
+        is_ours = function.__module__.startswith(("reflex.", "reflex_base.", "rxbridge."))
+        is_plain = not (
+            inspect.iscoroutinefunction(handler)
+            or inspect.isgeneratorfunction(handler)
+            or inspect.isasyncgenfunction(handler)
+        )
+        if not (is_excepted or is_ours or is_plain or registered.handler.is_background):
+            names.add(f"{function.__module__}.{function.__qualname__}")
+    return names
 
 
 @contextlib.asynccontextmanager
