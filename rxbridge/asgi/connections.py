@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextvars import ContextVar
 from email.utils import mktime_tz, parsedate_tz
 from http import HTTPStatus
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
 from weakref import WeakSet, WeakValueDictionary
@@ -70,6 +71,7 @@ class Connection:
     - ``kind``: ``"websocket"`` or ``"http"``.
     - ``headers``: as received, names in lower case, without ``cookie``.
     - ``client``, ``server``: as in the ASGI scope.
+    - ``network``: what one client can have its addresses of: an IPv4 address, or 64 bits of IPv6.
     - ``browser``: the cookie its browser is known by to ``CookieHandoff``, as ``name=value``, or
       None. A secret as the session cookie is, and not in the jar.
     - ``browsers``: all cookies of that kind that the browser showed; two first tabs make two.
@@ -92,6 +94,7 @@ class Connection:
         "headers",
         "id",
         "kind",
+        "network",
         "path",
         "root_path",
         "scheme",
@@ -108,6 +111,7 @@ class Connection:
         self.root_path: str = scope.get("root_path") or ""
         self.headers: Headers = tuple(pair for pair in headers if pair[0] != b"cookie")
         self.client: tuple[str, int] | None = _address(scope.get("client"))
+        self.network = _network(self.client)
         self.server: tuple[str, int | None] | None = _address(scope.get("server"))
         self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.closed = False
@@ -567,6 +571,17 @@ def lowered(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]
 def _address(address: Any) -> Any:
     # Servers hand out lists and tuples; over a Unix socket there is no client address.
     return tuple(address) if address else None
+
+
+def _network(client: tuple[str, int] | None) -> str:
+    """Return the address, or of IPv6 the 64 bits that a client cannot choose; empty without."""
+    try:
+        address = ip_address(client[0]) if client else None
+    except ValueError:
+        return ""
+    if address is None or address.version == 4:
+        return str(address or "")
+    return str(address.ipv4_mapped or address.packed[:8].hex())
 
 
 def split_browsers(cookies: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:

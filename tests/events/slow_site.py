@@ -9,6 +9,7 @@ import django
 django.setup()
 
 import asyncio  # noqa: E402 - Django comes first
+import threading  # noqa: E402
 import time  # noqa: E402
 
 import reflex as rx  # noqa: E402
@@ -19,6 +20,7 @@ from rxbridge.state import AppState  # noqa: E402
 from tests.events.app import app, connections  # noqa: E402
 
 gate = asyncio.Event()
+thread_gate = threading.Event()
 
 
 class Slow(AppState, rx.State):
@@ -59,6 +61,17 @@ class Slow(AppState, rx.State):
     @rx.event
     async def take(self, text: str):
         self.taken += len(text)
+
+    @rx.event
+    def hold_thread(self):
+        self.begun = "hold_thread"
+        yield
+        thread_gate.wait(60)
+
+    @rx.event
+    def let_threads_go(self):
+        thread_gate.set()
+        self.begun = "let_threads_go"
 
     @rx.event(background=True)
     async def go_on_forever(self, name: str, seconds: float):

@@ -86,13 +86,21 @@ async def connect(
     token: str | None = None,
     origin: str | None = None,
     compression: str | None = "deflate",
+    address: str = "127.0.0.1",
 ) -> AsyncIterator[Socket]:
-    """Open a tab's socket and load the page ``/``, as Reflex's client does in its connect."""
+    """Open a tab's socket and load the page ``/``, as Reflex's client does in its connect.
+
+    ``address`` is where the browser is.
+    """
     token = token or str(uuid.uuid4())
     headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in cookies.items())} if cookies else {}
     url = f"{ws_url}/_event/?EIO=4&transport=websocket&token={token}"
     async with websockets.connect(
-        url, additional_headers=headers, origin=origin, compression=compression
+        url,
+        additional_headers=headers,
+        origin=origin,
+        compression=compression,
+        local_addr=(address, 0),
     ) as websocket:
         # Below a `backend_path` the namespace is the path there, as it is for Reflex's client.
         socket = Socket(websocket, token, f"{urlsplit(ws_url).path}/_event")

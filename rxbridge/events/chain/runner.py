@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+    from rxbridge.asgi.connections import Connection
+    from rxbridge.events.threads.line import Client
+
 __all__ = ["DEFAULT_SKIP", "MiddlewareRunner", "Outcome", "PlanRow", "View", "database_threads"]
 
 T = TypeVar("T")
@@ -281,7 +284,7 @@ class MiddlewareRunner:
     async def _lease_and_run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         if self.threads is None or in_test_transaction():
             return await self._run(request, run)
-        with self.threads.lease() as lease:
+        with self.threads.lease(_client(request)) as lease:
             async with ThreadSensitiveContext(executor=lease):
                 try:
                     return await self._run(request, run)
@@ -314,6 +317,22 @@ class MiddlewareRunner:
         if response.status_code >= 400 and run.exception is None:
             await elsewhere(log, request, response)
         return response
+
+
+def _client(request: HttpRequest) -> Client:
+    """Return whose share of the threads an event takes.
+
+    A browser counts by what its handshake showed, not by the cookie that was then made for it: a
+    client that shows none has the share of its address. One that invents them is bounded by it.
+    """
+    connection: Connection | None = getattr(
+        getattr(request, "reflex_event", None), "connection", None
+    )
+    if connection is None:
+        return None
+    browser = min(connection.browsers, default="")
+    session = browser or connection.cookies.get(settings.SESSION_COOKIE_NAME, "")
+    return connection.network, session
 
 
 @types.coroutine

@@ -23,6 +23,9 @@ SURPLUS_AFTER = 1.0
 PATIENCE = 2.0
 """Seconds after which an event that waits gets another thread however busy the process is."""
 
+SHORT_PATIENCE = 0.3
+"""The same for an event whose client has no thread, while another has several."""
+
 SLOW = 0.1
 """Seconds between two returns of a thread above which waiting events are not merely many."""
 
@@ -72,8 +75,8 @@ class Pace:
         """Return a look, the next of which is due in ``CHECK_INTERVAL``."""
         return Look(loop_time + CHECK_INTERVAL, self.returned)
 
-    def wanted(self, look: Look, *, is_late: bool, at_work: int, oldest: Waiting) -> int:
-        """Return how many more threads should serve events; ``oldest`` has waited longest.
+    def wanted(self, look: Look, *, is_late: bool, at_work: int, first: Waiting) -> int:
+        """Return how many more threads should serve events; ``first`` is next.
 
         That threads come back needs no clock of the processor, which on a crowded machine makes
         a process that computes look idle. And where the event loop is behind, they wait for it.
@@ -86,10 +89,14 @@ class Pace:
             self._long_look = Look(0.0, self.returned)
         if self._stalled >= STALLS:
             return max(at_work, 1)
-        return int(self._is_stuck(oldest, at_work))
+        return int(self._is_stuck(first, at_work, PATIENCE))
 
-    def _is_stuck(self, waiting: Waiting, at_work: int) -> bool:
+    def is_overdue(self, waiting: Waiting, at_work: int) -> bool:
+        """Tell whether an event that was crowded out has waited long enough."""
+        return self._is_stuck(waiting, at_work, SHORT_PATIENCE)
+
+    def _is_stuck(self, waiting: Waiting, at_work: int, patience: float) -> bool:
         """Tell whether an event has waited long, and not because many are before it."""
         waited = time.monotonic() - waiting.since
         returns = self.returned - waiting.returned
-        return waited > PATIENCE and returns < at_work * waited / SLOW
+        return waited > patience and returns < at_work * waited / SLOW

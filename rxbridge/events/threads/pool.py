@@ -14,6 +14,7 @@ from weakref import WeakSet
 
 from rxbridge.errors import PoolExhausted
 from rxbridge.events.threads import pace
+from rxbridge.events.threads.line import Line, Shares
 from rxbridge.events.threads.pace import Look, Pace
 from rxbridge.events.threads.worker import Worker, is_exiting, logged
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rxbridge.events.threads.kept import Kept, Loan
+    from rxbridge.events.threads.line import Client
     from rxbridge.events.threads.worker import Hook, Job
 
 __all__ = ["Lease", "ThreadPool"]
@@ -39,6 +41,9 @@ class ThreadPool:
     an event that has waited two seconds for threads that are slow to come back, since
     more threads would halve the throughput; for the same reason one thread above ``core`` after
     the other is left out while the process computes. What idles for ``idle`` seconds ends.
+
+    No client, a browser at an address, holds more threads than are left for all others, and those
+    who wait come round by client.
 
     ``wait`` is the longest time in seconds an event waits for a thread before it is refused
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease;
@@ -84,7 +89,8 @@ class ThreadPool:
         # The last one returned is leased first: its connection and caches are warm, and the
         # ones at the front are those that idle.
         self._free: deque[Worker] = deque()
-        self._waiting: deque[Lease] = deque()
+        self._workers: WeakSet[Worker] = WeakSet()
+        self._line: Line[Lease] = Line()
         self._ended: deque[Lease] = deque()
         self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._pace = Pace(core)
@@ -103,9 +109,12 @@ class ThreadPool:
         """The number of threads that could be leased at once."""
         return len(self._free)
 
-    def lease(self) -> Lease:
-        """Return a lease for a ``with`` block; it takes its thread at the first call in it."""
-        return Lease(self)
+    def lease(self, client: Client = None) -> Lease:
+        """Return a lease for a ``with`` block; it takes its thread at the first call in it.
+
+        ``client`` is for whom: a network address and a browser there. Without, no share bounds it.
+        """
+        return Lease(self, client)
 
     def serve(self, lease: Lease, job: Job) -> None:
         """Have ``job`` run on the lease's thread; one that has none gets in line for it."""
@@ -133,7 +142,7 @@ class ThreadPool:
     def clean_up(self, worker: Worker) -> bool:
         """Clean a thread, on itself, unless it is leased."""
         with self._lock:
-            is_surplus = bool(self._waiting)  # Else it would not be free.
+            is_surplus = self._line.first(self._shares()) is not None  # Else not free.
             is_free = self._withdraw(worker)
         self._settle()
         if is_free:
@@ -184,12 +193,13 @@ class ThreadPool:
         if lease.refusal is not None:
             raise PoolExhausted(lease.refusal)
         if lease.worker is None and not lease.backlog:
-            if (worker := self._take()) is None:
+            if (worker := self._take(lease.client)) is None:
                 lease.since, lease.returned = time.monotonic(), self._pace.returned
-                self._waiting.append(lease)
+                self._line.add(lease)
                 lease.backlog.append(job)
                 return False
             lease.worker = worker
+            worker.client = lease.client
         if lease.worker is not None:
             lease.worker.hand(job)
         else:
@@ -199,8 +209,7 @@ class ThreadPool:
     def _take_back(self, lease: Lease) -> None:
         worker, lease.worker = lease.worker, None
         if worker is None:
-            if lease.backlog and lease in self._waiting:
-                self._waiting.remove(lease)
+            self._line.remove(lease)
         elif worker.is_busy or lease.failed:
             # A cancelled event may leave a hook running, and one that failed its connection in
             # any state; the thread is free once that has ended and it is clean.
@@ -211,7 +220,7 @@ class ThreadPool:
     def _come_back(self, worker: Worker) -> None:
         self._pace.returned += 1
         worker.rest()
-        if self._pace.has_surplus and self._waiting and self._at_work > self.core:
+        if self._pace.has_surplus and self._line and self._at_work > self.core:
             self._pace.has_surplus = False
             self._free.appendleft(worker)
         else:
@@ -223,19 +232,28 @@ class ThreadPool:
             self._free.remove(worker)
         return is_free
 
-    def _take(self) -> Worker | None:
-        if self._free and not self._waiting:
+    def _take(self, client: Client) -> Worker | None:
+        left = self.limit - self._at_work
+        # Nobody holds more than are at work, so it need not be counted who does.
+        if self._at_work >= left and not self._shares().allow(client):
+            return None
+        if self._free and not (self._line and self._line.first(self._shares())):
             return self._free.pop()
         return self._start() if self._size < self.core else None
 
+    def _shares(self, spare: int = 0) -> Shares:
+        """Count who holds threads; ``spare`` of those at work are just being given to somebody."""
+        holders = (worker.client for worker in self._workers)
+        return Shares(holders, self.limit - self._at_work + spare)
+
     def _start(self) -> Worker:
         worker = Worker(self)
+        self._workers.add(worker)
         self._size += 1
         return worker
 
     def _give(self, worker: Worker, *, warm: bool = True) -> None:
-        while self._waiting:
-            lease = self._waiting.popleft()
+        while self._line and (lease := self._line.take(self._shares(1))):
             if not lease.is_over:
                 lease.begin(worker)
                 return
@@ -246,13 +264,23 @@ class ThreadPool:
 
     def _adapt(self, look: Look, *, is_late: bool) -> None:
         """Have more threads serve the events that wait, or fewer."""
-        if not self._waiting:
+        shares = self._shares()
+        # Where none is left there may be fewer, and nobody may have one.
+        first = self._line.first(shares if shares.left else self._shares(1))
+        if first is None:
             return
-        at_work = self._at_work
-        oldest = self._waiting[0]
-        wanted = self._pace.wanted(look, is_late=is_late, at_work=at_work, oldest=oldest)
-        for _ in range(min(wanted, self.limit - at_work, len(self._waiting))):
-            self._give(self._free.pop() if self._free else self._start())
+        wanted = self._pace.wanted(look, is_late=is_late, at_work=self._at_work, first=first)
+        while wanted and self._line.first(self._shares()):
+            self._give(self._spare())
+            wanted -= 1
+        shares = self._shares()
+        lease = self._line.crowded_out(shares)
+        if lease is not None and shares.left and self._pace.is_overdue(lease, self._at_work):
+            self._line.remove(lease)
+            lease.begin(self._spare())
+
+    def _spare(self) -> Worker:
+        return self._free.pop() if self._free else self._start()
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look after the pool while events of this loop wait."""
@@ -269,16 +297,18 @@ class ThreadPool:
             with suppress(RuntimeError):
                 self._adapt(look, is_late=loop.time() - look.due > pace.LATE)
             deadline = time.monotonic() - self.wait
-            while self._waiting and self._waiting[0].since <= deadline:
-                late.append(self._waiting.popleft())
-                late[-1].refusal = (
-                    f"No thread came free within {self.wait:g} s; all {self._size} are leased. "
+            for lease in self._line.late(deadline):
+                late.append(lease)
+                own = self._shares().held[lease.client]
+                lease.refusal = (
+                    f"No thread came free within {self.wait:g} s; {self._at_work} of {self.limit} "
+                    f"are leased, {own} of them to the same client. "
                     "Raise ThreadPool(limit=...), or make handlers that wait long background tasks."
                 )
         self._settle()
         for lease in late:
             lease.fail()
-        if self._waiting:
+        if self._line:
             self._watch(loop)
 
 
@@ -318,7 +348,8 @@ class Lease(Executor):
     at once from then on.
     """
 
-    def __init__(self, pool: ThreadPool) -> None:
+    def __init__(self, pool: ThreadPool, client: Client = None) -> None:
+        self.client = client
         self.failed = False
         """Whether a call raised; then the thread is cleaned before anybody else has it."""
         self.is_over = False
@@ -362,6 +393,7 @@ class Lease(Executor):
     def begin(self, worker: Worker) -> None:
         """Have the thread run what has waited for it."""
         self.worker = worker
+        worker.client = self.client
         for job in self.backlog:
             worker.hand(job)
         self.backlog.clear()

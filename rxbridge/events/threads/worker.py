@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 logger = logging.getLogger("rxbridge")
 
@@ -19,6 +19,9 @@ LINGER = 0.05
 """Seconds after its last call in which a thread may be leased again before it is cleaned."""
 
 _LONGEST_PAUSE = 1.0
+
+if TYPE_CHECKING:
+    from rxbridge.events.threads.line import Client
 
 Hook: TypeAlias = "Callable[[], object]"
 Job: TypeAlias = "tuple[Future[Any], Callable[[], Any]]"
@@ -40,8 +43,8 @@ class Pool(Protocol):
 class Worker:
     """One thread: it runs what it is handed, in order.
 
-    It ends when its pool says so, when nothing refers to this object any more, and with the
-    process, which waits for what it runs.
+    ``client`` is whose event has leased it. It ends when its pool says so, when nothing refers to
+    this object any more, and with the process, which waits for what it runs.
     """
 
     _numbers = count(1)
@@ -49,6 +52,7 @@ class Worker:
     def __init__(self, pool: Pool, *, name: str = "rxbridge") -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._last: Future[Any] | None = None
+        self.client: Client = None
         # The pool may be gone when the thread ends; its ``retire`` must not refer to it.
         thread = threading.Thread(
             target=_serve,
@@ -75,8 +79,8 @@ class Worker:
         self._jobs.put(job)
 
     def rest(self) -> None:
-        """Let go of the last job's result."""
-        self._last = None
+        """Let go of the last job's result, and be nobody's."""
+        self._last = self.client = None
 
 
 # Daemons, so that those that idle do not keep the process; what still runs is waited for.
