@@ -76,6 +76,7 @@ class Connection:
       None. A secret as the session cookie is, and not in the jar.
     - ``browsers``: all cookies of that kind that the browser showed; two first tabs make two.
     - ``closed``: it ended, or ``close`` was called.
+    - ``frames``: how many messages its socket has received.
 
     Attributes are read-only by convention; all methods may be called from any thread.
     """
@@ -91,6 +92,7 @@ class Connection:
         "browsers",
         "client",
         "closed",
+        "frames",
         "headers",
         "id",
         "kind",
@@ -115,6 +117,7 @@ class Connection:
         self.server: tuple[str, int | None] | None = _address(scope.get("server"))
         self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.closed = False
+        self.frames = 0
         browsers, cookies = split_browsers(parse_cookies(headers))
         self.browsers = frozenset(browsers)
         self.browser: str | None = min(browsers, default=None)  # A __Host- one before others.
@@ -536,6 +539,7 @@ class _Socket:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def _seen(self, message: Message) -> Message:
+        self.connection.frames += 1
         if message["type"] == "websocket.disconnect":
             self._end()
         return message

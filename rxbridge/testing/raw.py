@@ -192,8 +192,11 @@ class RawSocket:
         return await self._to_app.get()
 
     async def deliver(self, message: Message) -> None:
-        """Be the application's ``send``."""
-        self._from_app.put_nowait(message)
+        """Be the application's ``send``, and answer Engine.IO's ping as a browser does."""
+        if message.get("text") == "2":
+            self._text("3")
+        else:
+            self._from_app.put_nowait(message)
 
     async def open(self, task: asyncio.Task[None], first: Mapping[str, Any] | None) -> None:
         """Make the handshakes of WebSocket, Engine.IO and Socket.IO."""
@@ -242,9 +245,7 @@ class RawSocket:
                 self.closed = True
                 return
             text: str = message.get("text") or ""
-            if text == "2":
-                self._text("3")
-            elif text.startswith(f"42{_NAMESPACE},"):
+            if text.startswith(f"42{_NAMESPACE},"):
                 self._hear(*json.loads(text.partition(",")[2]))
             if text.startswith(start):
                 return

@@ -34,6 +34,9 @@ class Balancer:
         self.port = 0
         self._passing: set[asyncio.Task[None]] = set()
         self.choose: Callable[[str, str], int] = self.take_turns
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sockets: set[asyncio.StreamWriter] = set()
+        self._lost: set[asyncio.StreamWriter] = set()
 
     @property
     def url(self) -> str:
@@ -43,10 +46,21 @@ class Balancer:
         """Return the worker whose turn it is."""
         return next(self._turns)
 
+    def lose_network(self) -> None:
+        """End all WebSockets for their browsers only: no worker is told, and none hears of them."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(self._lose)
+
+    def _lose(self) -> None:
+        self._lost |= self._sockets
+        for writer in self._sockets:
+            writer.close()
+
     async def serve(self, started: threading.Event, stop: threading.Event) -> None:
         """Serve until ``stop`` is set."""
         server = await asyncio.start_server(self._track, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
+        self._loop = asyncio.get_running_loop()
         started.set()
         await asyncio.to_thread(stop.wait)
         server.close()
@@ -66,7 +80,12 @@ class Balancer:
                 back, forth = await asyncio.open_connection("127.0.0.1", self._ports[worker])
                 async with _closing(forth):
                     forth.write(head)
+                    if self.served[-1].method == SOCKET:
+                        self._sockets.add(writer)
                     await _first_of(_copy(reader, forth), _copy(back, writer))
+                    self._sockets.discard(writer)
+                    if writer in self._lost:
+                        await asyncio.Event().wait()
 
     def _assign(self, head: bytes) -> tuple[int, bytes]:
         """Return who is to serve a request, and its head as that worker gets it."""

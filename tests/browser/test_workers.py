@@ -194,6 +194,26 @@ def test_tab_of_a_killed_worker_goes_on_at_the_other_with_all_it_has_counted(
         guest.context.close()
 
 
+@pytest.mark.parametrize("back_at", [0, 1], ids=["same worker", "other worker"])
+def test_tab_whose_network_died_in_silence_comes_back_to_what_it_has_counted(
+    workers: Workers, arrive: Arrive, back_at: int
+) -> None:
+    guest = arrive(workers.club)
+    tab = workers.open(guest, "/login", worker=0)
+    tab.sign_in("ada")
+    tab.shows("ada")
+    seen = tab.page.get_by_test_id("seen")
+    click(tab, 3)
+    expect(seen).to_have_text("ada 3")
+    workers.balancer.served.clear()
+    workers.route(sockets=back_at, fetches=back_at)
+    workers.balancer.lose_network()
+    wait_for(lambda: workers.served(SOCKET, "/_event/") == [back_at])
+    click(tab, 1)
+    expect(seen).to_have_text("ada 4")
+    guest.context.close()
+
+
 def settled(output: Locator) -> str:
     """Return a text once it stays the same."""
     before, now = "", output.inner_text()

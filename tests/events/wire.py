@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,6 +72,23 @@ class Socket:
             for changes in (update.get("delta") or {}).values()
             for name, value in changes.items()
         }
+
+
+@asynccontextmanager
+async def answering(socket: Socket) -> AsyncIterator[None]:
+    """Read all the while, as the client of a page does: each ping of the server is answered."""
+
+    async def read() -> None:
+        while True:
+            await socket.read()
+
+    reading = asyncio.create_task(read())
+    try:
+        yield
+    finally:
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
 
 
 def page(path: str) -> dict[str, Any]:

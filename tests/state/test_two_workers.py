@@ -15,13 +15,14 @@ from django.contrib.auth.models import User
 from django.db import connections as databases
 from django.test import Client
 
-from tests.events.wire import Socket, connect
+from tests.events.wire import Socket, answering, connect
 from tests.servers import Server, run_server
 from tests.state.redis_server import needs_redis, run_redis
 
 pytestmark = [pytest.mark.server, needs_redis, pytest.mark.django_db(transaction=True)]
 
 CLICK = "reflex___state____state.tests___state___shared_site____clicks.click"
+BROWSER = {"rxbridge_browser_test": "a" * 32}
 CLICKS = range(1, 201)
 AT_ONCE = 10
 
@@ -129,13 +130,34 @@ async def test_duplicate_of_a_tab_that_is_open_at_a_worker_gets_a_state_of_its_o
 ):
     one, two = workers
     token = str(uuid.uuid4())
-    async with connect(one.ws_url, token=token, cookies=cookies) as tab:
+    async with connect(one.ws_url, token=token, cookies=cookies | BROWSER) as tab:
         await tab.fire(CLICK, number=1)
         await tab.var("count", 1)
-        async with connect(two.ws_url, token=token, cookies=cookies) as duplicate:
+        async with (
+            answering(tab),
+            connect(two.ws_url, token=token, cookies=cookies | BROWSER) as duplicate,
+        ):
             assert any("new_token" in message for message in duplicate.raw)
             assert not duplicate.vars().get("count")
         received = len(tab.raw)
         await tab.fire(CLICK, number=2)
         await tab.var("count", 2)
         assert len(tab.raw) == received + 1, "the page was told of the other"
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["same browser", "stranger"])
+async def test_tab_whose_socket_at_a_worker_is_silent_goes_on_at_the_other(workers, cookies, known):
+    one, two = workers
+    token = str(uuid.uuid4())
+    async with connect(one.ws_url, token=token, cookies=cookies | BROWSER) as dead:
+        await dead.fire(CLICK, number=1)
+        await dead.var("count", 1)
+        # Nothing of it is read any more, so nothing is answered.
+        shown = cookies | (BROWSER if known else {})
+        async with connect(two.ws_url, token=token, cookies=shown) as tab:
+            assert any("new_token" in message for message in tab.raw) is not known
+            await tab.fire(CLICK, number=2)
+            await tab.var("count", 2 if known else 1)
+        if not known:
+            await dead.fire(CLICK, number=2)
+            await dead.var("count", 2)

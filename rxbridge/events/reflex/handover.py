@@ -1,4 +1,4 @@
-"""TabHandover: a tab whose worker was killed goes on at another one, with its state."""
+"""TabHandover: a tab whose socket or worker is dead goes on with its state by a new socket."""
 
 # pyright: reportPrivateUsage=false
 # ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
@@ -7,21 +7,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import pickle
+import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from reflex.state import StateUpdate
+from engineio.packet import PING, Packet  # type: ignore[import-untyped]
 from reflex.utils.token_manager import LostAndFoundRecord, RedisTokenManager
+
+from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 
 if TYPE_CHECKING:
     import reflex as rx
+    from reflex.app import EventNamespace
+    from reflex.state import StateUpdate
 
     from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
+    from rxbridge.asgi.connections import Connection
 
 logger = logging.getLogger("rxbridge")
 
 PATIENCE = 1.5
 """Seconds a silent worker has to be heard again: Reflex renews a broken subscription after one."""
+
+ANSWER = 1.0
+"""Seconds the browser of a socket that seems open has to answer a ping."""
 
 _TAKE_AWAY = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -29,58 +39,148 @@ return 0
 """
 
 
+@dataclass(frozen=True)
+class Question:
+    """Sent to the worker that has a tab, in place of an update: is its browser still there?
+
+    ``browsers`` are the cookies that the tab which came here shows; ``answer`` is the key of the
+    list in Redis that the worker is to put its answer into.
+    """
+
+    browsers: frozenset[str]
+    answer: str
+
+
 def keeping_tabs(app: rx.App, asgi: ASGIApp) -> ASGIApp:
-    """Return ``asgi`` behind a ``TabHandover`` where several workers share the app's states."""
+    """Return ``asgi`` behind a ``TabHandover``."""
     namespace = app.event_namespace
-    tabs = None if namespace is None else namespace._token_manager
-    return TabHandover(asgi, tabs) if isinstance(tabs, RedisTokenManager) else asgi
+    return asgi if namespace is None else TabHandover(asgi, namespace)
 
 
 class TabHandover:
-    """Let a tab keep its state as it comes back, although the worker it was at was killed.
+    """Let a tab keep its state as it comes back, although its last socket seems to be open.
 
-    Reflex notes in Redis which worker has a tab. It takes a tab with such a note for a duplicate,
-    and gives it another token and an empty state. A worker that ends takes its notes away, one
-    that is killed leaves them for an hour. So before Reflex sees a handshake, a note is taken
-    away here when the worker it names is gone: each listens on a channel of its own, and Redis
-    says twice, ``PATIENCE`` apart, that nobody does. A worker that is slow still listens.
+    Reflex notes which socket of which worker has a tab. It takes a tab with such a note for a
+    duplicate, and gives it another token and an empty state. Two kinds of notes are wrong, and
+    are taken away here before Reflex sees the handshake:
 
-    Costs a handshake one read of Redis. When that fails, Reflex does as it would.
+    - The network died without a close, as a laptop fell asleep or changed its Wi-Fi. The server
+      would find out after some two minutes. So the socket is sent a ping, which the client of a
+      duplicated tab answers at once; one that is silent for ``ANSWER`` seconds is closed. Only a
+      tab of the same browser is asked about, as the ``Connection`` knows it.
+    - The worker was killed. One that ends takes its notes away, this one leaves them in Redis for
+      an hour. Each worker listens on a channel of its own, on which it is asked to send that
+      ping; it is gone when Redis says twice, ``PATIENCE`` apart, that nobody listens.
+
+    A handshake with nothing open costs a look into a dict, and one read where states are in
+    Redis. When that fails, Reflex does as it would.
     """
 
-    def __init__(self, app: ASGIApp, tabs: RedisTokenManager) -> None:
+    def __init__(self, app: ASGIApp, namespace: EventNamespace) -> None:
         self._app = app
-        self._tabs = tabs
+        self._namespace = namespace
+        self._tabs = namespace._token_manager
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make way for a tab that comes back, then let Reflex have it."""
         if (token := token_of(scope)) is not None:
             try:
-                await self._make_way(token)
+                await self._make_way(token, scope.get(CONNECTION_SCOPE_KEY))
             except Exception as error:
                 # A note may be another release's, or none: the token is the client's word.
-                logger.warning("A tab whose worker was killed may lose its state: %r", error)
+                logger.warning("A tab that came back may lose its state: %r", error)
         await self._app(scope, receive, send)
 
-    async def _make_way(self, token: str) -> None:
-        redis: Any = self._tabs.redis
-        key = self._tabs._get_redis_key(token)
+    async def _make_way(self, token: str, newcomer: Connection | None) -> None:
+        tabs = self._tabs
+        if isinstance(tabs, RedisTokenManager):
+            # Before Reflex does, which would take a question for an update.
+            tabs.ensure_lost_and_found_task(self._hear)
+        browsers: frozenset[str] = frozenset() if newcomer is None else newcomer.browsers
+        note = tabs.token_to_socket.get(token)
+        if note is not None and note.instance_id == tabs.instance_id:
+            await self._close_if_dead(token, browsers)
+        elif isinstance(tabs, RedisTokenManager):
+            await self._ask_its_worker(tabs, token, browsers)
+
+    async def _close_if_dead(self, token: str, browsers: frozenset[str]) -> None:
+        """Close the tab's socket here if it is one of these browsers and does not answer."""
+        server = self._namespace.app.sio
+        note = self._tabs.token_to_socket.get(token)
+        if server is None or note is None:
+            return
+        manager, namespace = server.manager, self._namespace.namespace
+        environ = server.get_environ(note.sid, namespace) or {}
+        connection = environ.get("asgi.scope", {}).get(CONNECTION_SCOPE_KEY)
+        socket = server.eio.sockets.get(manager.eio_sid_from_sid(note.sid, namespace))
+        if connection is None or socket is None:
+            return
+        if connection.browser is not None and connection.browser not in browsers:
+            return
+        if await _answers(socket, connection):
+            return
+        connection.close()
+        # Reflex does so too as the socket ends, but the handshake must not come before it.
+        if self._tabs.token_to_socket.get(token) == note:
+            await self._tabs.disconnect_token(token, note.sid)
+
+    async def _ask_its_worker(
+        self, tabs: RedisTokenManager, token: str, browsers: frozenset[str]
+    ) -> None:
+        redis: Any = tabs.redis
+        key = tabs._get_redis_key(token)
         note = await redis.get(key)
         if note is None:
             return
         worker = pickle.loads(note).instance_id  # noqa: S301 - Reflex's own, which reads it so
-        if worker != self._tabs.instance_id and await self._is_gone(worker):
-            # Unless the tab has come back elsewhere meanwhile.
-            await redis.eval(_TAKE_AWAY, 1, key, note)
+        if worker == tabs.instance_id:
+            return
+        channel = f"channel:{tabs._get_lost_and_found_key(worker)}"
+        question = Question(browsers, f"rxbridge:answer:{secrets.token_urlsafe(16)}")
+        update: Any = question
+        asked = pickle.dumps(LostAndFoundRecord(token=token, update=update))
+        if not await redis.publish(channel, asked):
+            await asyncio.sleep(PATIENCE)
+            if not await redis.publish(channel, asked):
+                # Unless the tab has come back elsewhere meanwhile.
+                await redis.eval(_TAKE_AWAY, 1, key, note)
+                return
+        await redis.blpop([question.answer], timeout=ANSWER + PATIENCE)
 
-    async def _is_gone(self, worker: str) -> bool:
-        channel = f"channel:{self._tabs._get_lost_and_found_key(worker)}"
-        # What is published there goes on to a tab; this is for none.
-        nothing = pickle.dumps(LostAndFoundRecord(token="", update=StateUpdate()))
-        if await self._tabs.redis.publish(channel, nothing):
-            return False
-        await asyncio.sleep(PATIENCE)
-        return not await self._tabs.redis.publish(channel, nothing)
+    async def _hear(self, update: StateUpdate | Question, token: str) -> None:
+        """Take what another worker publishes for a tab of this one, as Reflex's listener has it."""
+        if not isinstance(update, Question):
+            await self._namespace.emit_update(update, token)
+            return
+        # Reflex's listener has other tabs' updates to pass on meanwhile.
+        task = asyncio.create_task(self._answer(update, token), name="rxbridge_tab_handover")
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+
+    async def _answer(self, question: Question, token: str) -> None:
+        redis: Any = self._tabs.redis  # type: ignore[attr-defined] # asked through it
+        try:
+            note = self._tabs.token_to_socket.get(token)
+            if note is not None and note.instance_id == self._tabs.instance_id:
+                await self._close_if_dead(token, question.browsers)
+            await redis.rpush(question.answer, b"")
+            await redis.expire(question.answer, 10)
+        except Exception as error:
+            logger.warning("A tab that went to another worker may lose its state: %r", error)
+
+
+async def _answers(socket: Any, connection: Connection) -> bool:
+    """Send Engine.IO's ping over a socket, and tell whether anything comes back."""
+    before = connection.frames
+    await socket.send(Packet(PING))
+    clock = asyncio.get_running_loop().time
+    until = clock() + ANSWER
+    while not connection.closed and clock() < until:
+        if connection.frames != before:
+            return True
+        await asyncio.sleep(0.02)
+    return False
 
 
 def token_of(scope: Scope) -> str | None:
