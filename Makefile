@@ -28,7 +28,7 @@ pytest = $(PY) -m pytest $(1) || \
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup system test tests parts ecosystem lint format docs bench clean
+.PHONY: help demo setup system test tests parts ecosystem lint format docs bench fuzz clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,10 @@ bench: setup ## Run the benchmarks
 		$(PY) benchmarks/bench_$$name.py >.bench/$$name.txt; cat .bench/$$name.txt; \
 	done
 	@$(PY) benchmarks/bench_events.py
+
+fuzz: setup ## Try random input on the pure parts: ten minutes, or FUZZ_SECONDS=60
+	$(say) "Fuzzing for $${FUZZ_SECONDS:-600} seconds"
+	@$(PY) -m tests.fuzz
 
 clean: ## Remove what the other targets made
 	rm -rf .python .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

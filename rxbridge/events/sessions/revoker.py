@@ -499,19 +499,21 @@ class SessionRevoker:
 
     def _obey(self, message: Message) -> None:
         """Do what another worker says."""
+        # What is malformed raises here, to be dropped, and not in what is kept of it.
         match message["kind"]:
             case "session":
                 self._end_session(message["session"], None)
             case "user":
-                self._end_user(message["user"], message["auths"], None)
+                auths = message["auths"]
+                self._end_user(message["user"], None if auths is None else [*auths], None)
             case "browser":
                 self._follow(message["browsers"], message["keep"])
             case "cookies":
                 self._renew_later(message["browsers"], message["cookies"])
             case "disconnect":
-                self._spawn(self._disconnect(message["subject"]))
+                self._spawn(self._disconnect(str(message["subject"])))
             case "refresh":
-                self._spawn(self._refresh(message["subject"]))
+                self._spawn(self._refresh(str(message["subject"])))
             case _:
                 self._missed()
 

@@ -27,6 +27,7 @@ from rxbridge.asgi import ConnectionRegistry, CookieHandoff, MemoryTickets
 from rxbridge.asgi.connections import Connection
 from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
 from rxbridge.events.sessions.revoker import SessionRevoker
+from rxbridge.events.sessions.tabs import digest
 
 pytestmark = [pytest.mark.alone, pytest.mark.django_db(transaction=True)]
 
@@ -313,6 +314,16 @@ async def test_a_logout_in_an_event_closes_the_other_tabs_and_leaves_its_own(sit
     assert request.user == AnonymousUser()
     assert await closes(other, elsewhere)
     assert not own.closed
+
+
+@pytest.mark.parametrize("auths", [False, 5])
+async def test_a_malformed_message_of_a_user_s_change_fails_no_event_of_that_user(
+    site, user, browser, auths
+):
+    await site.tab(browser)
+    with pytest.raises(TypeError):  # which the wire drops
+        site.revoker._obey({"kind": "user", "user": digest("user", str(user.pk)), "auths": auths})
+    assert not (await site.tab(browser)).closed
 
 
 async def test_a_synchronous_logout_in_an_event_does_too(site, browser):
