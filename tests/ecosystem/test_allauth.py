@@ -9,8 +9,8 @@ from allauth.usersessions.models import UserSession
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from django.http import HttpResponseRedirect
-from django.test import Client
+from django.http import Http404, HttpResponseRedirect
+from django.test import AsyncClient, Client
 
 from rxbridge.state import AppState
 from rxbridge.testing import EventClient
@@ -43,6 +43,10 @@ class Door(AppState, rx.State):
     @rx.event
     def turn_away(self):
         raise ImmediateHttpResponse(HttpResponseRedirect("/accounts/login/"))
+
+    @rx.event
+    def miss(self):
+        raise Http404
 
 
 app = bridged_app()
@@ -106,3 +110,11 @@ async def test_session_is_tracked_with_the_address_of_the_tab(ada):
         await tab.fire(Door.who)
     session = await UserSession.objects.aget(user=ada)
     assert session.ip == "203.0.113.7"
+
+
+async def test_missed_by_a_handler_is_a_404_where_a_missing_page_leads_to_the_login():
+    response = await AsyncClient().get("/accounts/", headers={})
+    assert response.headers["Location"] == "/accounts/login/"
+    async with EventClient(app, host="testserver", path="/accounts/") as tab:
+        fired = await tab.fire(Door.miss)
+    assert [(each.status, fired.redirect) for each in fired.refusals] == [(404, None)]
