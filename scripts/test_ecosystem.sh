@@ -83,6 +83,7 @@ run() {
     printf '%-18s' "$1"
     DJANGO_SETTINGS_MODULE=tests.ecosystem.settings.$1 "$venv/bin/python" -m pytest --quiet \
         -p no:cacheprovider -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning \
+        -W "ignore:pkg_resources is deprecated" \
         "tests/ecosystem/test_$1.py" >"$work/output" 2>&1 || status=$?
     passed=$((passed + $(counted passed)))
     if [[ $status -eq 0 ]]; then

@@ -11,6 +11,7 @@ PACKAGES = {
     "hijack": ("hijack/", "hijack.urls"),
     "mozilla_django_oidc": ("oidc/", "mozilla_django_oidc.urls"),
     "silk": ("silk/", "silk.urls"),
+    "user_sessions": ("", "user_sessions.urls"),
 }
 
 

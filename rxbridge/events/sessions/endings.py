@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
+from django.db.models.base import ModelBase
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
@@ -123,9 +124,19 @@ def session_store() -> Any:
 
 
 def session_model() -> Any:
-    """Return the model of which each session is a row; None where the engine has none."""
-    find = getattr(session_store(), "get_model_class", None)
-    return find() if find is not None else None
+    """Return the model of which each session is a row; None where the engine has none.
+
+    An engine that does not say is one whose module has a model of Django's shape, as
+    django-user-sessions does.
+    """
+    if (find := getattr(session_store(), "get_model_class", None)) is not None:
+        return find()
+    for each in vars(import_module(settings.SESSION_ENGINE)).values():
+        if isinstance(each, ModelBase):
+            fields = {field.name for field in each._meta.fields}  # noqa: SLF001 - documented API
+            if fields >= {"session_key", "session_data", "expire_date"}:
+                return each
+    return None
 
 
 def user_key(user: Any) -> str:
