@@ -15,7 +15,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.db import transaction
-from django.db.models.base import ModelBase
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
@@ -27,6 +26,7 @@ __all__ = ["Endings", "Listener", "session_model", "session_store", "user_key"]
 
 logger = logging.getLogger("rxbridge")
 
+_OF_A_SESSION = {"session_key", "session_data", "expire_date"}
 _HARMLESS = frozenset({"last_login"})
 
 
@@ -131,11 +131,11 @@ def session_model() -> Any:
     """
     if (find := getattr(session_store(), "get_model_class", None)) is not None:
         return find()
-    for each in vars(import_module(settings.SESSION_ENGINE)).values():
-        if isinstance(each, ModelBase):
-            fields = {field.name for field in each._meta.fields}  # noqa: SLF001 - documented API
-            if fields >= {"session_key", "session_data", "expire_date"}:
-                return each
+    engine = import_module(settings.SESSION_ENGINE)
+    for model in apps.get_models():
+        fields = {field.name for field in model._meta.fields}  # noqa: SLF001 - documented API
+        if getattr(engine, model.__name__, None) is model and fields >= _OF_A_SESSION:
+            return model
     return None
 
 
