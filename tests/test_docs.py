@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,17 @@ FOR_DEVELOPERS = [REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "SECURITY.md"]
 
 def name(path: Path) -> str:
     return str(path.relative_to(REPOSITORY))
+
+
+def test_each_test_that_the_threat_model_names_is_there():
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (DOCS / "security.md").read_text())
+    missing = [
+        f"{path}::{test}"
+        for path, test in named
+        if not re.search(rf"def {test}\(", (REPOSITORY / "tests" / path).read_text())
+    ]
+    assert named
+    assert not missing
 
 
 @pytest.fixture(scope="module")
