@@ -29,7 +29,7 @@ PUBLIC = {
     "rxbridge.events.chain": "",
     "rxbridge.events.reflex": """
         EventInProcess Kind LocalServer call_in_event check_transports follow_sign_ins
-        frontend_path handlers_without_transaction reflex_asgi
+        frontend_path handlers_without_transaction navigation reflex_asgi
     """,
     "rxbridge.events.sessions": "",
     "rxbridge.events.threads": "",

@@ -27,6 +27,7 @@ from rxbridge.events.reflex import (
     check_transports,
     follow_sign_ins,
     frontend_path,
+    navigation,
 )
 from rxbridge.events.reflex.answers import answer
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
@@ -271,6 +272,36 @@ class EventBridge(rx.Middleware):
             raise NotAdmitted(msg)
         return found[0]
 
+    async def judge(
+        self, app: rx.App, event: ReflexEvent
+    ) -> tuple[Refusal, Exception | str | None] | None:
+        """Return how the chain or a guard refuses an upload's handler, and why; None if none does.
+
+        That is before the upload is read; the handler has a run of the chain of its own.
+        """
+        if not self.bridges(event):
+            return None
+        try:
+            request, jars = self.build(event)
+        except InvalidEvent as error:
+            return Refusal(event=event, status=400), str(error)
+
+        async def view(request: EventRequest, /) -> HttpResponseBase:
+            with self.binder.bound(request) as binding:
+                try:
+                    await check_guards(event.handler, request)
+                except Refused as refused:
+                    return refused.response
+            return binding.response
+
+        functools.update_wrapper(view, event.handler)
+        outcome = await self.runner.run(request, view)
+        if (connection := request.reflex_event.connection) is not None:
+            keep_cookies(connection, outcome.response, jars)
+        if outcome.reached and outcome.response.status_code < 300:
+            return None
+        return _refusal(app, event, request, outcome.response), outcome.exception
+
     def build(self, event: ReflexEvent) -> tuple[EventRequest, Jars]:
         """Return the request of ``event``, and what the browser may have held as it was built."""
         request = self.requests.build(event)
@@ -405,7 +436,9 @@ class _Passage:
         then: list[EventSpec] = []
         if not admitted and not raised:
             ran = outcome.reached and not background and not self._guard_refused
-            refusal = self._refusal(request, outcome.response, ran)
+            refusal = _refusal(
+                process.app, process.description, request, outcome.response, handler_ran=ran
+            )
             told = self._refuse(refusal, outcome.exception)
             turned_away = not outcome.reached and refusal.redirect is not None
             if self._page_refuses or (turned_away and self._is_page_shut(request)):
@@ -414,7 +447,7 @@ class _Passage:
         else:
             then = process.redirects
             if self._binding is not None and (url := self._binding.destination) is not None:
-                then = [*then, process.navigation(url)]
+                then = [*then, navigation(process.app, url)]
         specs += await self._bridge.hand_off(request, outcome.response, self._jars, then)
         if self._bridge.revoker is not None:
             self._bridge.revoker.note(request.reflex_event.connection, request)
@@ -569,20 +602,26 @@ class _Passage:
         if process.kind is Kind.PAGE:
             await process.run(process.description.payload, threaded=False)
 
-    def _refusal(
-        self, request: EventRequest, response: HttpResponseBase, handler_ran: bool
-    ) -> Refusal:
-        target = location(request, response)
-        return Refusal(
-            event=self._process.description,
-            status=response.status_code,
-            location=target,
-            redirect=None if target is None else self._process.navigation(target),
-            handler_ran=handler_ran,
-        )
-
     def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
         return answer(refusal, cause, self._bridge.refuse)
+
+
+def _refusal(
+    app: rx.App,
+    event: ReflexEvent,
+    request: EventRequest,
+    response: HttpResponseBase,
+    *,
+    handler_ran: bool = False,
+) -> Refusal:
+    target = location(request, response)
+    return Refusal(
+        event=event,
+        status=response.status_code,
+        location=target,
+        redirect=None if target is None else navigation(app, target),
+        handler_ran=handler_ran,
+    )
 
 
 def _user_of(request: Any) -> Any:

@@ -139,12 +139,13 @@ class RawClient:
         }
         transport = httpx.ASGITransport(self.application, client=(client, 0))
         url = f"{'https' if secure else 'http'}://{host}/_upload"
-        async with httpx.AsyncClient(transport=transport) as http:
-            return await http.post(
-                url,
-                headers=sent | _lowered(headers),
-                files=[("files", file) for file in files],
-            )
+        with rehearsing(self._rehearsal):
+            async with httpx.AsyncClient(transport=transport) as http:
+                return await http.post(
+                    url,
+                    headers=sent | _lowered(headers),
+                    files=[("files", file) for file in files],
+                )
 
 
 class RawSocket:

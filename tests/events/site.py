@@ -13,7 +13,8 @@ from rxbridge.asgi import REFLEX_PREFIXES, PrefixRouter  # noqa: E402 - Django c
 from rxbridge.events import reflex_asgi  # noqa: E402
 from tests.events.app import app, connections  # noqa: E402
 
-reflex = connections.wrap(reflex_asgi(app))
+bound = int(os.environ.get("RXBRIDGE_TEST_MAX_UPLOAD", "0")) or None
+reflex = connections.wrap(reflex_asgi(app, max_upload=bound))
 
 
 async def pickled_states(scope, receive, send):

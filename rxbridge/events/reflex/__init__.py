@@ -1,8 +1,9 @@
 """The adapter: all that rxbridge takes from Reflex beyond its documentation is in this package.
 
 Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what the bridge works on,
-``former`` what becomes of a tab whose user gives way to another, ``serving`` the app with its
-sockets, ``handover`` a part of that, ``local`` what ``EventClient`` has in place of a server.
+``former`` what becomes of a tab whose user gives way to another, ``answers`` what a page is told,
+``serving`` the app with its sockets, ``handover``, ``intake`` and ``uploads`` parts of that,
+``local`` what ``EventClient`` has in place of a server.
 """
 
 from rxbridge.events.reflex.event import (
@@ -11,6 +12,7 @@ from rxbridge.events.reflex.event import (
     call_in_event,
     follow_sign_ins,
     handlers_without_transaction,
+    navigation,
 )
 from rxbridge.events.reflex.local import LocalServer
 from rxbridge.events.reflex.serving import check_transports, frontend_path, reflex_asgi
@@ -24,5 +26,6 @@ __all__ = [
     "follow_sign_ins",
     "frontend_path",
     "handlers_without_transaction",
+    "navigation",
     "reflex_asgi",
 ]

@@ -99,7 +99,7 @@ class EventInProcess:
     def __init__(
         self, app: rx.App, state: BaseState, event: Event, *, fresh_vars: bool = False
     ) -> None:
-        self._app = app
+        self.app = app
         self._state = state._get_root_state()
         self._event = event
         self._context = EventContext.get()
@@ -182,7 +182,7 @@ class EventInProcess:
         if not self.is_chained:
             return ()
         route = self.description.router_data.get("pathname", "").removeprefix("/") or "index"
-        page: Any = self._app._unevaluated_pages.get(route)
+        page: Any = self.app._unevaluated_pages.get(route)
         return () if page is None else guards_of(page.component)
 
     async def page_refuses(self, request: Any) -> bool:
@@ -322,29 +322,10 @@ class EventInProcess:
         """Return the answer that tells Reflex the event is done, with events for the page."""
         return StateUpdate(events=Event.from_event_type(list(specs)))
 
-    def navigation(self, url: str) -> Any:
-        """Return the event that takes the browser to ``url``, a path or an address elsewhere.
-
-        A page of the app is shown by its own router; anything else is loaded. Reflex's redirect
-        would show the app's 404 page for a path Django answers.
-        """
-        if (page := self._page(url)) is not None:
-            return rx.redirect(page)
-        return rx.call_script(f"{LOAD}({json.dumps(url)})")
-
     @staticmethod
     def script(javascript: str, *then: Any) -> Any:
         """Return the event that runs a script in the page; ``then`` follow its promise."""
         return rx.call_script(javascript, callback=list(then) if then else None)
-
-    def _page(self, url: str) -> str | None:
-        """Return ``url`` as the app's own router has it, if it is a page of the app."""
-        prefix = frontend_path()
-        path = url.partition("?")[0].partition("#")[0]
-        if not url.startswith("/") or not f"{path}/".startswith(f"{prefix}/"):
-            return None
-        relative = url.removeprefix(prefix) or "/"
-        return relative if self._app.router(path.removeprefix(prefix) or "/") else None
 
     @property
     def _processor(self) -> BaseStateEventProcessor:
@@ -396,6 +377,27 @@ def _is_of_one_browser(upload: Connection, tab: Connection) -> bool:
         return True
     # Without a cookie on either side nothing tells them apart.
     return not (session or of_tab or upload.browsers or tab.browsers)
+
+
+def navigation(app: rx.App, url: str) -> Any:
+    """Return the event that takes the browser to ``url``, a path or an address elsewhere.
+
+    A page of the app is shown by its own router; anything else is loaded. Reflex's redirect
+    would show the app's 404 page for a path Django answers.
+    """
+    if (page := _page(app, url)) is not None:
+        return rx.redirect(page)
+    return rx.call_script(f"{LOAD}({json.dumps(url)})")
+
+
+def _page(app: rx.App, url: str) -> str | None:
+    """Return ``url`` as the app's own router has it, if it is a page of the app."""
+    prefix = frontend_path()
+    path = url.partition("?")[0].partition("#")[0]
+    if not url.startswith("/") or not f"{path}/".startswith(f"{prefix}/"):
+        return None
+    relative = url.removeprefix(prefix) or "/"
+    return relative if app.router(path.removeprefix(prefix) or "/") else None
 
 
 _running: ContextVar[EventInProcess] = ContextVar("rxbridge.event")

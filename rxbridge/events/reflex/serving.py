@@ -10,11 +10,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from reflex_base.config import get_config
+from reflex_base.constants import Endpoint
 from reflex_base.environment import environment
 
 from rxbridge.asgi._refusal import refuse
 from rxbridge.events.reflex.handover import keeping_tabs
 from rxbridge.events.reflex.intake import Intake
+from rxbridge.events.reflex.uploads import Uploads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("rxbridge")
 
 
-def reflex_asgi(app: rx.App, *, grace: float = 8.0, backlog: int = 100) -> ASGIApp:
+def reflex_asgi(
+    app: rx.App, *, grace: float = 8.0, backlog: int = 100, max_upload: int | None = None
+) -> ASGIApp:
     """Return the ASGI app of a Reflex app without compiling it, so without Node.
 
     The bundle is compiled beforehand, by ``reflex export --frontend-only --no-zip``; serve it
@@ -42,6 +46,9 @@ def reflex_asgi(app: rx.App, *, grace: float = 8.0, backlog: int = 100) -> ASGIA
     the largest, is not read until one has ended. An event of more characters than
     ``REFLEX_SOCKET_MAX_HTTP_BUFFER_SIZE``, by default a million, is refused with a 413.
 
+    An upload is judged by the chain and the handler's guards before its body is read, and is a 413
+    once it has more than ``max_upload`` bytes.
+
     Reflex decides by an environment variable whether calling the app
     compiles; it is set for the length of that call and then as it was.
     """
@@ -50,6 +57,9 @@ def reflex_asgi(app: rx.App, *, grace: float = 8.0, backlog: int = 100) -> ASGIA
         raise ValueError(msg)
     if backlog < 1:
         msg = f"backlog={backlog} is how many events of a socket may wait; write 1 or more."
+        raise ValueError(msg)
+    if max_upload is not None and max_upload < 1:
+        msg = f"max_upload={max_upload} is in bytes; write 1 or more, or None for no bound."
         raise ValueError(msg)
     if app.sio is not None:
         check_transports(app.sio.eio.transports)
@@ -62,6 +72,8 @@ def reflex_asgi(app: rx.App, *, grace: float = 8.0, backlog: int = 100) -> ASGIA
         variable.set(before)
     if app.sio is not None:
         asgi = Intake(app, asgi, backlog=backlog)
+    upload = get_config().prepend_backend_path(str(Endpoint.UPLOAD))
+    asgi = Uploads(app, asgi, path=upload, frontend_path=frontend_path(), max_size=max_upload)
     return _Started(app, asgi, grace)
 
 
