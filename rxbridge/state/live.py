@@ -15,7 +15,7 @@ from asgiref.sync import async_to_sync
 from django.db import router, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from rxbridge.events.sessions.broadcast import keep_listening
+from rxbridge.events.sessions.broadcast import Reader, keep_listening
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -93,7 +93,7 @@ class LiveList:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Task[None] | None = None
-        self._has_complained = False
+        self._hear = Reader("the channel of live lists", self._take)
         for signal in (post_save, post_delete):
             signal.connect(self._on_signal, sender=model)
         for through in self._own_relations():
@@ -232,16 +232,9 @@ class LiveList:
             gap = partial(self._wake, EVERYBODY)
             self._listener = self._start(keep_listening(self._broadcast, self._hear, gap))
 
-    def _hear(self, text: str) -> None:
-        try:
-            message = json.loads(text)
-            if message["live"] == self._label and message["worker"] != self._worker:
-                self._wake(str(message["owner"]))
-        except Exception:
-            # Anything may be sent there, and often: one line says it.
-            if not self._has_complained:
-                self._has_complained = True
-                logger.exception("Messages on the channel of live lists are none, and are dropped")
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["live"] == self._label and message["worker"] != self._worker:
+            self._wake(str(message["owner"]))
 
     def _sealed(self, owner: str) -> str:
         return json.dumps({"live": self._label, "worker": self._worker, "owner": owner})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ["Broadcast", "RedisBroadcast", "keep_listening"]
+__all__ = ["Broadcast", "Reader", "RedisBroadcast", "keep_listening"]
 
 logger = logging.getLogger("rxbridge")
 
@@ -30,20 +31,42 @@ class Broadcast(Protocol):
         ...
 
     async def listen(self, deliver: Callable[[str], None], gap: Callable[[], None]) -> None:
-        """Call ``deliver`` with each message, until cancelled.
+        """Call ``deliver`` with each message, until cancelled; raise ``OSError`` on an outage.
 
-        Call ``gap`` whenever listening begins, again after an outage too: messages sent before
-        may have been lost.
+        Whoever calls it calls it again. Call ``gap`` whenever listening begins, again after an
+        outage too: messages sent before may have been lost.
         """
         ...
 
 
+class Reader:
+    """Hands on the messages of a channel; what is none is dropped, and said once."""
+
+    def __init__(self, channel: str, take: Callable[[dict[str, Any]], None]) -> None:
+        self._channel = channel
+        self._take = take
+        self._has_complained = False
+
+    def __call__(self, text: str) -> None:
+        """Read one message."""
+        try:
+            self._take(json.loads(text))
+        except Exception:
+            # Anything may be sent there, and often: one line says it.
+            if not self._has_complained:
+                self._has_complained = True
+                logger.exception("Messages on %s are none, and are dropped", self._channel)
+
+
 async def keep_listening(
-    broadcast: Broadcast, deliver: Callable[[str], None], gap: Callable[[], None]
+    broadcast: Broadcast,
+    deliver: Callable[[str], None],
+    gap: Callable[[], None],
+    lost: Callable[[], None] = lambda: None,
 ) -> None:
     """Listen until cancelled, and anew when ``broadcast`` has left off, for whatever reason.
 
-    It tells of the gap as it begins again.
+    It tells of the gap as it begins again, and calls ``lost`` whenever it hears no more.
     """
     pause = 0.1
     while True:
@@ -51,8 +74,12 @@ async def keep_listening(
         try:
             await broadcast.listen(deliver, gap)
             logger.warning("%r left off listening; it is asked to again", broadcast)
+        except OSError as error:
+            logger.warning("Messages of other workers do not arrive: %s", error)
         except Exception:
             logger.exception("%r failed to listen; it is asked to again", broadcast)
+        finally:
+            lost()
         if asyncio.get_running_loop().time() - began > 2 * _ALIVE:
             pause = 0.1
         await asyncio.sleep(pause)
@@ -88,17 +115,10 @@ class RedisBroadcast:
         """Call ``deliver`` with each message, until cancelled; see ``Broadcast``."""
         from redis.exceptions import RedisError
 
-        pause = 0.1
-        while True:
-            began = asyncio.get_running_loop().time()
-            try:
-                await self._listen(deliver, gap)
-            except (RedisError, OSError) as error:
-                logger.warning("Messages of other workers do not arrive: %s", error)
-            if asyncio.get_running_loop().time() - began > 2 * _ALIVE:
-                pause = 0.1
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        try:
+            await self._listen(deliver, gap)
+        except RedisError as error:
+            raise OSError(str(error)) from error
 
     async def _listen(self, deliver: Callable[[str], None], gap: Callable[[], None]) -> None:
         async with self._client() as client, client.pubsub() as subscription:

@@ -123,6 +123,11 @@ class SessionRevoker:
         if broadcast is not None:
             connections.followers.add(self)
 
+    @property
+    def is_listening(self) -> bool:
+        """Whether the other workers are heard now; true without a ``broadcast``."""
+        return self._wire is None or self._wire.listening.is_set()
+
     # What the bridge calls, on the event loop.
 
     @contextmanager

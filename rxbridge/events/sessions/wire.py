@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgiref.sync import async_to_sync
 
-from rxbridge.events.sessions.broadcast import keep_listening
+from rxbridge.events.sessions.broadcast import Reader, keep_listening
 
 if TYPE_CHECKING:
     from rxbridge.events.sessions.broadcast import Broadcast
@@ -43,13 +43,13 @@ class Wire:
         self._missed = missed
         self._worker = secrets.token_hex(8)
         self._outbox: deque[Message] = deque()
-        self._has_complained = False
+        self._hear = Reader("the channel of revocations", self._take)
         self.listening = asyncio.Event()
 
     def listen(self) -> Coroutine[Any, Any, None]:
         """Return what hears the other workers, until cancelled; ``listening`` tells when."""
         self.listening = asyncio.Event()
-        return keep_listening(self._broadcast, self._hear, self._gap)
+        return keep_listening(self._broadcast, self._hear, self._gap, self.listening.clear)
 
     def post(self, message: Message) -> Coroutine[Any, Any, None] | None:
         """Have ``message`` sent; return what is to be run for it, if it is not running yet."""
@@ -81,16 +81,9 @@ class Wire:
             if self._outbox[0] is message:
                 self._outbox.popleft()
 
-    def _hear(self, text: str) -> None:
-        try:
-            message = json.loads(text)
-            if message["worker"] != self._worker:
-                self._obey(message)
-        except Exception:
-            # Anything may be sent there, and often: one line says it.
-            if not self._has_complained:
-                self._has_complained = True
-                logger.exception("Messages on the channel of revocations are none, and are dropped")
+    def _take(self, message: Message) -> None:
+        if message["worker"] != self._worker:
+            self._obey(message)
 
     def _gap(self) -> None:
         self.listening.set()

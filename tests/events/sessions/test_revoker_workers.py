@@ -349,6 +349,25 @@ async def test_after_an_outage_who_is_signed_in_is_asked_again(
 
 
 @needs_redis
+async def test_whether_the_other_workers_are_heard_can_be_asked():
+    assert SessionRevoker(ConnectionRegistry()).is_listening
+    store = Redis(free_port())
+    revoker = SessionRevoker(ConnectionRegistry(), broadcast=RedisBroadcast(store.url))
+    try:
+        revoker.start()
+        assert not revoker.is_listening
+        for is_up in (True, False, True):
+            store.start() if is_up else store.stop()
+            async with asyncio.timeout(30):
+                while revoker.is_listening is not is_up:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    finally:
+        revoker.close()
+        await revoker.stop()
+        store.stop()
+
+
+@needs_redis
 async def test_what_was_revoked_during_an_outage_is_told_after_it(caplog):
     store = Redis(free_port())
     revoker = SessionRevoker(ConnectionRegistry(), broadcast=RedisBroadcast(store.url))
