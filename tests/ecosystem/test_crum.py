@@ -37,6 +37,13 @@ class Desk(AppState, rx.State):
         yield
         self.name = current()
 
+    @rx.event(background=True)
+    async def look_in_background(self):
+        assert get_current_user() is None
+        name = await self.in_middleware(current)
+        async with self:
+            self.name = name
+
 
 app = bridged_app()
 
@@ -46,6 +53,13 @@ async def test_current_user_is_the_events_user(handler):
     ada = await User.objects.acreate_user("ada")
     async with EventClient(app, user=ada) as tab:
         assert (await tab.fire(handler)).vars["name"] == "ada"
+
+
+async def test_piece_of_a_background_task_has_it():
+    ada = await User.objects.acreate_user("ada")
+    async with EventClient(app, user=ada) as tab:
+        await tab.fire(Desk.look_in_background)
+        assert (await tab.background()).vars["name"] == "ada"
 
 
 async def test_users_of_simultaneous_events_do_not_mix():

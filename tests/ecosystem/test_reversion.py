@@ -18,10 +18,13 @@ reversion.register(Note)
 
 
 class Desk(AppState, rx.State):
-    @rx.event
-    def write(self):
+    def _write(self):
         for text in ("first", "second"):
             Note.objects.create(text=text)
+
+    @rx.event
+    def write(self):
+        self._write()
 
     @rx.event
     async def write_async(self):
@@ -29,12 +32,17 @@ class Desk(AppState, rx.State):
             await asyncio.sleep(0.01)
             await Note.objects.acreate(text=text)
 
+    @rx.event(background=True)
+    async def write_in_background(self):
+        await self.in_middleware(self._write)
 
-@pytest.mark.parametrize("handler", [Desk.write, Desk.write_async])
+
+@pytest.mark.parametrize("handler", [Desk.write, Desk.write_async, Desk.write_in_background])
 async def test_event_is_one_revision_by_its_user(handler):
     ada = await User.objects.acreate_user("ada")
     async with EventClient(bridged_app(), user=ada) as tab:
         await tab.fire(handler)
+        await tab.background()
     revision = await Revision.objects.select_related("user").aget()
     assert revision.user == ada
     assert await Version.objects.filter(revision=revision).acount() == 2

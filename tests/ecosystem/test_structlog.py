@@ -32,6 +32,11 @@ class Desk(AppState, rx.State):
         yield
         logger.info(text)
 
+    @rx.event(background=True)
+    async def log_in_background(self, text: str):
+        logger.info("without")
+        await self.in_middleware(logger.info, text)
+
     @rx.event
     def fail(self):
         raise LookupError("for the log")
@@ -62,6 +67,17 @@ async def test_line_of_a_handler_has_request_id_and_user(lines, handler):
     assert sold["user_id"] == ada.pk
     around = [line["event"] for line in lines if line.get("request_id") == sold["request_id"]]
     assert around == ["request_started", "sold", "request_finished"]
+
+
+async def test_line_of_a_background_task_has_them_in_a_piece_inside_the_chain(lines):
+    ada = await User.objects.acreate_user("ada")
+    async with EventClient(app, user=ada) as tab:
+        await tab.fire(Desk.log_in_background, text="sold")
+        await tab.background()
+    [sold], [without] = named(lines, "sold"), named(lines, "without")
+    assert sold["user_id"] == ada.pk
+    assert "request_id" in sold
+    assert "request_id" not in without
 
 
 async def test_lines_of_simultaneous_events_do_not_mix(lines):

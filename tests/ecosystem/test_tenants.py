@@ -78,7 +78,8 @@ class Office(AppState, rx.State):
 
     @rx.event(background=True)
     async def background(self):
-        schemas = [await sync_to_async(schema)()]
+        schemas = [await sync_to_async(schema)(), await self.in_middleware(schema)]
+        schemas.append(await sync_to_async(schema)())
         await sync_to_async(enter)(self.request.tenant)
         schemas.append(await sync_to_async(schema)())
         async with self:
@@ -185,8 +186,8 @@ async def test_tenant_of_a_failed_event_is_not_the_next_ones():
             assert (await second.state(Office)).schemas == ["south"]
 
 
-async def test_background_task_begins_in_no_tenant_and_may_enter_its_own():
+async def test_background_task_begins_in_no_tenant_has_it_in_a_piece_and_may_enter_its_own():
     async with EventClient(app, host=host("west")) as tab:
         await tab.fire(Office.background)
         fired = await tab.background()
-    assert fired.vars["schemas"] == ["public", "west"]
+    assert fired.vars["schemas"] == ["public", "west", "public", "west"]

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from rxbridge.asgi import ConnectionRegistry
-from rxbridge.errors import NotAdmitted
+from rxbridge.errors import NotAdmitted, RxBridgeError
 from rxbridge.events import (
     EventBridge,
     MiddlewareRunner,
@@ -212,6 +212,14 @@ class Counter(AppState, rx.State):
             await self.in_middleware(self._note)
         except NotAdmitted as error:
             journal.append(str(error))
+
+    @rx.event(background=True)
+    async def sign_in_late(self, username: str):
+        try:
+            await self.login(await User.objects.aget(username=username))
+        except RxBridgeError as error:
+            journal.append(str(error))
+            yield Counter.sign_in(username)
 
     @rx.event
     async def in_place(self):

@@ -411,6 +411,14 @@ class TestBackground:
         assert fired.vars["seen"] == ["Asia/Tokyo acme ada"]
         assert journal == ["chain in", "piece", "chain out"]
 
+    async def test_login_in_a_task_is_an_error_that_says_where_it_must_stand(self, ada):
+        async with EventClient(app) as tab:
+            await tab.fire(Counter.sign_in_late(ada.username))
+            await tab.background()
+            assert len(journal) == 1
+            assert "yield an event from the task" in journal[0]
+            assert (await tab.fire(Counter.who)).vars["name"] == "ada"
+
     @pytest.mark.parametrize("change", ["signed out", "another user"])
     async def test_piece_whose_user_is_another_by_now_does_not_run(self, ada, bob, change):
         gates.update({"begun": asyncio.Event(), "go on": asyncio.Event()})
