@@ -10,7 +10,7 @@ _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$")
 
 def python_blocks(text: str) -> Iterator[tuple[int, str]]:
     """Each block marked ``python`` alone, with the number of the line its fence is on."""
-    for line, language, block in _blocks(text):
+    for line, language, block in blocks(text):
         if language == "python":
             yield line, block
 
@@ -33,7 +33,8 @@ def anchors(text: str) -> set[str]:
     return found
 
 
-def _blocks(text: str) -> Iterator[tuple[int, str, str]]:
+def blocks(text: str) -> Iterator[tuple[int, str, str]]:
+    """Each block, with the number of the line its fence is on and what is behind the fence."""
     fence, language, block = 0, "", list[str]()
     for number, line in enumerate(text.splitlines(), start=1):
         match = _FENCE.match(line)

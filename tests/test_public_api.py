@@ -23,7 +23,7 @@ PUBLIC = {
         SyntheticRequestFactory ThreadPool check_guards current_csrf_token
         current_language current_messages current_request current_response
         current_session current_user database_threads default_refusal group_required
-        login_required permission_required reflex_asgi request resolve_page
+        login_required permission_required reflex_asgi request request_signals resolve_page
         staff_required user_passes_test
     """,
     "rxbridge.events.chain": "",

@@ -16,6 +16,7 @@ from rxbridge.events.binder import (
     current_user,
     request,
 )
+from rxbridge.events.chain.around import request_signals
 from rxbridge.events.chain.runner import (
     DEFAULT_SKIP,
     MiddlewareRunner,
@@ -81,6 +82,7 @@ __all__ = [
     "permission_required",
     "reflex_asgi",
     "request",
+    "request_signals",
     "resolve_page",
     "staff_required",
     "user_passes_test",

@@ -1,7 +1,8 @@
 """The Reflex app of these tests: one page, and a bridge with the project's own middleware."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import reflex as rx
@@ -14,6 +15,7 @@ from rxbridge.events import (
     SyntheticRequestFactory,
     database_threads,
 )
+from tests.markdown import blocks
 
 _app = rx.App()  # Reflex allows one to a process.
 _app.add_page(rx.fragment, route="/")
@@ -29,12 +31,15 @@ def bridged_app(
     skip: Mapping[str, str] = DEFAULT_SKIP,
     threads: int = 16,
     release: bool = False,
+    around: Iterable[Any] = (),
 ) -> rx.App:
     """Return the app, its events going through ``settings.MIDDLEWARE`` in this way from now on."""
     bridge = EventBridge(
         requests=requests(ConnectionRegistry()),
         runner=MiddlewareRunner(
-            skip=skip, threads=database_threads(limit=threads, release=release)
+            skip=skip,
+            threads=database_threads(core=min(2, threads), limit=threads, release=release),
+            around=around,
         ),
     )
     _app._middlewares = [bridge]
@@ -46,3 +51,12 @@ def not_skipped(path: str) -> dict[str, str]:
     skip = dict(DEFAULT_SKIP)
     del skip[path]
     return skip
+
+
+def recipe(name: str) -> Any:
+    """Return the function ``name`` that MiddlewareRunner's page has in one of its blocks."""
+    page = Path(__file__).parents[2] / "docs" / "middleware-runner.md"
+    [code] = [block for _, _, block in blocks(page.read_text()) if f"def {name}(" in block]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names[name]

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 import reflex as rx
+from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from opentelemetry import trace
 from opentelemetry.instrumentation.django import DjangoInstrumentor
@@ -13,8 +14,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
+from rxbridge.state import AppState
 from rxbridge.testing import EventClient
-from tests.ecosystem.site import bridged_app
+from tests.ecosystem.site import bridged_app, recipe
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +27,7 @@ DjangoInstrumentor().instrument(tracer_provider=provider)
 tracer = provider.get_tracer("shop")
 
 
-class Desk(rx.State):
+class Desk(AppState, rx.State):
     users: int = -1
 
     @rx.event
@@ -44,6 +46,14 @@ class Desk(rx.State):
         yield
         with tracer.start_as_current_span("counting"):
             self.users = await User.objects.acount()
+
+    @rx.event
+    async def name_user(self):
+        name = self.user.get_username()
+        with tracer.start_as_current_span("naming", attributes={"user": name}) as span:
+            await asyncio.sleep(0.01)
+            assert trace.get_current_span() is span
+            await sync_to_async(User.objects.count)()
 
     @rx.event
     def fail(self):
@@ -102,3 +112,44 @@ async def test_failure_of_the_handler_is_on_the_span():
     [span] = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
     assert [event.attributes["exception.type"] for event in span.events] == ["LookupError"]
+
+
+class TestAroundEachEvent:
+    """The span that MiddlewareRunner's page has, in place of the instrumentation's middleware."""
+
+    @pytest.fixture
+    def tabs_of(self, monkeypatch):
+        span = recipe("span")
+        monkeypatch.setitem(span.__globals__, "tracer", tracer)
+        return bridged_app(around=[span])
+
+    async def test_50_simultaneous_events_of_10_users_do_not_mix(self, tabs_of):
+        users = [await User.objects.acreate_user(f"user{number}") for number in range(10)]
+        async with EventClient(tabs_of) as first:
+            tabs = [first.tab(user=user) for user in users for _ in range(5)]
+            for tab in tabs:
+                await tab.__aenter__()
+            exporter.clear()
+            await asyncio.gather(*(tab.fire(Desk.name_user) for tab in tabs))
+        spans = {span.context.span_id: span for span in exporter.get_finished_spans()}
+        told = [span for span in spans.values() if span.name == "naming"]
+        assert len(told) == 50
+        names = [span.attributes["user"] for span in told]
+        assert {name: names.count(name) for name in names} == {user.username: 5 for user in users}
+        events = {self.outermost(spans, span) for span in told}
+        assert {spans[event].name for event in events} == {f"{__name__}.Desk.name_user"}
+        assert len(events) == len({spans[event].context.trace_id for event in events}) == 50
+
+    def outermost(self, spans, span):
+        while span.parent is not None:
+            span = spans[span.parent.span_id]
+        return span.context.span_id
+
+    async def test_failure_of_the_handler_is_on_the_span(self, tabs_of):
+        async with EventClient(tabs_of, raise_exceptions=False) as tab:
+            await tab.load("/")
+            exporter.clear()
+            await tab.fire(Desk.fail)
+        [span] = [span for span in exporter.get_finished_spans() if span.parent is None]
+        assert span.status.status_code is StatusCode.ERROR
+        assert [event.attributes["exception.type"] for event in span.events] == ["LookupError"]

@@ -399,17 +399,23 @@ async def elsewhere(function: Callable[..., T], *args: Any) -> T:
 
 
 def convert(request: HttpRequest, error: Exception) -> HttpResponseBase:
-    """Return the response Django makes of what a hook or the view raised, and tells of.
-
-    It is that of a project's error page, with the status that ``error`` stands for. What is not
-    one of Django's ways to answer is kept for the outcome.
-    """
+    """Return the response to what a hook or the view raised, which is told of once."""
     run = current_run.get()
     if run.over or (isinstance(error, PoolExhausted) and isinstance(run.exception, PoolExhausted)):
         # It was told of: each layer further out has no thread either, and a hook may go on.
         return HttpResponse(status=500 if run.over else 503)
+    return answered(request, error)
+
+
+def answered(request: HttpRequest, error: Exception) -> HttpResponseBase:
+    """Return the response that Django makes of ``error``, and tell of it as Django does.
+
+    It is that of a project's error page, with the status that ``error`` stands for. What is not
+    one of Django's ways to answer is kept for the outcome.
+    """
     status = _answer_status(error)
     if status is None:
+        run = current_run.get()
         run.exception = run.exception or error
         if is_pool_full := type(error.__cause__).__name__ == "PoolTimeout":  # psycopg_pool's
             error.add_note(

@@ -6,6 +6,7 @@ import asyncio
 import time
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from asgiref.sync import ThreadSensitiveContext
 from django.conf import settings
 from django.db import connections, reset_queries
+from django.http import HttpResponse
 from django.urls import set_script_prefix, set_urlconf
 
 from rxbridge.events._rehearsal import in_test_transaction
@@ -21,6 +23,7 @@ from rxbridge.events.chain.layers import (
     Identity,
     Run,
     View,
+    answered,
     current_run,
     elsewhere,
     load_chain,
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
     from rxbridge.asgi.connections import Connection
+    from rxbridge.events.chain.around import Around
     from rxbridge.events.threads.line import Client
 
 __all__ = ["DEFAULT_SKIP", "MiddlewareRunner", "Outcome", "PlanRow", "View", "database_threads"]
@@ -232,6 +236,10 @@ class MiddlewareRunner:
 
     ``identity`` may know who an event's user is without a check; see ``Revalidator``.
 
+    ``around`` are opened around each event, outside the chain, in this order: each is called
+    with the request and returns a context manager. An exception that nothing answered is raised
+    into them, as into any ``with``; none of them can answer it.
+
     ``admission_timeout`` is in seconds; a chain that takes longer to reach the handler refuses
     the event with a 503.
 
@@ -246,6 +254,7 @@ class MiddlewareRunner:
         threads: ThreadPool | Literal["default"] | None = "default",
         admission_timeout: float | None = 60.0,
         identity: Identity | None = None,
+        around: Iterable[Around] = (),
     ) -> None:
         if isinstance(middleware, str) or isinstance(skip, str):
             msg = "middleware and skip are lists of dotted paths; write [path] for one."
@@ -256,6 +265,11 @@ class MiddlewareRunner:
         self.threads = database_threads() if threads == "default" else threads
         self.admission_timeout = admission_timeout
         self.identity = identity
+        self.around = tuple(around)
+        managers = (AbstractContextManager, AbstractAsyncContextManager)
+        if any(isinstance(each, managers) or not callable(each) for each in self.around):
+            msg = "around is a list of functions that take the request; write the function itself."
+            raise ValueError(msg)
         listed = settings.MIDDLEWARE if middleware is None else middleware
         reasons = skip if isinstance(skip, Mapping) else dict.fromkeys(skip, "named in `skip`")
         self._chain, self._plan = load_chain(list(listed), reasons, identity)
@@ -299,7 +313,29 @@ class MiddlewareRunner:
         current_run.set(run)
         set_urlconf(settings.ROOT_URLCONF)
         set_script_prefix(getattr(request, "script_name", "") or "/")
+        if self.around:
+            return await self._admit_inside(request, run)
         return await self._admit(request, run)
+
+    async def _admit_inside(self, request: HttpRequest, run: Run) -> HttpResponseBase:
+        """Run the chain inside what is to be around it."""
+        response: HttpResponseBase | None = None
+        try:
+            async with AsyncExitStack() as opened:
+                for make in self.around:
+                    manager = make(request)
+                    if isinstance(manager, AbstractAsyncContextManager):
+                        await opened.enter_async_context(manager)
+                    else:
+                        opened.enter_context(manager)
+                response = await self._admit(request, run)
+                if run.exception is not None:
+                    raise run.exception
+        except Exception as error:
+            if response is None or error is not run.exception:
+                response = await elsewhere(answered, request, error)
+        # One that swallows what another raised lets nothing through either.
+        return response or HttpResponse(status=500)
 
     async def _admit(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         try:
