@@ -89,6 +89,13 @@ class Letters(AppState, rx.State):
         raise LookupError(msg)
 
     @rx.event
+    async def come_without_a_signal_and_fail(self):
+        self.request.user = await User.objects.aget(username="ann")
+        self.letter = SECRET
+        msg = "failed"
+        raise LookupError(msg)
+
+    @rx.event
     def theme_now(self):
         self.told_back = self.letter_theme
 
@@ -223,12 +230,13 @@ async def test_the_event_after_one_that_failed_starts_anew():
         assert (fired.vars["told_back"], fired.vars["hidden"]) == ("0", "")
 
 
-async def test_who_signs_in_as_a_handler_fails_leaves_nothing_to_the_next():
+@pytest.mark.parametrize("handler", ["come_and_fail", "come_without_a_signal_and_fail"])
+async def test_who_signs_in_as_a_handler_fails_leaves_nothing_to_the_next(handler):
     await User.objects.acreate(username="ann")
     async with client() as raw:
         async with raw.connect() as tab:
             await tab.send(HYDRATE)
-            await tab.send(name("come_and_fail"))
+            await tab.send(name(handler))
             token = tab.token
         async with raw.connect(cookies=await sync_to_async(signed_in)("bob"), token=token) as tab:
             fired = await tab.send(HYDRATE)

@@ -239,6 +239,9 @@ class EventInProcess:
         finally:
             self._is_running = False
             if self._owner is not None:
+                user = getattr(self._request, "user", None)
+                if user is not self._user:  # The handler put somebody there, and broke off.
+                    self._owner.pass_to(innermost(user))
                 self._owner.note_first()
 
     async def begin_for(self, request: Any, *, is_refused: bool = False) -> None:
