@@ -594,8 +594,9 @@ class _Passage:
         A click that is refused leaves a page as it is, for the user it was loaded by.
         """
         process = self._process
-        if process.kind is Kind.PAGE:
+        if process.kind is Kind.PAGE or process.is_fresh:
             await process.begin_for(request, is_refused=True)
+        if process.kind is Kind.PAGE:
             await process.mirror(None)
         if process.is_fresh:
             await process.rehydrate()

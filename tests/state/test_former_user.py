@@ -300,6 +300,18 @@ async def test_a_refused_page_load_is_nobodys():
                 assert fired.vars["letter"] == ""
 
 
+async def test_a_refused_event_shows_nothing_of_what_outlived_its_root_state():
+    async with client() as raw:
+        async with anns_tab(raw) as tab:
+            token = tab.token
+        await forget_root(token)
+        with bridged(closed):
+            async with raw.connect(token=token) as tab:
+                fired = await tab.send(name("look"))
+                assert SECRET not in sent(fired)
+                assert fired.vars["letter"] == ""
+
+
 def closed(get_response):
     return lambda request: HttpResponse(status=503)
 

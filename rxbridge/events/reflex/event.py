@@ -247,10 +247,13 @@ class EventInProcess:
     async def begin_for(self, request: Any, *, is_refused: bool = False) -> None:
         """Have the tab's vars be those of the event's user before anything is sent of them.
 
-        A refused event may have a user that nobody knows; a page that loads is then nobody's.
+        A refused event may have a user that nobody knows; a page that loads is then nobody's,
+        and so is one that is sent all of a new state.
         """
         user = innermost(getattr(request, "user", None))
-        if user is not None or (is_refused and self._event.name in _hydrating_handlers()):
+        if user is not None or (
+            is_refused and (self.is_fresh or self._event.name in _hydrating_handlers())
+        ):
             await self._settle(user, is_start=True)
 
     async def show_fresh_vars(self, *, stays: bool = True) -> None:
