@@ -18,7 +18,7 @@ PUBLIC = {
     "rxbridge.django.management": "",
     "rxbridge.django.management.commands": "",
     "rxbridge.events": """
-        ContextBinder DEFAULT_SKIP EventBridge EventRequest MiddlewareRunner Outcome
+        CSP_APP_WRAPS ContextBinder DEFAULT_SKIP EventBridge EventRequest MiddlewareRunner Outcome
         PlanRow RedisBroadcast ReflexEvent Refusal Refused Revalidator SessionRevoker Sessions
         SyntheticRequestFactory ThreadPool check_guards current_csrf_token
         current_language current_messages current_request current_response
@@ -28,8 +28,9 @@ PUBLIC = {
     """,
     "rxbridge.events.chain": "",
     "rxbridge.events.reflex": """
-        EventInProcess Kind LocalServer call_in_event check_transports follow_sign_ins
-        frontend_path handlers_without_transaction navigation reflex_asgi
+        CSP_APP_WRAPS EventInProcess Kind LocalServer call_in_event check_transports
+        follow_sign_ins frontend_path handlers_without_transaction have_page_fire navigation
+        page_task reflex_asgi
     """,
     "rxbridge.events.sessions": "",
     "rxbridge.events.threads": "",

@@ -40,23 +40,25 @@ _PATIENCE = 1.0  # seconds that a page has to confirm, before its tab is taken t
 
 # The fetches of a tab wait for each other, so an older answer never sets its cookies after a newer
 # one. One that hangs must not hold up the others, and one under way survives leaving the page.
-_SCRIPT = """\
+HAND_OFF = """\
+(({path, headers, timeout}) =>
 window.rxbridgeHandoff = (window.rxbridgeHandoff ?? Promise.resolve()).then(async () => {
-  const send = (method) => fetch(%(path)s, {
+  const send = (method) => fetch(path, {
     method,
-    headers: {%(header)s: %(ticket)s},
+    headers,
     credentials: "same-origin",
     cache: "no-store",
     redirect: "error",
     keepalive: true,
-    signal: AbortSignal.timeout(%(timeout)s),
+    signal: AbortSignal.timeout(timeout),
   });
   try {
     return (await send("POST")).ok && (await send("PUT")).ok;
   } catch {
     return false;
   }
-})"""
+}))"""
+"""The function by which a page redeems a ticket; it takes what ``CookieHandoff.request`` tells."""
 
 logger = logging.getLogger(__name__)
 
@@ -288,10 +290,13 @@ class CookieHandoff:
         Its value is a promise, kept as ``window.rxbridgeHandoff`` too. It never fails; it is
         true when the browser has the cookies.
         """
-        return _SCRIPT % {
-            "path": _js(self.path),
-            "header": _js(TICKET_HEADER),
-            "ticket": _js(ticket),
+        return f"{HAND_OFF}({_js(self.request(ticket))})"
+
+    def request(self, ticket: str) -> dict[str, Any]:
+        """Return what ``script`` tells the page of its requests, which is JSON."""
+        return {
+            "path": self.path,
+            "headers": {TICKET_HEADER: ticket},
             "timeout": round(self.lifetime * 1000),
         }
 
@@ -577,9 +582,9 @@ def _check_cookies(cookies: Iterable[str]) -> None:
         raise ValueError(msg)
 
 
-def _js(text: str) -> str:
+def _js(value: object) -> str:
     # JSON is JavaScript; inside a script element "</script>" would still end it.
-    return json.dumps(text).replace("<", "\\u003c")
+    return json.dumps(value).replace("<", "\\u003c")
 
 
 async def _no_content(send: Send, cookies: Iterable[str]) -> None:

@@ -47,10 +47,11 @@ from rxbridge.events.threads.pool import ThreadPool
 
 if TYPE_CHECKING:
     from rxbridge.events.bridge import EventBridge
-    from rxbridge.events.reflex import reflex_asgi
+    from rxbridge.events.reflex import CSP_APP_WRAPS, reflex_asgi
     from rxbridge.events.refusals import Refusal, default_refusal
 
 __all__ = [
+    "CSP_APP_WRAPS",
     "DEFAULT_SKIP",
     "ContextBinder",
     "EventBridge",
@@ -89,6 +90,7 @@ __all__ = [
 ]
 
 _NEEDS_REFLEX = {
+    "CSP_APP_WRAPS": "rxbridge.events.reflex",
     "EventBridge": "rxbridge.events.bridge",
     "Refusal": "rxbridge.events.refusals",
     "default_refusal": "rxbridge.events.refusals",

@@ -28,6 +28,7 @@ from rxbridge.events.reflex import (
     follow_sign_ins,
     frontend_path,
     navigation,
+    page_task,
 )
 from rxbridge.events.reflex.answers import answer
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
@@ -78,7 +79,7 @@ class Handoff(Protocol):
         /,
     ) -> str | None: ...
 
-    def script(self, ticket: str, /) -> str: ...
+    def request(self, ticket: str, /) -> Mapping[str, Any]: ...
 
 
 class Revoker(Protocol):
@@ -333,7 +334,7 @@ class EventBridge(rx.Middleware):
             return then
         if ticket is None:
             return then
-        return [EventInProcess.script(handoff.script(ticket), *then)]
+        return [page_task("handOff", handoff.request(ticket), then=then)]
 
     def bridges(self, event: ReflexEvent) -> bool:
         """Tell whether ``only`` and ``skip`` leave ``event`` to the bridge."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
-import reflex as rx
 from django.core.exceptions import DisallowedHost
 
 if TYPE_CHECKING:
@@ -59,8 +58,10 @@ def default_refusal(refusal: Refusal) -> Sequence[EventSpec]:
     """
     if refusal.redirect is not None:
         return [refusal.redirect]
+    from rxbridge.events.reflex.page import page_task  # the adapter needs this module
+
     message = _MESSAGES.get(refusal.status, _OTHER_MESSAGE)
-    return [rx.toast.error(message, id="rxbridge-refusal")]
+    return [page_task("toast", message, {"id": "rxbridge-refusal"})]
 
 
 def location(request: HttpRequest, response: HttpResponseBase) -> str | None:

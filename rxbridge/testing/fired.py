@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -101,6 +102,11 @@ def mirrored_messages(deltas: list[Mapping[str, Any]]) -> dict[str, str]:
 def _destination(event: Any) -> str | None:
     if event.name == "_redirect":
         return str(event.payload["path"])
+    if (task := _task(event)) is not None:
+        if task["task"] == "load":
+            return str(task["args"][0])
+        then = [SimpleNamespace(**each) for each in task["then"]]
+        return next(filter(None, map(_destination, then)), None)
     # After a hand-off the redirect is what follows the script: it waits for the cookies.
     following = str(event.payload.get("callback") or "")
     if (redirect := _REDIRECT.search(following)) is not None:
@@ -114,7 +120,17 @@ def _loaded(script: str) -> str | None:
     return json.loads(script[len(prefix) : -1]) if script.startswith(prefix) else None
 
 
+def _task(event: Any) -> dict[str, Any] | None:
+    # What the bridge sends to an app with CSP_APP_WRAPS.
+    from rxbridge.events.reflex.page import TASK_REF
+
+    is_task = event.name == "_set_value" and event.payload["ref"] == TASK_REF
+    return event.payload["value"] if is_task else None
+
+
 def _toast(event: Any) -> str | None:
+    if (task := _task(event)) is not None:
+        return str(task["args"][0]) if task["task"] == "toast" else None
     shown = _TOAST.search(_script(event))
     return None if shown is None else str(json.loads(shown[1]))
 

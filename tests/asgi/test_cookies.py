@@ -1090,7 +1090,7 @@ class TestScript:
         assert "<!" not in script
         assert r'"x\"\\\u003c/script>\u003c!--\u2028"' in script
         assert r'"/a\"\u003c/script>"' in script
-        assert "AbortSignal.timeout(2500)" in script
+        assert '"timeout": 2500' in script
 
 
 async def _nothing() -> Message:

@@ -49,7 +49,9 @@ for name in {MEMBERS!r}:
 
 def build() -> None:
     """Build the club's pages unless they are built from these very sources."""
-    sources = [*CLUB.glob("*.py"), *(REPOSITORY / "rxbridge" / "state").rglob("*.py")]
+    library = REPOSITORY / "rxbridge"
+    sources = [*CLUB.glob("*.py"), *(library / "state").rglob("*.py")]
+    sources += [library / "events" / "reflex" / "page.py"]
     digest = hashlib.sha256(version("reflex").encode())
     for source in sorted(sources):
         digest.update(source.read_bytes())
@@ -265,11 +267,17 @@ class Place:
 
 @contextlib.contextmanager
 def run_club(
-    kind: Kind, members: Path, folder: Path, *, certificate: tuple[Path, Path] | None = None
+    kind: Kind,
+    members: Path,
+    folder: Path,
+    *,
+    certificate: tuple[Path, Path] | None = None,
+    application: str = APPLICATION,
+    **environment: str,
 ) -> Iterator[Club]:
     """Serve the club until the block ends; over https with a key and its certificate."""
     place = Place(members, folder)
-    environment = place.environment()
+    environment = place.environment(**environment)
     arguments: list[str] = []
     if certificate is not None:
         environment |= {"CLUB_HTTPS": "1", "CLUB_SAMESITE": "Strict"}
@@ -281,7 +289,7 @@ def run_club(
         if kind == "granian" and django.VERSION < (6,):
             # It leaves the cookies of HTTP/2 in pieces (RFC 9113, 8.2.3), which Django 5 loses.
             arguments += ["--http", "1"]
-    with run_server(kind, APPLICATION, env=environment, cwd=folder, args=arguments) as server:
+    with run_server(kind, application, env=environment, cwd=folder, args=arguments) as server:
         url = server.url if certificate is None else server.url.replace("http:", "https:")
         yield Club(url, place.database, place.mail, server)
 

@@ -15,9 +15,11 @@ from rxbridge.events.reflex.event import (
     navigation,
 )
 from rxbridge.events.reflex.local import LocalServer
+from rxbridge.events.reflex.page import CSP_APP_WRAPS, have_page_fire, page_task
 from rxbridge.events.reflex.serving import check_transports, frontend_path, reflex_asgi
 
 __all__ = [
+    "CSP_APP_WRAPS",
     "EventInProcess",
     "Kind",
     "LocalServer",
@@ -26,6 +28,8 @@ __all__ = [
     "follow_sign_ins",
     "frontend_path",
     "handlers_without_transaction",
+    "have_page_fire",
     "navigation",
+    "page_task",
     "reflex_asgi",
 ]

@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import functools
 import inspect
-import json
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
 from contextvars import Context, ContextVar
@@ -43,6 +42,7 @@ from rxbridge.events.binder import Binding, binding_in
 from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
 from rxbridge.events.reflex.former import VarsOwner, noted_user, user_key
+from rxbridge.events.reflex.page import page_task
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
 from rxbridge.events.sessions.tabs import innermost
@@ -52,9 +52,6 @@ if TYPE_CHECKING:
     from reflex_base.registry import RegisteredEventHandler
 
 T = TypeVar("T")
-
-LOAD = "window.location.assign"
-"""The browser's function that loads an address the app's own router does not answer."""
 
 MIRROR_METHOD = "_rxbridge_mirror"
 """The method by which a state class says that it mirrors the request; see ``rxbridge.state``."""
@@ -328,11 +325,6 @@ class EventInProcess:
         """Return the answer that tells Reflex the event is done, with events for the page."""
         return StateUpdate(events=Event.from_event_type(list(specs)))
 
-    @staticmethod
-    def script(javascript: str, *then: Any) -> Any:
-        """Return the event that runs a script in the page; ``then`` follow its promise."""
-        return rx.call_script(javascript, callback=list(then) if then else None)
-
     @property
     def _processor(self) -> BaseStateEventProcessor:
         # The one that runs this event; the app's own is another under test.
@@ -393,7 +385,7 @@ def navigation(app: rx.App, url: str) -> Any:
     """
     if (page := _page(app, url)) is not None:
         return rx.redirect(page)
-    return rx.call_script(f"{LOAD}({json.dumps(url)})")
+    return page_task("load", url)
 
 
 def _page(app: rx.App, url: str) -> str | None:

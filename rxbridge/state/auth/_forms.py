@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import reflex as rx
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import IntegrityError, router, transaction
 from django.utils.datastructures import MultiValueDict
 from django.utils.module_loading import import_string
+
+from rxbridge.events.reflex import page_task
 
 if TYPE_CHECKING:
     from django.forms import BaseForm
@@ -69,7 +69,7 @@ def focus_first_error(form: str, errors: Errors, otherwise: str) -> Any:
     ``form-field``; a page without them is left alone.
     """
     name = next((name for name in errors if name != FORM), otherwise)
-    return rx.call_script(f"document.getElementById({json.dumps(f'{form}-{name}')})?.focus()")
+    return page_task("focus", f"{form}-{name}")
 
 
 def registration_form(config: RegistrationConfig) -> type[BaseForm]:

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import bound_event, set_destination
 from rxbridge.events.guards import open_to_visitors
+from rxbridge.events.reflex import page_task
 from rxbridge.state.auth._forms import Errors, errors_of, focus_first_error, form_input, load_form
 from rxbridge.state.auth._requests import (
     running_request,
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
 LINK = "_rxbridge_password_reset"
 """The session's key for the link a visitor came by, until it is used."""
-
-# A redirect would have Reflex load the page anew, and for that cancel the event that is to save
-# the session.
-_WITHOUT_QUERY = "window.history.replaceState(window.history.state, '', window.location.pathname)"
 
 
 class PasswordReset(rx.State, mixin=True):
@@ -84,7 +81,9 @@ class PasswordReset(rx.State, mixin=True):
         user = await sync_to_async(_take_link)(config, request)
         self.reset_link = "invalid" if user is None else "valid"
         if "token" in request.GET:
-            return rx.call_script(_WITHOUT_QUERY)
+            # A redirect would have Reflex load the page anew, and for that cancel the event that
+            # is to save the session.
+            return page_task("withoutQuery")
         return None
 
     @rx.event

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
 
 from rxbridge.events.binder import current_request, current_user
+from rxbridge.events.reflex import have_page_fire
 from rxbridge.state.crud._query import Query, checked_filter, checked_page, checked_text
 from rxbridge.state.crud._refusals import refusing
 from rxbridge.state.crud._store import Draft, Page, Result, Store
@@ -166,7 +167,7 @@ class LiveModelCRUD(ModelCRUD, mixin=True):
     """The same for a list that follows the database; see ``LiveList``."""
 
     @rx.event(background=True)
-    async def follow(self) -> AsyncIterator[Any]:
+    async def follow(self) -> None:
         """Show the list anew whenever its rows change, while the page is open (``on_load``)."""
         live = self._crud.live
         user, request = current_user(), current_request()
@@ -182,8 +183,8 @@ class LiveModelCRUD(ModelCRUD, mixin=True):
         tab = self.router.session.client_token
         async with aclosing(live.changes(tab, user=user, connection=connection)) as changes:
             async for _ in changes:
-                # The page fires it, so that it comes with the identity the tab has by then.
-                yield rx.call_script("null", callback=load)
+                # So that it comes with the identity the tab has by then.
+                await have_page_fire(load)
 
 
 def _forget(state: Any) -> None:

@@ -33,10 +33,9 @@ async def disconnect(scope, receive, send):
 
 
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
+sockets = dict.fromkeys(REFLEX_PREFIXES, reflex) | {handoff.path: handoff}
 application = PrefixRouter(
-    dict.fromkeys(REFLEX_PREFIXES, reflex)
-    | dict.fromkeys(["/admin", "/basket", "/static"], django)
-    | {handoff.path: handoff, "/disconnect": disconnect},
+    sockets | dict.fromkeys(["/admin", "/basket", "/static"], django) | {"/disconnect": disconnect},
     default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=LifespanGroup(revoker.lifespan, reflex),
 )

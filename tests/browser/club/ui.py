@@ -11,9 +11,7 @@ import reflex as rx  # noqa: E402 - Django comes first
 from django.core.cache import cache  # noqa: E402
 
 from rxbridge.asgi import CacheTickets, ConnectionRegistry, CookieHandoff  # noqa: E402
-from rxbridge.events import (  # noqa: E402
-    EventBridge,
-)
+from rxbridge.events import CSP_APP_WRAPS, EventBridge, user_passes_test  # noqa: E402
 from rxbridge.events.sessions.broadcast import RedisBroadcast  # noqa: E402
 from rxbridge.events.sessions.revoker import SessionRevoker  # noqa: E402
 from rxbridge.state import AppState, DjangoUserState  # noqa: E402
@@ -68,6 +66,16 @@ class Member(AppState, rx.State):
         self.kept = self.session.get("kept", "nothing")
 
     @rx.event
+    @user_passes_test(lambda _: False)
+    def forbidden(self):
+        """Do what nobody may do."""
+
+    @rx.event
+    def to_admin(self):
+        """Go to a page of Django's."""
+        self.navigate("/admin/")
+
+    @rx.event
     async def upload(self, files: list[rx.UploadFile]):
         """Take whole files."""
         size = sum([len(await file.read()) for file in files])
@@ -120,6 +128,9 @@ def home() -> rx.Component:
         button("keep", Member.keep),
         button("recall", Member.recall),
         shown("kept", Member.kept),
+        button("forbidden", Member.forbidden),
+        button("compiled", rx.toast("Of the page's own")),
+        button("to-admin", Member.to_admin),
         button("sign-out", Auth.logout),
         rx.link("Sign in", href="/login"),
     )
@@ -151,7 +162,7 @@ handoff = CookieHandoff(
     tickets=CacheTickets(cache) if redis_url else None,
     on_settled=revoker.settled,
 )
-app = rx.App(head_components=[rx.el.link(rel="icon", href="data:,")])
+app = rx.App(head_components=[rx.el.link(rel="icon", href="data:,")], extra_app_wraps=CSP_APP_WRAPS)
 app.add_middleware(EventBridge(connections, handoff=handoff, revoker=revoker))
 app.add_page(home, route="/", title="Club")
 app.add_page(upload, route="/upload", title="Upload")

@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections as databases
 from django.test import Client
 from reflex.state import OnLoadInternalState
+from reflex_base.utils.format import format_event_handler
 
 from tests.events.wire import Socket, connect
 from tests.servers import Server, run_server
@@ -59,7 +60,7 @@ async def test_second_tab_hears_of_a_change_and_a_closed_one_is_forgotten(server
         async with connect(server.ws_url, cookies=cookies) as second:
             await second.fire(Own.create, form_data={"title": "milk", "price": "1"})
             await second.var("total", 1)
-        await first.text("_call_script")
+        await first.text(f'"{format_event_handler(Own.load)}"')
         await first.fire(Own.load)
         await first.var("total", 1)
     await followers(server, 0)
