@@ -24,7 +24,7 @@ PUBLIC = {
         current_language current_messages current_request current_response
         current_session current_user database_threads default_refusal group_required
         login_required permission_required reflex_asgi request request_signals resolve_page
-        staff_required user_passes_test
+        ends_with_tab outlives_tab staff_required user_passes_test
     """,
     "rxbridge.events.chain": "",
     "rxbridge.events.reflex": """

@@ -75,7 +75,7 @@ class Connection:
     - ``browser``: the cookie its browser is known by to ``CookieHandoff``, as ``name=value``, or
       None. A secret as the session cookie is, and not in the jar.
     - ``browsers``: all cookies of that kind that the browser showed; two first tabs make two.
-    - ``closed``: it ended, or ``close`` was called.
+    - ``closed``: it ended, or ``close`` was called; ``closed_at``: when, by ``time.monotonic()``.
     - ``frames``: how many messages its socket has received.
 
     Attributes are read-only by convention; all methods may be called from any thread.
@@ -92,6 +92,7 @@ class Connection:
         "browsers",
         "client",
         "closed",
+        "closed_at",
         "frames",
         "headers",
         "id",
@@ -117,6 +118,7 @@ class Connection:
         self.server: tuple[str, int | None] | None = _address(scope.get("server"))
         self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.closed = False
+        self.closed_at: float | None = None
         self.frames = 0
         browsers, cookies = split_browsers(parse_cookies(headers))
         self.browsers = frozenset(browsers)
@@ -219,7 +221,8 @@ class Connection:
         For the registry. A connection kept by a queued event holds no part of the server.
         """
         with self._lock:
-            self.closed = True
+            if not self.closed:
+                self.closed, self.closed_at = True, time.monotonic()
             closer, self._closer = self._closer, None
             return closer
 

@@ -43,6 +43,7 @@ from rxbridge.events.sessions.broadcast import RedisBroadcast
 from rxbridge.events.sessions.revalidator import Revalidator
 from rxbridge.events.sessions.revoker import SessionRevoker
 from rxbridge.events.sessions.sessions import Sessions
+from rxbridge.events.tab_bound import ends_with_tab, outlives_tab
 from rxbridge.events.threads.pool import ThreadPool
 
 if TYPE_CHECKING:
@@ -78,8 +79,10 @@ __all__ = [
     "current_user",
     "database_threads",
     "default_refusal",
+    "ends_with_tab",
     "group_required",
     "login_required",
+    "outlives_tab",
     "permission_required",
     "reflex_asgi",
     "request",

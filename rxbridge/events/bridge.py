@@ -123,6 +123,9 @@ class EventBridge(rx.Middleware):
 
     With ``fresh_vars`` a tab whose user gives way to another, or to nobody, starts with fresh
     vars; without, the next user of the tab is sent what the former one's handlers left in them.
+
+    Once a tab has been gone for ``tab_grace`` seconds, its generators are closed at their next
+    step, and handlers with ``ends_with_tab`` are cancelled; with None all go on.
     """
 
     def __init__(
@@ -140,6 +143,7 @@ class EventBridge(rx.Middleware):
         skip: Predicate | None = None,
         threaded: bool = True,
         fresh_vars: bool = True,
+        tab_grace: float | None = 10.0,
     ) -> None:
         if former:
             _warn_of_former_call()
@@ -167,6 +171,10 @@ class EventBridge(rx.Middleware):
         self.refuse = refuse
         self.threaded = threaded
         self.fresh_vars = fresh_vars
+        if tab_grace is not None and tab_grace < 0:
+            msg = f"tab_grace={tab_grace} is in seconds; write None for handlers to go on for ever."
+            raise ValueError(msg)
+        self.tab_grace = tab_grace
         self.afterwards = Afterwards()
         self._only = only
         self._skip = skip
@@ -522,7 +530,9 @@ class _Passage:
             await process.rehydrate()
         await process.show_fresh_vars()
         try:
-            await process.run(payload, threaded=self._bridge.threaded)
+            await process.run(
+                payload, threaded=self._bridge.threaded, tab_grace=self._bridge.tab_grace
+            )
             self._handler_ran = True
         except PermissionDenied as refused:
             self._handler_ran = True

@@ -13,9 +13,10 @@ import threading  # noqa: E402
 import time  # noqa: E402
 
 import reflex as rx  # noqa: E402
+from django.contrib.auth.models import User  # noqa: E402
 
 from rxbridge.asgi import REFLEX_PREFIXES, PrefixRouter  # noqa: E402
-from rxbridge.events import reflex_asgi  # noqa: E402
+from rxbridge.events import ends_with_tab, reflex_asgi  # noqa: E402
 from rxbridge.state import AppState  # noqa: E402
 from tests.events.app import app, connections  # noqa: E402
 
@@ -73,12 +74,47 @@ class Slow(AppState, rx.State):
         thread_gate.set()
         self.begun = "let_threads_go"
 
+    @rx.event
+    def stream_on_thread(self):
+        try:
+            while True:
+                self.begun = "stream_on_thread"
+                yield
+                time.sleep(0.1)
+        finally:
+            print("closed a stream")
+
+    @rx.event
+    async def stream(self):
+        try:
+            while True:
+                await User.objects.acount()
+                self.begun = "stream"
+                yield
+                await asyncio.sleep(0.1)
+        finally:
+            print("closed a stream")
+
+    @rx.event
+    @ends_with_tab
+    async def await_forever(self):
+        await User.objects.acount()
+        self.begun = "await_forever"
+        yield
+        try:
+            await asyncio.Event().wait()
+        finally:
+            print("closed a stream")
+
     @rx.event(background=True)
     async def go_on_forever(self, name: str, seconds: float):
         async with self:
             self.begun = name
         await asyncio.Event().wait()
 
+
+(bridge,) = app._middlewares
+bridge.tab_grace = float(os.environ.get("RXBRIDGE_TEST_TAB_GRACE", "10"))
 
 reflex = connections.wrap(reflex_asgi(app, grace=float(os.environ.get("RXBRIDGE_TEST_GRACE", "8"))))
 application = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex), lifespan=reflex)

@@ -1,6 +1,5 @@
 """One client with many sockets and slow handlers, and another who wants one thread."""
 
-import asyncio
 import secrets
 from contextlib import AsyncExitStack
 
@@ -8,7 +7,7 @@ import pytest
 from django.db import connections as databases
 
 from rxbridge.asgi.connections import BROWSER_COOKIE
-from tests.events.wire import Socket, connect
+from tests.events.wire import connect, vars_of
 from tests.servers import KINDS, run_server
 
 SLOW = "reflex___state____state.tests___events___slow_site____slow"
@@ -22,24 +21,6 @@ pytestmark = [pytest.mark.server, pytest.mark.alone, pytest.mark.django_db(trans
 def invented() -> dict[str, str]:
     """Return the cookie of a browser that no server has ever seen."""
     return {f"{BROWSER_COOKIE}{secrets.token_hex(4)}": secrets.token_urlsafe(24)}
-
-
-async def crowd(tabs: list[Socket]) -> None:
-    """Have all tabs hold a thread; wait until as many do as may."""
-    for tab in tabs:
-        await tab.fire(f"{SLOW}.hold_thread")
-    begun = [asyncio.create_task(tab.var("begun", "hold_thread", 30)) for tab in tabs]
-    try:
-        async with asyncio.timeout(30):
-            while sum(task.done() for task in begun) < AT_ONCE:
-                await asyncio.wait(
-                    [task for task in begun if not task.done()],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-    finally:
-        for task in begun:
-            task.cancel()
-        await asyncio.gather(*begun, return_exceptions=True)
 
 
 @pytest.mark.parametrize("cookies", [dict, invented], ids=["no cookie", "a cookie a socket"])
@@ -56,7 +37,9 @@ async def test_one_clients_slow_handlers_hold_up_no_other(kind, cookies, tmp_pat
                 await stack.enter_async_context(connect(server.ws_url, cookies=cookies()))
                 for _ in range(SOCKETS)
             ]
-            await crowd(tabs)
+            for tab in tabs:
+                await tab.fire(f"{SLOW}.hold_thread")
+            await vars_of(tabs, "begun", "hold_thread", of=AT_ONCE)
             # Where it has no turn before theirs, not even its page is shown.
             async with connect(server.ws_url, address="127.0.0.2") as other:
                 await other.fire(f"{SLOW}.let_threads_go")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,6 +89,21 @@ async def answering(socket: Socket) -> AsyncIterator[None]:
         reading.cancel()
         with suppress(asyncio.CancelledError):
             await reading
+
+
+async def vars_of(sockets: Iterable[Socket], name: str, value: Any, *, of: int) -> None:
+    """Wait until the pages of so many of the sockets were last sent ``value``."""
+    waits = {asyncio.create_task(each.var(name, value, 60)) for each in sockets}
+    waiting = waits
+    try:
+        while len(waits) - len(waiting) < of:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+    finally:
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
 
 
 def page(path: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """The adapter: all that rxbridge takes from Reflex beyond its documentation is in this package.
 
 Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what the bridge works on,
-``former`` what becomes of a tab whose user gives way to another, ``answers`` what a page is told,
-``serving`` the app with its sockets, ``handover``, ``intake`` and ``uploads`` parts of that,
-``local`` what ``EventClient`` has in place of a server.
+``former`` what becomes of a tab whose user gives way to another, ``presence`` whether a tab is
+still there, ``answers`` what a page is told, ``serving`` the app with its sockets, ``handover``,
+``intake`` and ``uploads`` parts of that, ``local`` what ``EventClient`` has in place of a server.
 """
 
 from rxbridge.events.reflex.event import (

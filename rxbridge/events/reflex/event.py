@@ -43,9 +43,11 @@ from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
 from rxbridge.events.reflex.former import VarsOwner, noted_user, user_key
 from rxbridge.events.reflex.page import page_task
+from rxbridge.events.reflex.presence import Presence
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
 from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.tab_bound import mark_of
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
@@ -105,6 +107,7 @@ class EventInProcess:
         self._user: Any = None
         self._owner = VarsOwner(self._state) if fresh_vars else None
         self._has_fresh_vars = self._is_running = self._navigates = False
+        self._presence: Presence | None = None
         self._mirrors: list[Callable[[Any], Any]] | None = None
         self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
             event.name
@@ -215,23 +218,31 @@ class EventInProcess:
         """Send the page its vars and its ``on_load`` again, as Reflex does for an expired state."""
         await self._processor._rehydrate(self._state)
 
-    async def run(self, payload: Mapping[str, Any], *, threaded: bool) -> None:
+    async def run(
+        self, payload: Mapping[str, Any], *, threaded: bool, tab_grace: float | None = None
+    ) -> None:
         """Run the handler as Reflex does, deltas streaming as it yields.
 
         With ``threaded`` a synchronous handler runs on the event's thread, where Django's ORM
         may be used, instead of on the event loop. A redirect that the handler returns is in
         ``redirects`` afterwards: the browser is to go once it has the event's cookies. When the
-        handler signs somebody in or out, the next delta has the mirrors of that.
+        handler signs somebody in or out, the next delta has the mirrors of that. A generator is
+        closed at its next step once its tab has been gone for ``tab_grace`` seconds.
         """
         handler = _prepared(self._registered.handler, threaded)
+        is_generator = inspect.isasyncgenfunction(handler.fn)
+        ends = mark_of(self.description.handler)
+        if tab_grace is not None and (ends or (is_generator and ends is None)):
+            self._presence = self._presence_within(tab_grace)
         _running.set(self)
         self._is_running = True
         state = await self._state.get_state(self._registered.states[0])
         try:
-            if not inspect.isasyncgenfunction(handler.fn):
-                await process_event(handler, dict(payload), state, self._state)
-                return
-            async with _closing_generator(handler) as handler:
+            async with contextlib.AsyncExitStack() as stack:
+                if ends and self._presence is not None:
+                    await stack.enter_async_context(self._presence.required())
+                if is_generator:
+                    handler = await stack.enter_async_context(_closing_generator(handler))
                 await process_event(handler, dict(payload), state, self._state)
         finally:
             self._is_running = False
@@ -282,12 +293,15 @@ class EventInProcess:
             changed |= bool(await answer if inspect.isawaitable(answer) else answer)
         return changed
 
-    async def note_step(self, step: Any) -> None:
-        """Take note of what a handler yields, and keep up with it."""
+    async def note_step(self, step: Any) -> bool:
+        """Take note of what a handler yields, and keep up with it; False if nobody is there."""
+        if self._presence is not None and await self._presence.is_over():
+            return False
         self._navigates |= any(
             map(_is_redirect, step if isinstance(step, list | tuple) else [step])
         )
         await self.keep_up()
+        return True
 
     async def keep_up(self) -> None:
         """Let vars and mirrors follow another user than the one they are of."""
@@ -302,6 +316,12 @@ class EventInProcess:
         is_own = event is not None and event is getattr(self._request, "reflex_event", None)
         if self._owner is not None and self._is_running and is_own:
             self._owner.pass_to(user)
+
+    def _presence_within(self, grace: float) -> Presence | None:
+        event: ReflexEvent | None = getattr(self._request, "reflex_event", None)
+        if event is None or event.connection is None:
+            return None
+        return Presence(self.app, self._context.token, event.connection, grace)
 
     async def _settle(self, user: Any, *, is_start: bool = False) -> None:
         if self._owner is not None and await self._owner.settle(user, is_start=is_start):
@@ -483,7 +503,8 @@ async def _keeping_up(steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
     """Yield as ``steps`` does, each time with the mirrors of who the user is by then."""
     async with contextlib.aclosing(steps):
         async for step in steps:
-            await _running.get().note_step(step)
+            if not await _running.get().note_step(step):
+                break
             yield step
     await _running.get().keep_up()
 
