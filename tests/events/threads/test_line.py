@@ -7,6 +7,7 @@ import time
 import pytest
 
 from rxbridge.asgi import ConnectionRegistry
+from rxbridge.errors import PoolExhausted
 from rxbridge.events import ThreadPool
 from rxbridge.events.threads import pace
 from rxbridge.events.threads.line import CROWD, Line, Shares
@@ -109,6 +110,21 @@ async def test_a_crowd_leaves_threads_to_who_comes_later(clients):
         assert crowd.begun < 16
     await until(lambda: whole(pool))
     assert not pool._shares().held
+
+
+async def test_events_that_each_wait_for_a_second_thread_give_up_in_time_and_lose_none():
+    pool = ThreadPool(core=2, limit=2, wait=0.2)
+    both = asyncio.Barrier(2)
+
+    async def outer():
+        with pool.lease() as lease:
+            await asyncio.wrap_future(lease.submit(int))
+            await both.wait()
+            await event(pool, None, int)  # As where a handler has another tab's vars computed.
+
+    ends = await asyncio.gather(outer(), outer(), return_exceptions=True)
+    assert PoolExhausted in map(type, ends)
+    await until(lambda: whole(pool))
 
 
 async def test_a_client_whose_share_is_full_is_served_by_what_it_gives_back():
