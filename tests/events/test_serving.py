@@ -7,9 +7,12 @@ import pytest
 import websockets
 from django.db import connections as databases
 from reflex_base.config import get_config
+from reflex_base.utils.format import format_event_handler
 
+from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import reflex_asgi
-from tests.events.app import app, bridge
+from rxbridge.testing import RawClient
+from tests.events.app import Counter, app, bridge, journal
 from tests.events.wire import connect
 from tests.servers import KINDS, run_server
 
@@ -67,6 +70,26 @@ class TestBackPressure:
             await other.fire(f"{SLOW}.release")
             await tab.var("taken", count * size, timeout=120)
             await sender
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_socket_that_is_closed_while_it_is_not_read_is_over_for_reflex_too():
+    journal.clear()
+    connections = ConnectionRegistry()
+    application = connections.wrap(reflex_asgi(app, backlog=2))
+    async with RawClient(application) as raw, raw.connect() as socket:
+        for _ in range(3):
+            with contextlib.suppress(TimeoutError):
+                name = format_event_handler(Counter.background_waits)
+                await socket.send(name, timeout=0.1)
+        assert socket.token in app.event_namespace.token_to_sid
+        connections.close(lambda _: True)
+        try:
+            async with asyncio.timeout(30):
+                while socket.token in app.event_namespace.token_to_sid:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        finally:
+            journal.append("released")
 
 
 class TestTooLarge:

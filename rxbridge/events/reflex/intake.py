@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
@@ -117,9 +118,12 @@ class _Socket:
         self._count()
         if self._is_full():
             await self._give_up_unknown()
-        while self._is_full():
+        while self._is_full() and not self._is_closed():
             self._ended.clear()
-            await self._ended.wait()
+            # Nobody says when the socket is closed from here, as for a session that has ended.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._ended.wait()
         message = await self._take()
         while self._event and self._size > self._max_size:
             await self._refuse(413, f"its message has {self._size} characters")
@@ -154,6 +158,9 @@ class _Socket:
             len(self._unfinished) > self._intake.backlog
             or sum(self._unfinished.values()) > _LARGEST * self._max_size
         )
+
+    def _is_closed(self) -> bool:
+        return self._connection is not None and self._connection.closed
 
     async def _give_up_unknown(self) -> None:
         """End the events of handlers that are not the app's, which Reflex leaves unfinished."""
