@@ -82,6 +82,16 @@ class Run:
             self.clock.reschedule(None)
         self.reached = True
 
+    @property
+    def shown(self) -> View:
+        """The view as ``process_view`` hooks see it: one may decorate it, and call that."""
+
+        async def view(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            self.enter()
+            return await self.view(request, **kwargs) or HttpResponse()
+
+        return functools.update_wrapper(view, self.view)
+
 
 current_run: ContextVar[Run] = ContextVar("rxbridge.run")
 
@@ -189,9 +199,9 @@ class ViewLayer:
         if self._late:
             run.start_clock()
         for hook in self._late:
-            response = await _awaited(hook, request, run.view, (), run.kwargs)
+            response = await _awaited(hook, request, run.shown, (), run.kwargs)
             if response:
-                return checked(response, hook)
+                return checked(await _decorated(response), hook)
         run.enter()
         try:
             response = await run.view(request, **run.kwargs)
@@ -471,10 +481,17 @@ async def _awaited(hook: Callable[..., Any], *args: Any) -> Any:
     return await sync_to_async(hook)(*args)
 
 
+async def _decorated(response: Any) -> Any:
+    """Return what a ``process_view`` gave, or the answer of the view it has decorated."""
+    return await response if asyncio.iscoroutine(response) else response
+
+
 def _view_step(hook: Callable[..., Any]) -> Callable[[HttpRequest], Any]:
     def process_view(request: HttpRequest) -> Any:
         run = current_run.get()
-        response = hook(request, run.view, (), run.kwargs)
+        response = hook(request, run.shown, (), run.kwargs)
+        if asyncio.iscoroutine(response):
+            response = async_to_sync(_decorated)(response)
         return checked(response, hook) if response else None
 
     return process_view

@@ -280,9 +280,9 @@ class MiddlewareRunner:
         """Run ``view`` inside the chain and return what became of it.
 
         ``view`` is awaited with the request and ``kwargs``, at most once, and only if every
-        middleware let the request through. ``process_view`` hooks see ``view`` itself, so it
-        should carry the handler's name and attributes. What the chain or the view raises is in
-        the outcome; only a cancellation is raised here.
+        middleware let the request through. ``process_view`` hooks see its name and attributes, so
+        it should carry the handler's. What the chain or the view raises is in the outcome; only a
+        cancellation is raised here.
 
         The event runs in a copy of the caller's context: the language, URLconf and
         ``ContextVar`` values its middleware sets are gone with it.

@@ -12,7 +12,8 @@ import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib import messages
 from django.contrib.auth import login
-from django.contrib.auth.models import User
+from django.contrib.auth.decorators import user_passes_test
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import BadRequest, MiddlewareNotUsed, PermissionDenied
@@ -163,22 +164,52 @@ async def test_response_phase_comes_after_the_view_in_reverse_order(shuffled):
     assert (outcome.reached, outcome.response.status_code, outcome.exception) == (True, 200, None)
 
 
-async def test_process_view_sees_the_view_itself_and_may_change_its_arguments():
+async def test_process_view_sees_the_view_and_may_change_its_arguments():
     seen = []
 
     class Look(MiddlewareMixin):
         def process_view(self, request, view_func, view_args, view_kwargs):
-            seen.append((view_func, view_args, dict(view_kwargs)))
+            seen.append((view_func.__name__, view_func.open, view_args, dict(view_kwargs)))
             view_kwargs["slug"] = "changed"
 
     async def view(request, slug):
         seen.append(slug)
 
+    view.open = True
+
     payload = {"slug": "sent"}
     runner = MiddlewareRunner([Look], threads=ThreadPool())
     await runner.run(make_request(), view, kwargs=payload)
-    assert seen == [(view, (), {"slug": "sent"}), "changed"]
+    assert seen == [("view", True, (), {"slug": "sent"}), "changed"]
     assert payload == {"slug": "sent"}
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["", "after an async hook"])
+@pytest.mark.parametrize("allowed", [False, True])
+async def test_process_view_may_decorate_the_view_and_call_that(allowed, late):
+    class First(MiddlewareMixin):
+        async def process_view(self, request, view_func, view_args, view_kwargs):
+            return None
+
+    class Decorate(MiddlewareMixin):
+        def process_view(self, request, view_func, view_args, view_kwargs):
+            decorator = user_passes_test(lambda user: allowed, login_url="/login/")
+            return decorator(view_func)(request, *view_args, **view_kwargs)
+
+    class Visitor(MiddlewareMixin):
+        def process_request(self, request):
+            request.auser = auser
+
+    async def auser():
+        return AnonymousUser()
+
+    async def view(request, slug):
+        pass
+
+    runner = MiddlewareRunner([Visitor, *[First] * late, Decorate], threads=ThreadPool())
+    outcome = await runner.run(make_request(), view, kwargs={"slug": "a"})
+    assert outcome.exception is None
+    assert (outcome.reached, outcome.response.status_code) == (allowed, 200 if allowed else 302)
 
 
 async def test_process_exception_may_answer_what_the_view_raised():
