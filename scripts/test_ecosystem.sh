@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Run other people's middleware around Reflex events: real packages, each with settings and a
-# process of its own. They live in a virtual environment of their own, .venv-ecosystem.
+# process of its own; small ones share one. They live in an environment of their own, .venv-ecosystem.
 #   scripts/test_ecosystem.sh                  all
 #   scripts/test_ecosystem.sh axes tenants     some
 # Those of $on_postgresql need PostgreSQL: a private server on a socket in a temporary directory.
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 
 venv=${ECOSYSTEM_VENV:-.venv-ecosystem}
 pins=constraints/ecosystem.txt
-on_postgresql='atomic_requests|tenants'
+on_postgresql='atomic_requests|pghistory|tenants'
 export PIP_DISABLE_PIP_VERSION_CHECK=1 REFLEX_TELEMETRY_ENABLED=false
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }

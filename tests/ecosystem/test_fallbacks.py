@@ -1,4 +1,4 @@
-"""Fallbacks: what a handler misses is a 404, whatever Django has for the path of its page."""
+"""wagtail: what a handler misses is a 404, whatever redirects or flat pages its page's path has."""
 
 import pytest
 import reflex as rx

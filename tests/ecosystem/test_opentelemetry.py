@@ -1,4 +1,4 @@
-"""OpenTelemetry: a span around the handler, and the handler's own spans inside it."""
+"""opentelemetry-instrumentation-django: a span around the handler, its own inside it."""
 
 import asyncio
 import logging

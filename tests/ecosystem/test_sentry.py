@@ -1,4 +1,4 @@
-"""Sentry: a scope, a user, a request and a transaction of its own for each event."""
+"""sentry-sdk: a scope, a user, a request and a transaction of its own for each event."""
 
 import asyncio
 

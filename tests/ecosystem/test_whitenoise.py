@@ -1,4 +1,4 @@
-"""WhiteNoise: left out, since its front page would answer every event of the app's own."""
+"""whitenoise: left out, since its front page would answer every event of the app's own."""
 
 import gc
 

@@ -2,23 +2,20 @@
 
 from django.apps import apps
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
 from django.urls import include, path
+
+from tests.ecosystem.pieces import page
 
 PACKAGES = {
     "allauth": ("accounts/", "allauth.urls"),
+    "django_auth_adfs": ("oauth2/", "django_auth_adfs.urls"),
     "debug_toolbar": ("__debug__/", "debug_toolbar.urls"),
     "hijack": ("hijack/", "hijack.urls"),
+    "impersonate": ("impersonate/", "impersonate.urls"),
     "mozilla_django_oidc": ("oidc/", "mozilla_django_oidc.urls"),
     "silk": ("silk/", "silk.urls"),
     "user_sessions": ("", "user_sessions.urls"),
 }
-
-
-def page(request: HttpRequest) -> HttpResponse:
-    """Answer as an ordinary page does."""
-    return HttpResponse("<html><body>A page of Django's</body></html>")
-
 
 urlpatterns = [
     path("", page, name="home"),

@@ -1,0 +1,82 @@
+"""The table of docs/middleware-compatibility.md is what tests/ecosystem checks, and with what."""
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+PAGE = REPOSITORY / "docs" / "middleware-compatibility.md"
+PINS = REPOSITORY / "constraints" / "ecosystem.txt"
+TESTS = REPOSITORY / "tests" / "ecosystem"
+UNPINNED = {"NetBox": "its pattern"}
+"""What is not installed: the test has the same few lines."""
+
+
+def test_each_row_is_a_package_with_tests_and_each_such_package_has_a_row():
+    listed = [name for name, _, _, _ in rows()]
+    assert listed == sorted(listed, key=str.lower)
+    assert [name for name in listed if listed.count(name) > 1] == []
+    assert sorted(listed) == sorted(checked())
+
+
+def test_versions_are_those_that_are_installed():
+    versions = UNPINNED | pins()
+    assert {name: version for name, version, _, _ in rows()} == {
+        name: versions.get(name) for name, _, _, _ in rows()
+    }
+
+
+def test_what_a_row_says_was_checked_is_what_its_tests_say():
+    assert {name: words for name, _, _, words in rows()} == checked()
+
+
+def test_there_are_fifty_packages_and_more():
+    assert len(rows()) >= 50
+    assert {works for _, _, works, _ in rows()} <= {"yes", "skipped", "by hand", "no"}
+
+
+def pins() -> dict[str, str]:
+    """Return the versions of what is installed, by the names of PyPI."""
+    return dict(re.findall(r"^([^#\s=]+)==(\S+)$", PINS.read_text(), re.MULTILINE))
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    """Return the table's rows: package, version, whether it works, what was checked."""
+    lines = PAGE.read_text().splitlines()
+    start = lines.index("| package | version | works | what was checked | what to know or set |")
+    table = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        name, version, works, words, _ = (cell.strip() for cell in line.strip("|").split("|"))
+        table.append((name, version, works, words))
+    return table
+
+
+def checked() -> dict[str, str]:
+    """Return the packages that have tests, with what the tests' docstrings say of them.
+
+    A package has a module of its own, whose docstring begins with its name, or functions that
+    ``package`` marks.
+    """
+    said, installed = defaultdict(list), pins()
+    for file in sorted(TESTS.glob("test_*.py")):
+        module = ast.parse(file.read_text())
+        name, _, words = (ast.get_docstring(module) or "").partition(": ")
+        if name in installed:
+            said[name].append(words)
+        for function in module.body:
+            if isinstance(function, ast.FunctionDef):
+                said_of = map(package_of, function.decorator_list)
+                for name in filter(None, said_of):
+                    said[name].append(ast.get_docstring(function) or "")
+    return {name: "; ".join(each.rstrip(".") for each in words) for name, words in said.items()}
+
+
+def package_of(decorator: ast.expr) -> str | None:
+    """Return the name of the package that a decorator marks a test with."""
+    match decorator:
+        case ast.Call(func=ast.Name("package"), args=[ast.Constant(str(name)), *_]):
+            return name
+    return None
