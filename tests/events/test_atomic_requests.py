@@ -3,7 +3,9 @@
 import pytest
 import reflex as rx
 from asgiref.sync import sync_to_async
+from django.contrib.auth import login
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
 from django.db import connection, connections, transaction
 from django.http import Http404, HttpResponse
@@ -12,6 +14,7 @@ from django.urls import path
 
 from rxbridge.events import MiddlewareRunner, database_threads, login_required
 from rxbridge.events.reflex import event as event_module
+from rxbridge.state import AppState
 from rxbridge.testing import EventClient
 from tests.events.app import app, bridged
 
@@ -31,7 +34,13 @@ def work(raises: str = "") -> None:
         raise ERRORS[raises]
 
 
-class Atomic(rx.State):
+def sign_in(request) -> None:
+    """Sign the one user in, and fail."""
+    login(request, User.objects.get())
+    raise PermissionDenied
+
+
+class Atomic(AppState, rx.State):
     step: str = ""
 
     @rx.event
@@ -69,6 +78,14 @@ class Atomic(rx.State):
         return Atomic.write
 
     @rx.event
+    def sign_in(self):
+        sign_in(self.request)
+
+    @rx.event
+    def who(self):
+        journal.append(f"user: {self.user.get_username()}")
+
+    @rx.event
     def show(self):
         self.step += ", shown"
 
@@ -90,13 +107,16 @@ async def by_hand(request, raises=""):
 
 
 urlpatterns = [
-    path(f"{name}/{suffix}", each)
-    for name, each in {
-        "write": view,
-        "write_unguarded": unguarded,
-        "write_async_by_hand": transaction.non_atomic_requests(by_hand),
-    }.items()
-    for suffix in ("", "<raises>/")
+    path("sign_in/", sign_in),
+    *(
+        path(f"{name}/{suffix}", each)
+        for name, each in {
+            "write": view,
+            "write_unguarded": unguarded,
+            "write_async_by_hand": transaction.non_atomic_requests(by_hand),
+        }.items()
+        for suffix in ("", "<raises>/")
+    ),
 ]
 
 
@@ -163,6 +183,18 @@ async def test_chained_handler_has_a_transaction_of_its_own():
     # The second one's group is there already.
     assert journal == ["atomic: True", "written", "committed", "atomic: True"]
     assert await Group.objects.acount() == 1
+
+
+async def test_login_of_a_handler_that_raises_is_rolled_back_with_its_session():
+    await User.objects.acreate_user("ada")
+    response = await AsyncClient().get("/sign_in/")
+    assert (response.status_code >= 400, "sessionid" in response.cookies) == (True, False)
+    async with EventClient(app) as tab:
+        fired = await tab.fire(Atomic.sign_in)
+        assert (len(fired.refusals), "sessionid" in fired.cookies) == (1, False)
+        await tab.fire(Atomic.who)
+    assert journal == ["user: "]
+    assert not await Session.objects.aexists()
 
 
 @pytest.mark.parametrize("raises", ERRORS)
