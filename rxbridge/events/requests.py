@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["EventRequest", "ReflexEvent", "SyntheticRequestFactory", "resolve_page"]
 
 MAX_PATH_LENGTH = 8 * 1024
-MAX_DEPTH = 100
 """Characters of path and query together; what servers allow in a request line."""
+
+MAX_DEPTH = 100
+"""Levels of lists and objects in an event's payload."""
 
 MAX_HEADER_BYTES = 64 * 1024
 """Bytes of all headers together, as servers allow for a handshake."""

@@ -12,7 +12,7 @@ from django.core.handlers.asgi import ASGIHandler, ASGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import connections
 
-from rxbridge.events.chain.layers import elsewhere
+from rxbridge.events.threads.elsewhere import elsewhere
 
 if TYPE_CHECKING:
     from django.dispatch import Signal

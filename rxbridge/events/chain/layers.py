@@ -14,7 +14,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import takewhile
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.exceptions import (
@@ -25,7 +25,6 @@ from django.core.exceptions import (
 )
 from django.core.handlers.exception import response_for_exception
 from django.core.signals import got_request_exception
-from django.db import connections
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.response import HttpResponseBase
@@ -35,10 +34,9 @@ from django.utils.log import log_response
 from rxbridge.errors import PoolExhausted, RxBridgeError
 from rxbridge.events.chain import hooks
 from rxbridge.events.chain.plan import IDENTITY_ROW, Entry, Factory, Middleware, PlanRow, is_async
+from rxbridge.events.threads.elsewhere import elsewhere
 
 View: TypeAlias = Callable[..., Awaitable[HttpResponseBase | None]]
-
-T = TypeVar("T")
 
 _ANSWERS: Sequence[tuple[type[Exception], int]] = (
     (Http404, 404),
@@ -394,18 +392,6 @@ async def converted(request: HttpRequest, error: Exception) -> HttpResponseBase:
         with suppress(PoolExhausted):
             return await sync_to_async(convert)(request, error)
     return await elsewhere(convert, request, error)
-
-
-async def elsewhere(function: Callable[..., T], *args: Any) -> T:
-    """Call ``function`` on a thread that is not the event's own."""
-
-    def call() -> T:
-        try:
-            return function(*args)
-        finally:
-            connections.close_all()
-
-    return await sync_to_async(call, thread_sensitive=False)()
 
 
 def convert(request: HttpRequest, error: Exception) -> HttpResponseBase:

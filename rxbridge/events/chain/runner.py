@@ -25,12 +25,12 @@ from rxbridge.events.chain.layers import (
     View,
     answered,
     current_run,
-    elsewhere,
     load_chain,
     log,
     unavailable,
 )
 from rxbridge.events.chain.plan import Factory, PlanRow
+from rxbridge.events.threads.elsewhere import elsewhere
 from rxbridge.events.threads.kept import Kept
 from rxbridge.events.threads.pool import ThreadPool
 

@@ -13,16 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.db import connections as databases
 from django.utils import timezone
 
 from rxbridge.asgi.connections import is_below, split_browsers
 from rxbridge.events.sessions.endings import Endings, session_model, session_store, user_key
 from rxbridge.events.sessions.tabs import Tab, Tabs, digest, digest_of
 from rxbridge.events.sessions.wire import Message, Wire
+from rxbridge.events.threads.elsewhere import elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -206,7 +205,7 @@ class SessionRevoker:
         """
         if name == self._tabs.cookie:
             try:
-                await _on_thread(partial(_reunite, self._store, begun, kept))
+                await elsewhere(_reunite, self._store, begun, kept)
             except Exception:
                 logger.exception("What an event wrote into its session is not in its browser's")
 
@@ -224,9 +223,9 @@ class SessionRevoker:
         self._publish(kind="disconnect", subject=subject)
         closed = await self._on_own_loop(self._disconnect(subject))
         if session is not None:
-            await _on_thread(partial(_end_sessions, self._store, [session]))
+            await elsewhere(_end_sessions, self._store, [session])
         elif self._rows is not None:
-            await _on_thread(partial(_end_all_of, self._store, self._rows, user_key(user)))
+            await elsewhere(_end_all_of, self._store, self._rows, user_key(user))
         return closed
 
     async def refresh(self, *, user: Any = None, session: str | None = None) -> int:
@@ -420,7 +419,7 @@ class SessionRevoker:
         try:
             # First, for a closed socket comes back at once.
             if keys:
-                await _on_thread(partial(_end_sessions, self._store, keys))
+                await elsewhere(_end_sessions, self._store, keys)
         finally:
             closed = sum(map(self._close, tabs | self._tabs.find(subject)))
         return closed
@@ -490,7 +489,7 @@ class SessionRevoker:
         """Ask the database once per session when it expires; one that is not there has ended."""
         keys = {tab: self._tabs.key_of(tab.connection) for tab in tabs}
         try:
-            dates = await _on_thread(partial(_expiry_dates, self._rows, set(keys.values())))
+            dates = await elsewhere(_expiry_dates, self._rows, set(keys.values()))
             for tab, key in keys.items():
                 if not tab.is_exact and tab.session == digest_of("session", key):
                     tab.is_exact = True
@@ -600,18 +599,6 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-async def _on_thread(query: Callable[[], T]) -> T:
-    """Run ``query`` on a thread of its own, whose database connections are closed again."""
-
-    def run() -> T:
-        try:
-            return query()
-        finally:
-            databases.close_all()
-
-    return await sync_to_async(run, thread_sensitive=False)()
 
 
 def _end_sessions(store: Any, keys: Iterable[str]) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from asgiref.sync import sync_to_async
-from django.db import connections
 
 from rxbridge.events._rehearsal import current_rehearsal
+from rxbridge.events.threads.elsewhere import closing
 
 logger = logging.getLogger("rxbridge")
 
@@ -38,7 +38,7 @@ class Afterwards:
             elif len(self._left) >= self._limit:
                 logger.error("Not done, since %d calls wait already: %r", len(self._left), call)
             else:
-                future = self._threads.submit(_on_thread, call)
+                future = self._threads.submit(closing, _logged, call)
                 self._left.add(future)
                 future.add_done_callback(self._left.discard)
 
@@ -46,13 +46,6 @@ class Afterwards:
         """Wait until nothing is left to be done."""
         while left := [*self._left]:
             await asyncio.wait([asyncio.wrap_future(each) for each in left])
-
-
-def _on_thread(call: Callable[[], object]) -> None:
-    try:
-        _logged(call)
-    finally:
-        connections.close_all()
 
 
 def _logged(call: Callable[[], object]) -> None:
