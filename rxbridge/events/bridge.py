@@ -536,13 +536,10 @@ class _Passage:
             self._handler_ran = True
         except PermissionDenied as refused:
             self._handler_ran = True
-            self._page_refuses = await process.page_refuses(request)
-            if not isinstance(refused, Refused):
-                raise
-            self._guard_refused = True
+            response = await self._refused(request, refused)
             if await process.mirror(request) or changed:
                 await process.send_delta()
-            return refused.response
+            return response
         await process.keep_up()
         if await process.mirror(request):
             await process.send_delta()
@@ -576,12 +573,16 @@ class _Passage:
             try:
                 await check_guards(process.description.handler, request)
             except PermissionDenied as refused:
-                self._page_refuses = await process.page_refuses(request)
-                if not isinstance(refused, Refused):
-                    raise
-                self._guard_refused = True
-                return refused.response
+                return await self._refused(request, refused)
         return self._binding.response
+
+    async def _refused(self, request: EventRequest, refused: PermissionDenied) -> HttpResponseBase:
+        """Return what a guard answers; a handler's own refusal is the chain's to answer."""
+        self._page_refuses = await self._process.page_refuses(request)
+        if not isinstance(refused, Refused):
+            raise refused
+        self._guard_refused = True
+        return refused.response
 
     def _stay_bound(self) -> None:
         """Have what Reflex still does in the event's task know whose event it was.

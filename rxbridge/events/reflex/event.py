@@ -450,10 +450,11 @@ def _prepared(handler: EventHandler, threaded: bool) -> EventHandler:
     if inspect.isgeneratorfunction(function):
         return _replaced(handler, _steps_on_thread(handler.fn)) if threaded else handler
     if inspect.iscoroutinefunction(function):
-        return _replaced(handler, _awaited(handler.fn))
+        return _replaced(handler, _answering(handler.fn, _awaited))
     if not threaded:
-        return _replaced(handler, _on_loop(handler.fn))
-    return _replaced(handler, _on_thread(BaseHandler().make_view_atomic(handler.fn)))
+        return _replaced(handler, _answering(handler.fn, _on_loop))
+    atomic = BaseHandler().make_view_atomic(handler.fn)
+    return _replaced(handler, _answering(atomic, _on_thread))
 
 
 def handlers_without_transaction() -> set[str]:
@@ -514,30 +515,24 @@ def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
     return EventHandler(fn=fn, state=handler.state, _type_hints=handler._type_hints)
 
 
-def _awaited(fn: Callable[..., Any]) -> Callable[..., Any]:
+def _answering(fn: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
-    async def call(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(await fn(state, **payload))
+    async def answer(state: BaseState, /, **payload: Any) -> Any:
+        return await _kept_back(await call(fn, state, **payload))
 
-    return call
-
-
-def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fn)
-    async def call(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(
-            await _uninterrupted(functools.partial(_call, fn, state, **payload))
-        )
-
-    return call
+    return answer
 
 
-def _on_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fn)
-    async def call(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(fn(state, **payload))
+async def _awaited(fn: Callable[..., Any], /, *args: Any, **payload: Any) -> Any:
+    return await fn(*args, **payload)
 
-    return call
+
+async def _on_thread(fn: Callable[..., Any], /, *args: Any, **payload: Any) -> Any:
+    return await _uninterrupted(functools.partial(_call, fn, *args, **payload))
+
+
+async def _on_loop(fn: Callable[..., Any], /, *args: Any, **payload: Any) -> Any:
+    return fn(*args, **payload)
 
 
 async def _kept_back(returned: Any) -> Any:
