@@ -184,20 +184,16 @@ class Connection:
         for name, value, path in set_cookies:
             if not is_below(self.path, path):
                 continue
-            if self._cookies.get(name) != value:
+            if value is None:
+                self.delete_cookie(name)
+            elif self._cookies.get(name) != value:
                 try:
-                    self._put(name, value)
+                    self.set_cookie(name, value)
                 except ValueError:
                     continue  # What no header can hold stays the browser's.
             with self._lock:
                 held = {key: raw for key, raw in self._held.items() if key != name}
                 self._held = MappingProxyType(held if value is None else {**held, name: value})
-
-    def _put(self, name: str, value: str | None) -> None:
-        if value is None:
-            self.delete_cookie(name)
-        else:
-            self.set_cookie(name, value)
 
     def close(self, *, code: int = SERVICE_RESTART, reason: str = "") -> bool:
         """Close the socket; False when it is closed already or is no socket.
@@ -315,9 +311,9 @@ class ConnectionRegistry:
 
     def _introductions(self, scope: Scope) -> list[bytes]:
         """Return what gives a new browser its cookie, or takes surplus ones back."""
-        browsers = _browsers(scope)
+        headers = lowered(scope["headers"])
+        browsers, _ = split_browsers(parse_cookies(headers))
         if not browsers:
-            headers = lowered(scope["headers"])
             return [_introduction(scope.get("scheme", "http"), headers, self._attributes)[1]]
         if len(browsers) <= _MAX_BROWSERS:
             return []
@@ -598,11 +594,6 @@ def split_browsers(cookies: Mapping[str, str]) -> tuple[set[str], dict[str, str]
         f"{name}={cookies[name]}" for name in own if len(cookies[name]) >= _MIN_BROWSER_VALUE
     }
     return browsers, {name: value for name, value in cookies.items() if name not in own}
-
-
-def _browsers(scope: Scope) -> set[str]:
-    """Return the cookies that the browser of a request is known by."""
-    return split_browsers(parse_cookies(lowered(scope["headers"])))[0]
 
 
 def _names_browser(name: str) -> bool:

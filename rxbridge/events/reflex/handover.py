@@ -18,7 +18,6 @@ from reflex.utils.token_manager import LostAndFoundRecord, RedisTokenManager
 from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 
 if TYPE_CHECKING:
-    import reflex as rx
     from reflex.app import EventNamespace
     from reflex.state import StateUpdate
 
@@ -49,12 +48,6 @@ class Question:
 
     browsers: frozenset[str]
     answer: str
-
-
-def keeping_tabs(app: rx.App, asgi: ASGIApp) -> ASGIApp:
-    """Return ``asgi`` behind a ``TabHandover``."""
-    namespace = app.event_namespace
-    return asgi if namespace is None else TabHandover(asgi, namespace)
 
 
 class TabHandover:

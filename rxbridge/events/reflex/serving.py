@@ -14,7 +14,7 @@ from reflex_base.constants import Endpoint
 from reflex_base.environment import environment
 
 from rxbridge.asgi._refusal import refuse
-from rxbridge.events.reflex.handover import keeping_tabs
+from rxbridge.events.reflex.handover import TabHandover
 from rxbridge.events.reflex.intake import Intake
 from rxbridge.events.reflex.uploads import Uploads
 
@@ -67,11 +67,11 @@ def reflex_asgi(
     before = variable.getenv()
     variable.set(True)
     try:
-        asgi = keeping_tabs(app, app())
+        asgi: ASGIApp = app()
     finally:
         variable.set(before)
-    if app.sio is not None:
-        asgi = Intake(app, asgi, backlog=backlog)
+    if app.event_namespace is not None:
+        asgi = Intake(app, TabHandover(asgi, app.event_namespace), backlog=backlog)
     upload = get_config().prepend_backend_path(str(Endpoint.UPLOAD))
     asgi = Uploads(app, asgi, path=upload, frontend_path=frontend_path(), max_size=max_upload)
     return _Started(app, asgi, grace)
