@@ -256,7 +256,7 @@ def _is_djangos(kind: type) -> bool:
 
 def _text(value: Any) -> str:
     # str() of a SafeString is itself.
-    return str.__str__(value if type(value).__mro__.__contains__(str) else str(value))
+    return str.__str__(value if str in type(value).__mro__ else str(value))
 
 
 class _Absent:
@@ -285,7 +285,7 @@ class _Stripping:
         if _is_transient(kind, self._types) and not _is_text(kind):
             return _ABSENT
         strip = _CONTAINERS.get(kind)
-        if strip is None and (dataclasses.is_dataclass(kind)):
+        if strip is None and dataclasses.is_dataclass(kind):
             strip = _strip_dataclass
         if strip is None:
             return value

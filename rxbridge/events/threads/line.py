@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
+from rxbridge.events.threads import pace
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -15,11 +17,10 @@ Client: TypeAlias = "tuple[str, str] | None"
 """Whose an event is: a network address, and a browser there. None is nobody's, and unbounded."""
 
 
-class Waiting(Protocol):
-    """What waits for a thread: for whom, and since when."""
+class Waiting(pace.Waiting, Protocol):
+    """What waits for a thread, and for whom."""
 
     client: Client
-    since: float
 
 
 L = TypeVar("L", bound=Waiting)
