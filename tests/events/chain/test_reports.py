@@ -6,7 +6,7 @@ import threading
 from contextvars import ContextVar
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.exceptions import (
@@ -91,7 +91,7 @@ def in_context_var(get_response):
         finally:
             mark.reset(token)
 
-    return middleware if asyncio.iscoroutinefunction(get_response) else sync_middleware
+    return middleware if iscoroutinefunction(get_response) else sync_middleware
 
 
 class Hooks(MiddlewareMixin):
