@@ -158,6 +158,10 @@ class _Lost:
 
     def __setstate__(self, _stored: Any) -> None: ...
 
+    def append(self, _item: Any) -> None: ...
+
+    def __setitem__(self, _key: Any, _item: Any) -> None: ...
+
 
 class _Unpickler(pickle.Unpickler):
     whole = True

@@ -6,17 +6,19 @@ from contextlib import asynccontextmanager
 import pytest
 import reflex as rx
 from asgiref.sync import sync_to_async
+from django.conf import settings as project
 from django.contrib.auth import login, logout
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.http import HttpResponse
 from django.test import Client
+from django.utils.deprecation import MiddlewareMixin
 from reflex.istate.manager.token import BaseStateToken
 
-from rxbridge.events import reflex_asgi
+from rxbridge.events import MiddlewareRunner, reflex_asgi
 from rxbridge.events.reflex.former import NOTE
 from rxbridge.state import AppState
-from rxbridge.testing import RawClient
+from rxbridge.testing import EventClient, RawClient
 from tests.events.app import Counter, app, bridged, connections
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,6 +80,13 @@ class Letters(AppState, rx.State):
     @rx.event
     async def leave_and_fail(self):
         await self.logout()
+        msg = "failed"
+        raise LookupError(msg)
+
+    @rx.event
+    def leave_write_and_fail(self):
+        login(self.request, User.objects.get(username="bob"))
+        self.letter = f"{SECRET} of bob"
         msg = "failed"
         raise LookupError(msg)
 
@@ -242,6 +251,42 @@ async def test_who_signs_in_as_a_handler_fails_leaves_nothing_to_the_next(handle
             fired = await tab.send(HYDRATE)
             assert SECRET not in sent(fired)
             assert fired.vars["letter"] == ""
+
+
+async def test_a_sign_in_that_a_failed_handler_takes_along_leaves_nothing_to_who_was_there(
+    settings,
+):
+    settings.SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+    ann = await User.objects.acreate_user("ann")
+    await User.objects.acreate_user("bob")
+    with bridged():  # Session middleware has its engine from when it is made.
+        async with EventClient(app, user=ann, raise_exceptions=False) as tab:
+            await tab.load("/")
+            await tab.fire(Letters.look)
+            await tab.fire(Letters.leave_write_and_fail)
+            assert SECRET not in sent(await tab.fire(Letters.look))
+            assert (await tab.state(Letters)).told_back == "0"
+            await tab.fire(Counter.who)
+            assert (await tab.state(Counter)).name == "ann"
+
+
+class CallsTheView(MiddlewareMixin):
+    """Decorates the view and calls that, and asks for no user."""
+
+    def process_view(self, request, view, args, kwargs):
+        return view(request, *args, **kwargs)
+
+
+async def test_who_comes_where_a_middleware_calls_the_view_itself_starts_anew():
+    runner = MiddlewareRunner([*project.MIDDLEWARE, f"{__name__}.CallsTheView"])
+    bob = await sync_to_async(signed_in)("bob")
+    with bridged(runner=runner):
+        async with client() as raw, anns_tab(raw) as tab:
+            for connection in connections:
+                connection.replace_cookies({"sessionid": bob["sessionid"].value})
+            fired = await tab.send(name("look"))
+            assert (fired.vars["username"], fired.vars["told_back"]) == ("bob", "0")
+            assert SECRET not in sent(fired)
 
 
 @pytest.mark.parametrize("handler", ["look", "look_later"])

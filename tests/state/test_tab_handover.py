@@ -160,6 +160,19 @@ async def test_note_of_a_tab_that_came_back_elsewhere_meanwhile_stays(workers):
     assert await here.note() == newer
 
 
+async def test_socket_without_a_token_does_not_leave_the_listening_to_reflex(workers):
+    other, _ = workers
+    await other.handshake({"type": "websocket", "query_string": b"EIO=4&transport=websocket"})
+    other.tabs.ensure_lost_and_found_task(other._emit)  # As Reflex does as the socket connects.
+    channel = f"channel:{other.tabs._get_lost_and_found_key(other.tabs.instance_id)}"
+    question = LostAndFoundRecord(token="", update=handover.Question(frozenset(), "an-answer"))
+    async with asyncio.timeout(5):
+        while not await other.tabs.redis.publish(channel, pickle.dumps(question)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await other.tabs.redis.blpop(["an-answer"], timeout=5)
+    assert other.emitted == []
+
+
 async def test_own_tab_is_left_to_reflex(workers):
     _, here = workers
     await here.take()

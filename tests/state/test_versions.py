@@ -112,6 +112,26 @@ def lines_class():
     globals()["Line"] = before
 
 
+class Items(list):
+    """A list of a project's own."""
+
+
+class Prices(dict):
+    """A mapping of a project's own."""
+
+
+@pytest.mark.parametrize("made", [Items([1]), Prices(a=1)], ids=["list", "dict"])
+def test_container_whose_class_is_gone_costs_its_own_var_only(made):
+    release = version({"a": int, "_held": Any})
+    payload = stored_by(release, a=3, _held=made)
+    gone = globals().pop(type(made).__name__)
+    try:
+        state = read_by(release, payload)
+        assert (state.a, state._held) == (3, None)
+    finally:
+        globals()[gone.__name__] = gone
+
+
 @dataclasses.dataclass
 class Grown:
     name: str

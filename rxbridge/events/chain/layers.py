@@ -80,11 +80,15 @@ class Run:
             self.clock.reschedule(None)
         self.reached = True
 
-    @property
-    def shown(self) -> View:
-        """The view as ``process_view`` hooks see it: one may decorate it, and call that."""
+    def shown(self, prepare: Callable[[HttpRequest], None] | None = None) -> View:
+        """Return the view as ``process_view`` hooks see it: one may decorate it, and call that.
+
+        ``prepare`` is what the chain does between those hooks and the view.
+        """
 
         async def view(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+            if prepare is not None:
+                await sync_to_async(prepare)(request)
             self.enter()
             return await self.view(request, **kwargs) or HttpResponse()
 
@@ -156,7 +160,7 @@ class ViewLayer:
         return [
             Step(_use_urlconf, hooks.never),
             Step(self._prime, hooks.never),
-            *(Step(_view_step(hook), test) for hook, test in self._early),
+            *(Step(_view_step(hook, self._resolve), test) for hook, test in self._early),
             Step(self._resolve, hooks.identity_blocks),
         ]
 
@@ -197,7 +201,7 @@ class ViewLayer:
         if self._late:
             run.start_clock()
         for hook in self._late:
-            response = await _awaited(hook, request, run.shown, (), run.kwargs)
+            response = await _awaited(hook, request, run.shown(), (), run.kwargs)
             if response:
                 return checked(await _decorated(response), hook)
         run.enter()
@@ -472,10 +476,12 @@ async def _decorated(response: Any) -> Any:
     return await response if asyncio.iscoroutine(response) else response
 
 
-def _view_step(hook: Callable[..., Any]) -> Callable[[HttpRequest], Any]:
+def _view_step(
+    hook: Callable[..., Any], prepare: Callable[[HttpRequest], None]
+) -> Callable[[HttpRequest], Any]:
     def process_view(request: HttpRequest) -> Any:
         run = current_run.get()
-        response = hook(request, run.shown, (), run.kwargs)
+        response = hook(request, run.shown(prepare), (), run.kwargs)
         if asyncio.iscoroutine(response):
             response = async_to_sync(_decorated)(response)
         return checked(response, hook) if response else None

@@ -237,6 +237,7 @@ class EventInProcess:
         _running.set(self)
         self._is_running = True
         state = await self._state.get_state(self._registered.states[0])
+        came_to_its_end = False
         try:
             async with contextlib.AsyncExitStack() as stack:
                 if ends and self._presence is not None:
@@ -244,13 +245,15 @@ class EventInProcess:
                 if is_generator:
                     handler = await stack.enter_async_context(_closing_generator(handler))
                 await process_event(handler, dict(payload), state, self._state)
+            came_to_its_end = True
         finally:
             self._is_running = False
             if self._owner is not None:
                 user = getattr(self._request, "user", None)
                 if user is not self._user:  # The handler put somebody there, and broke off.
                     self._owner.pass_to(innermost(user))
-                self._owner.note_first()
+                if not came_to_its_end:
+                    self._owner.break_off()
 
     async def begin_for(self, request: Any, *, is_refused: bool = False) -> None:
         """Have the tab's vars be those of the event's user before anything is sent of them.

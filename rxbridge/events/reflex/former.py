@@ -21,6 +21,9 @@ NOTE = "_rxbridge_user"
 It is no var, so it is stored with the state, and neither sent to a page nor set by one.
 """
 
+_UNKNOWN = "?"
+"""The note of vars that are nobody's: whoever comes next starts with fresh ones."""
+
 _KEPT = frozenset({NOTE, "is_hydrated", "_reflex_internal_links", *_ROUTER_FIELD_NAMES})
 
 
@@ -70,10 +73,17 @@ class VarsOwner:
         self._note()
         return was_anothers
 
-    def note_first(self) -> None:
-        """Note the first user of a tab where a handler that signed them in then broke off."""
-        if self._noted == "" != self._now:
-            self._note()
+    def break_off(self) -> None:
+        """Take note where a handler that put another user there did not come to its end.
+
+        Whether that user stays is not known: a transaction or a cookie may be lost with the
+        handler. The first user of a tab is noted; after another's the vars are nobody's.
+        """
+        if self._now == self._noted:
+            return
+        if self._noted != "":
+            self._now = _UNKNOWN
+        self._note()
 
     def _note(self) -> None:
         self._noted = self._now

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import pickle
 import secrets
@@ -42,8 +43,8 @@ return 0
 class Question:
     """Sent to the worker that has a tab, in place of an update: is its browser still there?
 
-    ``browsers`` are the cookies that the tab which came here shows; ``answer`` is the key of the
-    list in Redis that the worker is to put its answer into.
+    ``browsers`` are digests of the cookies that the tab which came here shows; ``answer`` is the
+    key of the list in Redis that the worker is to put its answer into.
     """
 
     browsers: frozenset[str]
@@ -77,6 +78,9 @@ class TabHandover:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make way for a tab that comes back, then let Reflex have it."""
+        if scope["type"] == "websocket" and isinstance(self._tabs, RedisTokenManager):
+            # Before Reflex does, for whatever socket: it would take a question for an update.
+            self._tabs.ensure_lost_and_found_task(self._hear)
         if (token := token_of(scope)) is not None:
             try:
                 await self._make_way(token, scope.get(CONNECTION_SCOPE_KEY))
@@ -87,10 +91,7 @@ class TabHandover:
 
     async def _make_way(self, token: str, newcomer: Connection | None) -> None:
         tabs = self._tabs
-        if isinstance(tabs, RedisTokenManager):
-            # Before Reflex does, which would take a question for an update.
-            tabs.ensure_lost_and_found_task(self._hear)
-        browsers: frozenset[str] = frozenset() if newcomer is None else newcomer.browsers
+        browsers = frozenset(map(_digest, () if newcomer is None else newcomer.browsers))
         note = tabs.token_to_socket.get(token)
         if note is not None and note.instance_id == tabs.instance_id:
             await self._close_if_dead(token, browsers)
@@ -109,7 +110,7 @@ class TabHandover:
         socket = server.eio.sockets.get(manager.eio_sid_from_sid(note.sid, namespace))
         if connection is None or socket is None:
             return
-        if connection.browser is not None and connection.browser not in browsers:
+        if connection.browser is not None and _digest(connection.browser) not in browsers:
             return
         if await _answers(socket, connection):
             return
@@ -174,6 +175,10 @@ async def _answers(socket: Any, connection: Connection) -> bool:
             return True
         await asyncio.sleep(0.02)
     return False
+
+
+def _digest(browser: str) -> str:
+    return hashlib.sha256(browser.encode()).hexdigest()
 
 
 def token_of(scope: Scope) -> str | None:

@@ -30,6 +30,9 @@ _LARGEST = 4
 _MESSAGE_TOO_BIG = 1009
 """WebSocket close code for a message that the server did not take (RFC 6455, 7.4.1)."""
 
+# Engine.IO's and Socket.IO's prefixes of an event, and of an answer, with binary parts.
+_BINARY = ("45", "46")
+
 # Reflex's client writes the name first.
 _NAME = re.compile(r'\{"name":"([\w.]{1,500})"')
 
@@ -125,10 +128,20 @@ class _Socket:
                 async with asyncio.timeout(1.0):
                     await self._ended.wait()
         message = await self._take()
-        while self._event and self._size > self._max_size:
-            await self._refuse(413, f"its message has {self._size} characters")
+        while cause := self._unacceptable(message):
+            await self._refuse(*cause)
             message = await self._take()
         return message
+
+    def _unacceptable(self, message: Message) -> tuple[int, str] | None:
+        """Return the status and the cause of refusing a message that Reflex is not to see."""
+        text: str = message.get("text") or ""
+        if message.get("bytes") or text.startswith(_BINARY):
+            # Its parts would be kept until all are there. Reflex's client sends text.
+            return 400, "binary messages are none of Reflex's"
+        if self._event and self._size > self._max_size:
+            return 413, f"its message has {self._size} characters"
+        return None
 
     async def _take(self) -> Message:
         message = await self._receive()

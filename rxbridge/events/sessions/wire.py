@@ -22,6 +22,7 @@ logger = logging.getLogger("rxbridge")
 Message: TypeAlias = dict[str, Any]
 
 _LIMIT = 10_000  # messages kept while the broadcast cannot be reached
+_HINTS = 200  # that of a browser's cookies is not worth more: a hand-off sees to them
 _LONGEST_PAUSE = 5.0  # seconds between attempts to reach it, at most
 
 
@@ -53,6 +54,8 @@ class Wire:
 
     def post(self, message: Message) -> Coroutine[Any, Any, None] | None:
         """Have ``message`` sent; return what is to be run for it, if it is not running yet."""
+        if message.get("kind") == "cookies" and len(self._outbox) >= _HINTS:
+            return None
         if len(self._outbox) >= _LIMIT:
             self._outbox.clear()
             message = {"kind": "all"}

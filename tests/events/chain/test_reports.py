@@ -7,6 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 from asgiref.sync import iscoroutinefunction, sync_to_async
+from django import VERSION
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.exceptions import (
@@ -191,7 +192,7 @@ async def test_failure_is_logged_as_that_of_a_view(name, caplog):
     assert outcome.response.status_code == expected[0][3]
 
 
-@override_settings(ADMINS=["ops@example.com"])
+@override_settings(ADMINS=["ops@example.com"] if VERSION >= (6,) else [("", "ops@example.com")])
 @pytest.mark.parametrize("name", ["KeyError", "middleware-KeyError"])
 async def test_admins_get_their_mail(name, mailoutbox):
     await fire(name)
