@@ -85,6 +85,19 @@ class Server:
         self._final_log = self.log
 
 
+def _wait_for_port(port: int, *, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
+
+
 @contextlib.contextmanager
 def run_server(
     kind: Kind,
@@ -118,6 +131,8 @@ def run_server(
         server = Server(kind, port, process, log_file)
         try:
             server.wait_for_log(_READY[kind], timeout=timeout)
+            if kind == "granian":  # Its worker listens a moment later.
+                _wait_for_port(port, timeout=timeout)
             yield server
         finally:
             server.stop()

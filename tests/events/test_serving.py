@@ -141,6 +141,16 @@ class TestUnreadable:
             await tab.fire(f"{SLOW}.take", text="again")
             await tab.var("taken", 5)
 
+    async def test_message_with_binary_parts_is_refused_with_each_of_them(self, site):
+        async with connect(site.ws_url) as tab:
+            parts = f'451-{tab.namespace},["event",{{"_placeholder":true,"num":0}}]', b"a part"
+            for message in parts:
+                tab.raw.clear()
+                await tab._websocket.send(message)
+                await tab.text("That did not work")
+            await tab.fire(f"{SLOW}.take", text="again")
+            await tab.var("taken", 5)
+
     async def test_events_of_no_handler_do_not_fill_the_backlog(self, site):
         async with connect(site.ws_url) as tab:
             for _ in range(250):
