@@ -70,6 +70,9 @@ class Away:
         self.presence = Presence(app, "token", connection, GRACE)
 
     async def is_token_connected(self, token):
+        if self.is_connected is None:
+            msg = "Redis is away"
+            raise ConnectionError(msg)
         return self.is_connected
 
     async def is_over(self, after):
@@ -108,6 +111,16 @@ async def test_a_tab_that_has_come_back_has_its_grace_anew(connection, monkeypat
     assert not await tab.is_over(after=GRACE * 9)
     assert not await tab.is_over(after=GRACE - 1)
     assert await tab.is_over(after=1)
+
+
+async def test_a_tab_that_nobody_can_tell_of_is_taken_to_be_there(connection, monkeypatch):
+    tab = Away(connection, monkeypatch)
+    connection.close()
+    tab.is_connected = None
+    assert not await tab.is_over(after=GRACE * 9)
+    tab.is_connected = False
+    assert not await tab.is_over(after=GRACE - 1)
+    assert await tab.is_over(after=GRACE)
 
 
 def test_a_handler_says_whether_it_ends_with_its_tab():

@@ -133,6 +133,27 @@ def test_container_whose_class_is_gone_costs_its_own_var_only(made):
 
 
 @dataclasses.dataclass
+class Order:
+    line: Line
+    next: "Order | None" = None
+
+
+def test_field_that_a_dataclass_inside_another_has_got_is_seen(lines_class):
+    payload = stored_by(version({"a": int, "order": Order | None}), a=3, order=Order(Line("x")))
+    tags = ("tags", list[str], dataclasses.field(default_factory=list))
+    grown = dataclasses.make_dataclass("Line", [("name", str), tags])
+    now = dataclasses.make_dataclass("Order", [("line", grown), ("next", "Order | None", None)])
+    grown.__module__ = now.__module__ = __name__
+    lines_class(grown)
+    before, globals()["Order"] = Order, now
+    try:
+        state = read_by(version({"a": int, "order": now | None}), payload)
+        assert (state.a, state.order) == (3, None)
+    finally:
+        globals()["Order"] = before
+
+
+@dataclasses.dataclass
 class Grown:
     name: str
     tags: list[str] = dataclasses.field(default_factory=list)

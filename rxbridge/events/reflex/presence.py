@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     import reflex as rx
 
     from rxbridge.asgi.connections import Connection
+
+logger = logging.getLogger("rxbridge")
 
 _PAUSE = 0.5
 """Seconds between looks for the tab of a handler that is to be cancelled without it."""
@@ -40,7 +43,12 @@ class Presence:
         if closed_at is None or self._tabs is None:
             return False
         now = time.monotonic()
-        if await self._tabs.is_token_connected(self._token):
+        try:
+            is_back = await self._tabs.is_token_connected(self._token)
+        except Exception as error:  # of Redis: nobody is known to have gone
+            logger.warning("Whether the tab of a handler is there is not known: %r", error)
+            is_back = True
+        if is_back:
             self._seen, self._away_since = now, None
             return False
         if self._away_since is None:

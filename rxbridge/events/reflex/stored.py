@@ -22,9 +22,10 @@ def _type(state: type[BaseState], name: str) -> Any:
     return field.annotated_type
 
 
-def _described(kind: Any) -> list[Any]:
-    own = [(field.name, field.type) for field in _fields(kind)]
-    return [repr(kind), own, *(_described(each) for each in get_args(kind))]
+def _described(kind: Any, *outer: Any) -> list[Any]:
+    fields = () if kind in outer else _fields(kind)  # One that holds its own kind ends there.
+    own = [(field.name, _described(field.type, kind, *outer)) for field in fields]
+    return [repr(kind), own, *(_described(each, *outer) for each in get_args(kind))]
 
 
 def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
