@@ -7,8 +7,9 @@ import functools
 import inspect
 import logging
 import warnings
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import reflex as rx
@@ -33,7 +34,7 @@ from rxbridge.events.reflex import (
 from rxbridge.events.reflex.answers import answer
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
 from rxbridge.events.requests import SyntheticRequestFactory
-from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.sessions.tabs import known_user
 from rxbridge.events.threads.afterwards import Afterwards
 from rxbridge.events.threads.background import own_thread_for_task
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi.connections import Connection
     from rxbridge.events.binder import Binding
-    from rxbridge.events.chain.layers import Identity
+    from rxbridge.events.chain.layers import Identity, View
     from rxbridge.events.chain.runner import Outcome
     from rxbridge.events.requests import EventRequest, ReflexEvent
 
@@ -55,6 +56,7 @@ logger = logging.getLogger("rxbridge")
 T = TypeVar("T")
 Predicate: TypeAlias = "Callable[[ReflexEvent], bool]"
 Jars: TypeAlias = Sequence[Mapping[str, str]]
+Work: TypeAlias = "Callable[[EventRequest, Binding], Awaitable[Any]]"
 
 _UNTIL_SENT = 0.5
 """Seconds for an event's update to go out; what a socket has not sent is lost when it closes."""
@@ -217,18 +219,15 @@ class EventBridge(rx.Middleware):
         ):
             msg = "its connection is not open at this worker"
             raise NotShown(msg)
-        found: list[Any] = []
 
-        async def view(request: EventRequest) -> HttpResponseBase:
-            with self.binder.bound(request) as binding:
-                value = compute()
-                found.append(await value if inspect.isawaitable(value) else value)
-            return binding.response
+        async def work(request: EventRequest, binding: Binding) -> Any:  # noqa: ARG001
+            value = compute()
+            return await value if inspect.isawaitable(value) else value
 
+        view, found = self._view_of(event, work)
         view.login_required = False  # type: ignore[attr-defined] # as for a page
         outcome = await self.runner.run(request, view)
-        if connection is not None:
-            keep_cookies(connection, outcome.response, jars)
+        keep_cookies(connection, outcome.response, jars)
         if outcome.exception is not None:
             raise outcome.exception
         if not found or outcome.response.status_code >= 300:
@@ -243,11 +242,10 @@ class EventBridge(rx.Middleware):
         chain, or a guard of the handler, refuses it or knows another user by now.
         """
         event: ReflexEvent = former.request.reflex_event  # type: ignore[attr-defined]
-        found: list[Any] = []
         raised: list[Exception] = []
 
-        async def view(request: EventRequest, /, **_: Any) -> HttpResponseBase:
-            if _user_of(request) != _user_of(former.request):
+        async def work(request: EventRequest, binding: Binding) -> Any:
+            if _key_of_user(request) != _key_of_user(former.request):
                 msg = (
                     "The browser has another user than the background task "
                     f"{event.handler_name} began with, so a piece of it did not run."
@@ -255,19 +253,17 @@ class EventBridge(rx.Middleware):
                 raised.append(NotAdmitted(msg))
                 raise PermissionDenied(msg)
             await check_guards(event.handler, request)
-            with self.binder.bound(request) as binding:
-                binding.over, binding.is_elsewhere = True, former.is_elsewhere
-                try:
-                    found.append(await call())
-                except Exception as error:
-                    raised.append(error)
-                    raise
-            return binding.response
+            binding.over, binding.is_elsewhere = True, former.is_elsewhere
+            try:
+                return await call()
+            except Exception as error:
+                raised.append(error)
+                raise
 
-        functools.update_wrapper(view, event.handler)
         request, jars = self.build(event)
-        connection = request.reflex_event.connection
+        view, found = self._view_of(event, work)
         outcome = await self.runner.run(request, view, kwargs=event.payload)
+        connection = request.reflex_event.connection
         if connection is not None and not connection.closed:
             await EventInProcess.emit(*await self.hand_off(request, outcome.response, jars, []))
         if error := next(iter(raised), outcome.exception):
@@ -295,21 +291,29 @@ class EventBridge(rx.Middleware):
         except InvalidEvent as error:
             return Refusal(event=event, status=400), str(error)
 
-        async def view(request: EventRequest, /) -> HttpResponseBase:
+        async def work(request: EventRequest, binding: Binding) -> None:  # noqa: ARG001
+            await check_guards(event.handler, request)
+
+        view, _ = self._view_of(event, work)
+        outcome = await self.runner.run(request, view)
+        keep_cookies(request.reflex_event.connection, outcome.response, jars)
+        if outcome.reached and outcome.response.status_code < 300:
+            return None
+        return _refusal(app, event, request, outcome.response), outcome.exception
+
+    def _view_of(self, event: ReflexEvent, work: Work) -> tuple[View, list[Any]]:
+        """Return a view that does ``work`` in place of the event's handler, and what that gave."""
+        found: list[Any] = []
+
+        async def view(request: EventRequest, /, **_: Any) -> HttpResponseBase:
             with self.binder.bound(request) as binding:
                 try:
-                    await check_guards(event.handler, request)
+                    found.append(await work(request, binding))
                 except Refused as refused:
                     return refused.response
             return binding.response
 
-        functools.update_wrapper(view, event.handler)
-        outcome = await self.runner.run(request, view)
-        if (connection := request.reflex_event.connection) is not None:
-            keep_cookies(connection, outcome.response, jars)
-        if outcome.reached and outcome.response.status_code < 300:
-            return None
-        return _refusal(app, event, request, outcome.response), outcome.exception
+        return functools.update_wrapper(view, event.handler), found
 
     def build(self, event: ReflexEvent) -> tuple[EventRequest, Jars]:
         """Return the request of ``event``, and what the browser may have held as it was built."""
@@ -329,10 +333,8 @@ class EventBridge(rx.Middleware):
         Returns the events for the page: ``then``, after the browser has the cookies.
         """
         connection, handoff = request.reflex_event.connection, self.handoff
-        if connection is None:
-            return then
         before = keep_cookies(connection, response, jars)
-        if handoff is None or not (before or handoff.is_due(connection)):
+        if connection is None or handoff is None or not (before or handoff.is_due(connection)):
             return then
         cookies = {name: response.cookies[name].OutputString() for name in before}
         try:
@@ -351,6 +353,14 @@ class EventBridge(rx.Middleware):
         return self._skip is None or not self._skip(event)
 
 
+class Verdict(Enum):
+    """What became of an event's handler inside the chain."""
+
+    RAN = "it came to its end"
+    RAISED = "it raised, a refusal of its own say, or what was to be shown before it did"
+    GUARDED = "a guard of it refused, so it did not run"
+
+
 class _Passage:
     """One event's way through the bridge."""
 
@@ -359,11 +369,8 @@ class _Passage:
         self._process = process
         self._binding: Binding | None = None
         self._jars: Jars = ()
-        self._handler_ran = False
-        self._handler_raised = False
-        self._guard_refused = False
+        self._verdict: Verdict | None = None
         self._page_refuses = False
-        self._misdirected = False
 
     async def go(self) -> StateUpdate | None:
         process, bridge = self._process, self._bridge
@@ -379,32 +386,33 @@ class _Passage:
         try:
             request, self._jars = bridge.build(event)
         except InvalidEvent as error:
-            await self._keep_page_alive()
+            await process.show_although_refused(None)
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
         try:
             if process.may_be_cancelled and not event.background:
                 return await self._to_its_end(self._pass(request))
             return await self._pass(request)
         finally:
-            self._stay_bound()
+            # What Reflex still does in this task is to know whose event it was: the work of a
+            # background task, and what other tabs of a room are sent.
+            if self._binding is not None:
+                self._binding.over, self._binding.again = True, bridge.again
+                bridge.binder.bind(self._binding)
 
     async def _pass(self, request: EventRequest) -> StateUpdate | None:
         """Take the event through the chain, and tell what came of it."""
         bridge, event = self._bridge, self._process.description
         if self._is_misdirected(request):
             return self._turned_away()
-        view = self._admit if event.background else self._handle
         revoker, connection = bridge.revoker, request.reflex_event.connection
         with revoker.running(connection) if revoker is not None else nullcontext() as cause:
             try:
-                outcome = await bridge.runner.run(
-                    request, self._as_view(view), kwargs=event.payload
-                )
+                outcome = await bridge.runner.run(request, self._view(), kwargs=event.payload)
             except asyncio.CancelledError:
                 if getattr(cause, "has_ended", False):
                     await self._tell_of_end()
                 raise
-            if self._binding is not None:
+            if self._binding is not None and self._binding.afterwards:
                 await bridge.afterwards.do(*self._binding.afterwards)
             return await self._conclude(request, outcome)
 
@@ -429,22 +437,22 @@ class _Passage:
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:
-                if not self._handler_ran:
+                if self._verdict is None:
                     task.cancel()
         return task.result()
 
     async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
         """Tell the page what came of the event, and Reflex whether it is done."""
         process = self._process
-        if self._misdirected or (not outcome.reached and self._is_misdirected(request)):
+        if process.is_misdirected or (not outcome.reached and self._is_misdirected(request)):
             return self._turned_away()
         background = process.description.background
         admitted = outcome.reached and outcome.response.status_code < 300
-        raised = self._handler_raised and outcome.exception is not None
+        raised = outcome.exception if self._verdict is Verdict.RAISED else None
         specs: list[EventSpec] = []
         then: list[EventSpec] = []
-        if not admitted and not raised:
-            ran = outcome.reached and not background and not self._guard_refused
+        if not admitted and raised is None:
+            ran = outcome.reached and not background and self._verdict is not Verdict.GUARDED
             refusal = _refusal(
                 process.app, process.description, request, outcome.response, handler_ran=ran
             )
@@ -460,11 +468,11 @@ class _Passage:
         specs += await self._bridge.hand_off(request, outcome.response, self._jars, then)
         if self._bridge.revoker is not None:
             self._bridge.revoker.note(request.reflex_event.connection, request)
-        if raised and outcome.exception is not None:
+        if raised is not None:
             await process.emit(*specs)
-            raise outcome.exception
+            raise raised
         if not outcome.reached:
-            await self._keep_page_alive(request)
+            await process.show_although_refused(request)
         if not (background and admitted):
             return process.update(*specs)
         await self._start_background(request)
@@ -472,14 +480,8 @@ class _Passage:
         return None
 
     def _is_misdirected(self, request: EventRequest) -> bool:
-        """Tell whether this is an upload that names another's tab, as far as is known by now."""
         registry = getattr(self._bridge.requests, "connections", None)
-        if self._process.description.connection is None or registry is None:
-            return False
-        tab = registry.get(self._process.tab_connection_id)
-        open_tab = None if tab is None or tab.closed else tab
-        self._misdirected |= self._process.is_upload_to_another(request, open_tab)
-        return self._misdirected
+        return registry is not None and self._process.judge_upload(request, registry)
 
     def _turned_away(self) -> StateUpdate:
         """Refuse an upload that names another's tab; that tab is told nothing of it."""
@@ -491,107 +493,87 @@ class _Passage:
 
     def _is_page_shut(self, request: EventRequest) -> bool:
         """Tell whether the page sends a visitor away by itself, who is not signed in."""
-        user = innermost(getattr(request, "user", None))
+        user = known_user(request)
         known = user is not None and not user.is_authenticated
         return known and bool(self._process.page_guards)
 
-    def _as_view(self, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _view(self) -> View:
         """Return the view the chain sees: the handler by name and attributes.
 
         A page is shown to anyone, and may report an error; what it loads are handlers, each
         refused or not.
         """
+        process = self._process
+        work = self._admit if process.description.background else self._handle
 
         async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:
-            return await method(request, payload)  # type: ignore[no-any-return]
+            with self._bridge.binder.bound(request) as self._binding:
+                self._binding.is_elsewhere = process.is_elsewhere
+                if self._is_misdirected(request):
+                    raise PermissionDenied
+                return await work(request, self._binding, payload) or self._binding.response
 
-        functools.update_wrapper(view, self._process.description.handler)
-        if self._process.kind in (Kind.PAGE, Kind.REPORT):
+        functools.update_wrapper(view, process.description.handler)
+        if process.kind in (Kind.PAGE, Kind.REPORT):
             view.login_required = False  # type: ignore[attr-defined]
         return view
 
-    async def _handle(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase:
+    async def _handle(
+        self, request: EventRequest, binding: Binding, payload: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        """Run the handler; return what a guard of it answers, if it does."""
         try:
-            with self._bridge.binder.bound(request) as self._binding:
-                self._binding.is_elsewhere = self._process.is_elsewhere
-                return await self._run(request, payload) or self._binding.response
+            return await self._run(request, binding, payload)
         except PoolExhausted:
             raise
         except Exception:
-            self._handler_ran = self._handler_raised = True
+            self._verdict = Verdict.RAISED
             raise
 
-    async def _run(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase | None:
-        """Run the handler; return what a guard of it answers, if it does."""
-        process = self._process
-        await self._begin(request)
-        changed = await process.mirror(request)
+    async def _run(
+        self, request: EventRequest, binding: Binding, payload: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        process, bridge = self._process, self._bridge
+        changed = await process.begin(request)
         if process.is_fresh:
             await process.rehydrate()
         await process.show_fresh_vars()
         try:
-            await process.run(
-                payload, threaded=self._bridge.threaded, tab_grace=self._bridge.tab_grace
-            )
-            self._handler_ran = True
+            await process.run(payload, threaded=bridge.threaded, tab_grace=bridge.tab_grace)
         except PermissionDenied as refused:
-            self._handler_ran = True
             response = await self._refused(request, refused)
             if await process.mirror(request) or changed:
                 await process.send_delta()
             return response
+        self._verdict = Verdict.RAN
         await process.keep_up()
         if await process.mirror(request):
             await process.send_delta()
-        await process.show_fresh_vars(stays=self._stays)
+        await process.show_fresh_vars(stays=binding.destination is None)
         return None
 
-    async def _begin(self, request: EventRequest) -> None:
-        if self._is_misdirected(request):
-            raise PermissionDenied
-        await self._process.begin_for(request)
-
-    @property
-    def _stays(self) -> bool:
-        """Whether the handler leaves the browser on its page."""
-        return self._binding is None or self._binding.destination is None
-
     async def _admit(
-        self,
-        request: EventRequest,
-        payload: dict[str, Any],  # noqa: ARG002
-    ) -> HttpResponseBase:
+        self, request: EventRequest, binding: Binding, _: dict[str, Any]
+    ) -> HttpResponseBase | None:
         """Stand for the background task while the chain decides; it starts after the chain."""
         process = self._process
-        with self._bridge.binder.bound(request) as self._binding:
-            self._binding.is_elsewhere = self._process.is_elsewhere
-            self._binding.time_zone = timezone.get_current_timezone()
-            await self._begin(request)
-            if await process.mirror(request):
-                await process.send_delta()
-            await process.show_fresh_vars()
-            try:
-                await check_guards(process.description.handler, request)
-            except PermissionDenied as refused:
-                return await self._refused(request, refused)
-        return self._binding.response
+        binding.time_zone = timezone.get_current_timezone()
+        if await process.begin(request):
+            await process.send_delta()
+        await process.show_fresh_vars()
+        try:
+            await check_guards(process.description.handler, request)
+        except PermissionDenied as refused:
+            return await self._refused(request, refused)
+        return None
 
     async def _refused(self, request: EventRequest, refused: PermissionDenied) -> HttpResponseBase:
         """Return what a guard answers; a handler's own refusal is the chain's to answer."""
+        self._verdict = Verdict.GUARDED if isinstance(refused, Refused) else Verdict.RAN
         self._page_refuses = await self._process.page_refuses(request)
         if not isinstance(refused, Refused):
             raise refused
-        self._guard_refused = True
         return refused.response
-
-    def _stay_bound(self) -> None:
-        """Have what Reflex still does in the event's task know whose event it was.
-
-        That is a background task's work, and what other tabs of a room are sent.
-        """
-        if self._binding is not None:
-            self._binding.over, self._binding.again = True, self._bridge.again
-            self._bridge.binder.bind(self._binding)
 
     async def _start_background(self, request: EventRequest) -> None:
         if self._bridge.revoker is not None:
@@ -599,21 +581,6 @@ class _Passage:
         threads = self._bridge.runner.threads
         if threads is not None and not in_test_transaction():
             await own_thread_for_task(threads.release)
-
-    async def _keep_page_alive(self, request: EventRequest | None = None) -> None:
-        """Show the page although its event was refused: to nobody, when it was to load it.
-
-        A click that is refused leaves a page as it is, for the user it was loaded by.
-        """
-        process = self._process
-        if process.kind is Kind.PAGE or process.is_fresh:
-            await process.begin_for(request, is_refused=True)
-        if process.kind is Kind.PAGE:
-            await process.mirror(None)
-        if process.is_fresh:
-            await process.rehydrate()
-        if process.kind is Kind.PAGE:
-            await process.run(process.description.payload, threaded=False)
 
     def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
         return answer(refusal, cause, self._bridge.refuse)
@@ -637,12 +604,12 @@ def _refusal(
     )
 
 
-def _user_of(request: Any) -> Any:
-    return getattr(innermost(getattr(request, "user", None)), "pk", None)
+def _key_of_user(request: Any) -> Any:
+    return getattr(known_user(request), "pk", None)
 
 
 def keep_cookies(
-    connection: Connection, response: HttpResponseBase, jars: Jars
+    connection: Connection | None, response: HttpResponseBase, jars: Jars
 ) -> dict[str, list[str | None]]:
     """Put what ``response`` sets into the connection's jar, as a browser would into its own.
 
@@ -651,6 +618,8 @@ def keep_cookies(
     what it was in ``jars``.
     """
     before = dict[str, list[str | None]]()
+    if connection is None:
+        return before
     for name, morsel in response.cookies.items():
         before[name] = [jar.get(name) for jar in jars]
         if connection.held.get(name) not in before[name]:

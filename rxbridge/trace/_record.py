@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.sessions.tabs import known_user
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -246,6 +246,6 @@ def _blocks(handler: Callable[..., Any]) -> bool:
 
 def _user(request: HttpRequest) -> str:
     """Return the primary key of the user, if the event has asked who it is."""
-    user = innermost(getattr(request, "user", None))
+    user = known_user(request)
     key: Any = getattr(user, "pk", None)
     return "" if key is None else str(key)[:LENGTH]

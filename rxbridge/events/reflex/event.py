@@ -46,7 +46,7 @@ from rxbridge.events.reflex.page import page_task
 from rxbridge.events.reflex.presence import Presence
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
-from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.sessions.tabs import innermost, known_user
 from rxbridge.events.tab_bound import mark_of
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ class EventInProcess:
         self._event = event
         self._context = EventContext.get()
         self.redirects: list[Any] = []
+        self.is_misdirected = False
         self._request: Any = None
         self._user: Any = None
         self._owner = VarsOwner(self._state) if fresh_vars else None
@@ -158,23 +159,22 @@ class EventInProcess:
             connection=connection,
         )
 
-    @property
-    def tab_connection_id(self) -> str:
-        """The id of the connection by which the tab has last sent an event."""
-        return str(self._state.router_data.get("headers", {}).get(CONNECTION_HEADER.decode()))
-
-    def is_upload_to_another(self, request: Any, tab: Connection | None) -> bool:
+    def judge_upload(self, request: Any, registry: Any) -> bool:
         """Tell whether this is an upload, or of one, that names a tab of somebody else's.
 
-        ``tab`` is that tab's open connection. Without one, at this worker, the user tells.
+        As far as is known by now; ``is_misdirected`` says it from then on. The connection by which
+        the tab has last sent an event tells, or, unless it is open at this worker, the user.
         """
         upload = self.description.connection
         if upload is None:
             return False
-        if tab is not None:
-            return not _is_of_one_browser(upload, tab)
-        user = innermost(getattr(request, "user", None))
-        return user is not None and noted_user(self._state) not in ("", user_key(user))
+        last = str(self._state.router_data.get("headers", {}).get(CONNECTION_HEADER.decode()))
+        tab: Connection | None = registry.get(last)
+        if tab is not None and not tab.closed:
+            self.is_misdirected |= not _is_of_one_browser(upload, tab)
+        elif (user := known_user(request)) is not None:
+            self.is_misdirected |= noted_user(self._state) not in ("", user_key(user))
+        return self.is_misdirected
 
     @property
     def page_guards(self) -> tuple[Guard, ...]:
@@ -255,17 +255,32 @@ class EventInProcess:
                 if not came_to_its_end:
                     self._owner.break_off()
 
-    async def begin_for(self, request: Any, *, is_refused: bool = False) -> None:
-        """Have the tab's vars be those of the event's user before anything is sent of them.
+    async def begin(self, request: Any) -> bool:
+        """Have vars and mirrors be those of the event's user; tell whether a mirror changed.
 
-        A refused event may have a user that nobody knows; a page that loads is then nobody's,
-        and so is one that is sent all of a new state.
+        That is before anything is sent of them.
         """
-        user = innermost(getattr(request, "user", None))
-        if user is not None or (
-            is_refused and (self.is_fresh or self._event.name in _hydrating_handlers())
-        ):
+        if (user := known_user(request)) is not None:
             await self._settle(user, is_start=True)
+        return await self.mirror(request)
+
+    async def show_although_refused(self, request: Any) -> None:
+        """Show the page although its event was refused: to nobody, when it was to load it.
+
+        A click that is refused leaves a page as it is, for the user it was loaded by. A refused
+        event may have a user that nobody knows; a page that loads is then nobody's, and so is one
+        that is sent all of a new state.
+        """
+        is_page, is_fresh, user = self.kind is Kind.PAGE, self.is_fresh, known_user(request)
+        is_sent_all = is_fresh or self._event.name in _hydrating_handlers()
+        if is_sent_all or (is_page and user is not None):
+            await self._settle(user, is_start=True)
+        if is_page:
+            await self.mirror(None)
+        if is_fresh:
+            await self.rehydrate()
+        if is_page:
+            await self.run(self.description.payload, threaded=False)
 
     async def show_fresh_vars(self, *, stays: bool = True) -> None:
         """Send a page whose vars are fresh all of them, and load it again if the browser stays."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from rxbridge.events.chain.hooks import is_djangos_own
-from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.sessions.tabs import known_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,7 +90,7 @@ class Revalidator:
         """
         connection = _connection(request)
         entry: _Entry | None = getattr(request, _ENTRY, None)
-        user = innermost(getattr(request, "user", None))
+        user = known_user(request)
         if connection is None or entry is None or user is None or not _is_untouched(request):
             return
         if self._entries.get(connection) is entry:
@@ -154,7 +154,7 @@ def _is_untouched(request: HttpRequest) -> bool:
 
 def _is_asked(request: HttpRequest) -> bool:
     """Tell whether a middleware has already had the user found in the session."""
-    is_found = innermost(getattr(request, "user", None)) is not None
+    is_found = known_user(request) is not None
     return is_found or hasattr(request, "_acached_user")
 
 

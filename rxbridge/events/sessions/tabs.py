@@ -149,7 +149,7 @@ class Tabs:
         """Take over what an event's request says; tell whether it is anyone or anything new."""
         self.read_jar(tab)
         session: Any = getattr(request, "session", None)
-        user = innermost(getattr(request, "user", None))
+        user = known_user(request)
         if user is None or not hasattr(session, "_session_cache"):
             return False  # The chain refused early, or a Revalidator vouched for what is known.
         key, auth = session.session_key, session.get(HASH_SESSION_KEY)
@@ -205,6 +205,11 @@ def digest_of(kind: str, value: str | None) -> str | None:
 def digest(kind: str, value: str) -> str:
     """Return what stands for a key or a hash wherever it is kept or sent."""
     return salted_hmac(f"rxbridge.{kind}", value, algorithm="sha256").hexdigest()[:32]
+
+
+def known_user(request: Any) -> Any:
+    """Return the user of a request; None when it has none, or nothing has asked for it yet."""
+    return innermost(getattr(request, "user", None))
 
 
 def innermost(user: Any) -> Any:
