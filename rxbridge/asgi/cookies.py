@@ -160,7 +160,8 @@ class CookieHandoff:
     gone before it confirmed, it is another, closed connection with these cookies, in any worker.
 
     A cookie whose expiry alone has moved is handed off once it has moved by ``renew_every``
-    seconds, so it expires in the browser earlier by that at most. ``on_conflict`` is awaited with
+    seconds, or by half of its age where that is less, so it expires in the browser earlier by
+    that at most. ``on_conflict`` is awaited with
     a cookie's name, the value an event gave it where the browser had none, and the one the
     browser was given elsewhere meanwhile and keeps.
     """
@@ -476,10 +477,11 @@ class _Given:
         self.rest = (pair, kept)
 
     def is_near(self, other: "_Given", seconds: float) -> bool:
-        """Tell whether the two differ by nothing but so many seconds of their expiry."""
-        if self.rest != other.rest:
-            return False
-        return self.expires == other.expires or abs(self.expires - other.expires) < seconds
+        """Tell whether ``other`` is the same but for so many seconds, or less than half its age."""
+        if self.rest != other.rest or self.expires == other.expires:
+            return self.rest == other.rest
+        age = other.expires - time.time()
+        return abs(self.expires - other.expires) < min(seconds, age / 2)
 
 
 _EMPTIED = 8

@@ -683,10 +683,20 @@ class TestRenewing:
     ) -> None:
         with registry.open() as connection:
             assert await self.take(handoff, connection, "pinned=y; Max-Age=15", "")
-            clock[0] += 10
+            clock[0] += 5
             assert not await self.take(handoff, connection, "pinned=y; Max-Age=15", "pinned=y")
-            clock[0] += 10
+            clock[0] += 15
             assert await self.take(handoff, connection, "pinned=y; Max-Age=15", "")
+
+    async def test_one_that_lasts_less_than_two_minutes_is_given_again_at_half_its_age(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, clock: list[float]
+    ) -> None:
+        with registry.open() as connection:
+            assert await self.take(handoff, connection, "pinned=y; Max-Age=30", "")
+            clock[0] += 14
+            assert not await self.take(handoff, connection, "pinned=y; Max-Age=30", "pinned=y")
+            clock[0] += 1
+            assert await self.take(handoff, connection, "pinned=y; Max-Age=30", "pinned=y")
 
     async def test_an_unredeemed_one_is_offered_again(
         self, handoff: CookieHandoff, registry: ConnectionRegistry
