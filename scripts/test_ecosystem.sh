@@ -3,12 +3,15 @@
 # process of its own; small ones share one. They live in an environment of their own, .venv-ecosystem.
 #   scripts/test_ecosystem.sh                  all
 #   scripts/test_ecosystem.sh axes tenants     some
+#   DJANGO=6.1.3 scripts/test_ecosystem.sh     on another Django, also where a package declares that it
+#                                              does not take it
 # Those of $on_postgresql need PostgreSQL: a private server on a socket in a temporary directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-venv=${ECOSYSTEM_VENV:-.venv-ecosystem}
+venv=${ECOSYSTEM_VENV:-.venv-ecosystem${DJANGO:+-$DJANGO}}
 pins=constraints/ecosystem.txt
+django=${DJANGO:-$(sed -n 's/^Django==//p' "$pins")}
 on_postgresql='atomic_requests|pghistory|tenants'
 export PIP_DISABLE_PIP_VERSION_CHECK=1 REFLEX_TELEMETRY_ENABLED=false
 
@@ -16,14 +19,15 @@ say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
 
 set_up() {
     local key python
-    key=$(cat pyproject.toml "$pins" <(pwd) <(echo "${PYTHON:-}") | cksum)
+    key=$(cat pyproject.toml "$pins" <(pwd) <(echo "${PYTHON:-}${DJANGO:-}") | cksum)
     [[ -x $venv/bin/python && $(cat "$venv/.set-up" 2>/dev/null) == "$key" ]] && return
     # Not every package has a release for the newest Python.
     python=${PYTHON:-$(scripts/find_python.sh 3.13 || scripts/find_python.sh)}
     say "Making $venv with $("$python" --version) ($python)"
     "$python" -m venv --clear "$venv"
-    say "Installing rxbridge and the packages pinned by $pins"
-    "$venv/bin/python" -m pip install --quiet --requirement "$pins" --editable .
+    say "Installing rxbridge and the packages pinned by $pins, Django $django"
+    "$venv/bin/python" -m pip install --quiet ${DJANGO:+--no-deps} --editable . \
+        --requirement <(sed "s/^Django==.*/Django==$django/" "$pins")
     printf '%s\n' "$key" >"$venv/.set-up"
 }
 
@@ -38,7 +42,12 @@ find_postgresql() {
     if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
         say "Installing PostgreSQL's server with apt-get"
         export DEBIAN_FRONTEND=noninteractive
-        apt-get update && apt-get install --yes --no-install-recommends postgresql
+        # Another Django's run beside this one may be at it.
+        (
+            flock 8
+            postgresql_binaries >/dev/null ||
+                { apt-get update && apt-get install --yes --no-install-recommends postgresql; }
+        ) 8<"$pins"
         pg=$(postgresql_binaries) && return
     fi
     echo "Some tests need PostgreSQL's server: apt-get install postgresql" >&2
@@ -117,7 +126,7 @@ if grep -qwE "$on_postgresql" <<<"${names[*]}"; then
         exit 1
     fi
 fi
-say "Running the tests of ${#names[@]} packages"
+say "Running the tests of ${#names[@]} packages on Django $django"
 for name in "${names[@]}"; do
     if [[ -z $pg && $name =~ ^($on_postgresql)$ ]]; then
         printf '%-18s%s\n' "$name" "left out: there is no PostgreSQL"

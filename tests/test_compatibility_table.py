@@ -8,6 +8,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parent.parent
 PAGE = REPOSITORY / "docs" / "middleware-compatibility.md"
 PINS = REPOSITORY / "constraints" / "ecosystem.txt"
+NEWEST = REPOSITORY / "constraints" / "newest.txt"
+CI = REPOSITORY / ".ci" / "run"
 TESTS = REPOSITORY / "tests" / "ecosystem"
 UNPINNED = {"NetBox": "its pattern"}
 """What is not installed: the test has the same few lines."""
@@ -25,6 +27,12 @@ def test_versions_are_those_that_are_installed():
     assert {name: version for name, version, _, _ in rows()} == {
         name: versions.get(name) for name, _, _, _ in rows()
     }
+
+
+def test_each_was_run_on_both_ends_of_django_as_ci_does():
+    [newest] = re.findall(r"DJANGO=(\S+) scripts/test_ecosystem.sh", CI.read_text())
+    assert f"Django=={newest} ;" in NEWEST.read_text()
+    assert f"on Django {pins()['Django']} and on {newest}," in PAGE.read_text()
 
 
 def test_what_a_row_says_was_checked_is_what_its_tests_say():
