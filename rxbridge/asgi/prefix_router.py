@@ -97,11 +97,11 @@ class PrefixRouter:
             await self._lifespan(scope, receive, send)
         elif kind not in ("http", "websocket"):
             await self._pass_on(scope, receive, send)
-        elif prefix := self._prefix_of(_local_path(scope)):
+        elif prefix := self._prefix_of(local_path(scope)):
             child = _mounted(scope, prefix) if self._strip_prefix else scope
             await self.routes[prefix](child, receive, send)
         elif kind == "websocket":
-            self._told = self._told or _warn_of_lost_prefix(_local_path(scope), self.routes)
+            self._told = self._told or _warn_of_lost_prefix(local_path(scope), self.routes)
             await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
         elif self.default is not None:
             await self.default(scope, receive, send)
@@ -134,7 +134,7 @@ def _root_path(scope: Scope) -> str:
     return (scope.get("root_path") or "").rstrip("/")
 
 
-def _local_path(scope: Scope) -> str:
+def local_path(scope: Scope) -> str:
     """What follows ``root_path`` in the path; the whole path when it does not lie under it."""
     path: str = scope["path"]
     root_path = _root_path(scope)
@@ -166,7 +166,7 @@ def _mounted(scope: Scope, prefix: str) -> Scope:
     Else an app below could not tell its own part of the path.
     """
     root_path = _root_path(scope)
-    return {**scope, "root_path": root_path + prefix, "path": root_path + _local_path(scope)}
+    return {**scope, "root_path": root_path + prefix, "path": root_path + local_path(scope)}
 
 
 def _check_prefix(prefix: object) -> None:

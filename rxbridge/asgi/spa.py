@@ -28,6 +28,7 @@ from rxbridge.asgi._bundle import (
 from rxbridge.asgi._refusal import refuse
 from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
 from rxbridge.asgi.lifespan import LifespanGroup
+from rxbridge.asgi.prefix_router import local_path
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +141,7 @@ class SPAStaticApp:
         if scope["method"] not in ("GET", "HEAD"):
             await _send_text(scope, send, 405, "Method Not Allowed", (b"allow", b"GET, HEAD"))
             return
-        path = _path_in_app(scope)
+        path = local_path(scope) or "/"
         # The last of several equal header lines counts. That never makes an answer wrong: it
         # can cost a 304 or a better encoding.
         headers: RequestHeaders = dict(scope["headers"])
@@ -214,15 +215,6 @@ class SPAStaticApp:
         if files == known.files:
             return known
         return read_bundle(files, same_origin=self._same_origin, max_memory=self._max_memory)
-
-
-def _path_in_app(scope: Scope) -> str:
-    """What follows ``root_path`` in the path; the whole path when it does not lie under it."""
-    path: str = scope["path"]
-    root_path: str = (scope.get("root_path") or "").rstrip("/")
-    if root_path and f"{path}/".startswith(f"{root_path}/"):
-        return path[len(root_path) :] or "/"
-    return path
 
 
 def _may_be_page(bundle: Bundle, path: str) -> bool:

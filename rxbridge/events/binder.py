@@ -228,9 +228,14 @@ def current_csrf_token() -> str | None:
     request = current_request()
     if request is None:
         return None
+    read_csrf_secret(request)
+    return get_token(request)
+
+
+def read_csrf_secret(request: HttpRequest) -> None:
+    """Have ``request.META`` hold the secret that the browser has, if it has one."""
     if "CSRF_COOKIE" not in request.META:
         CsrfViewMiddleware(_no_response).process_request(request)
-    return get_token(request)
 
 
 def current_language() -> str | None:

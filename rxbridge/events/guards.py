@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, overload
 from urllib.parse import urlsplit
@@ -129,8 +129,18 @@ class Guard:
         named = request.GET.get(self.redirect_field_name, "")
         return named if named.partition("?")[0] == request.path else request.get_full_path()
 
-    def __call__(self, handler: F) -> F:
-        """Return ``handler`` behind this guard."""
+    @overload
+    def __call__(self, handler: F, /) -> F: ...
+
+    @overload
+    def __call__(
+        self, /, *, login_url: str | None = None, redirect_field_name: str = REDIRECT_FIELD_NAME
+    ) -> Guard: ...
+
+    def __call__(self, handler: Any = None, /, **options: Any) -> Any:
+        """Return ``handler`` behind this guard; without one, the guard with other options."""
+        if handler is None:
+            return replace(self, **options)
         if not inspect.isfunction(handler):
             msg = (
                 f"A guard goes on the function of an event handler, not on {handler!r}. For a "
@@ -143,7 +153,7 @@ class Guard:
             # LoginRequiredMiddleware comes first and redirects by these.
             guarded.login_url = self.login_url
             guarded.redirect_field_name = self.redirect_field_name
-        return guarded  # type: ignore[no-any-return]
+        return guarded
 
 
 def guards_of(handler: Callable[..., Any]) -> tuple[Guard, ...]:
@@ -215,66 +225,19 @@ def group_required(
     return Guard(test=is_member, login_url=login_url, redirect_field_name=redirect_field_name)
 
 
-@overload
-def login_required(handler: F, /) -> F: ...
-
-
-@overload
-def login_required(
-    *, login_url: str | None = None, redirect_field_name: str = REDIRECT_FIELD_NAME
-) -> Callable[[F], F]: ...
-
-
-def login_required(
-    handler: Callable[..., Any] | None = None,
-    /,
-    *,
-    login_url: str | None = None,
-    redirect_field_name: str = REDIRECT_FIELD_NAME,
-) -> Callable[..., Any]:
-    """Let a handler run only for users who are signed in; written with or without arguments."""
-    guard = Guard(
-        test=_is_signed_in,
-        blocks=False,
-        login_url=login_url,
-        redirect_field_name=redirect_field_name,
-    )
-    return guard if handler is None else guard(handler)
-
-
-@overload
-def staff_required(handler: F, /) -> F: ...
-
-
-@overload
-def staff_required(
-    *, login_url: str | None = None, redirect_field_name: str = REDIRECT_FIELD_NAME
-) -> Callable[[F], F]: ...
-
-
-def staff_required(
-    handler: Callable[..., Any] | None = None,
-    /,
-    *,
-    login_url: str | None = None,
-    redirect_field_name: str = REDIRECT_FIELD_NAME,
-) -> Callable[..., Any]:
-    """Let a handler run only for active staff, as the admin does; with or without arguments."""
-    guard = Guard(
-        test=_is_staff,
-        blocks=False,
-        login_url=login_url,
-        redirect_field_name=redirect_field_name,
-    )
-    return guard if handler is None else guard(handler)
-
-
 def _is_signed_in(user: Any) -> bool:
     return bool(user.is_authenticated)
 
 
 def _is_staff(user: Any) -> bool:
     return bool(user.is_active and getattr(user, "is_staff", False))
+
+
+login_required = Guard(test=_is_signed_in, blocks=False)
+"""Let a handler run only for users who are signed in; written with or without options."""
+
+staff_required = Guard(test=_is_staff, blocks=False)
+"""Let a handler run only for active staff, as the admin does; written with or without options."""
 
 
 def _check_names(guard: str, names: tuple[object, ...], example: str) -> None:

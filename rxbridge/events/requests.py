@@ -57,6 +57,11 @@ _DROPPED_HEADERS = frozenset(
 Headers = list[tuple[bytes, bytes]]
 
 
+def dotted_name(thing: Any) -> str:
+    """Return ``module.qualname`` of a class or a function, or that of an object's class."""
+    return f"{thing.__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
+
+
 def no_handler() -> None:
     """Stand in for the handler of an event that names none."""
 
@@ -82,8 +87,7 @@ class ReflexEvent:
     @property
     def handler_name(self) -> str:
         """The handler's dotted name, ``module.Class.method``, for logs."""
-        fn = self.handler
-        return f"{fn.__module__}.{getattr(fn, '__qualname__', type(fn).__qualname__)}"
+        return dotted_name(self.handler)
 
 
 class EventRequest(ASGIRequest):

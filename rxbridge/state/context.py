@@ -28,6 +28,7 @@ from django.utils.functional import LazyObject, Promise, empty
 from django.utils.module_loading import import_string
 
 from rxbridge.errors import RxBridgeError
+from rxbridge.events.requests import dotted_name
 from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
 
 __all__ = [
@@ -154,7 +155,7 @@ def json_safe(value: Any, key: str) -> Any:
             for field in dataclasses.fields(value)
         }
     msg = (
-        f"{key} is {type(value).__module__}.{type(value).__qualname__}, which no page can be "
+        f"{key} is {dotted_name(type(value))}, which no page can be "
         "sent; return text, numbers, lists and dicts instead."
     )
     raise RxBridgeError(msg)
@@ -188,7 +189,7 @@ def _json_key(name: Any, key: str) -> str:
 
 
 def _plain_items(function: Processor, values: Any) -> dict[str, Any]:
-    name = f"{function.__module__}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    name = dotted_name(function)
     if not isinstance(values, Mapping):
         msg = f"The context processor {name} returned {values!r}; return a dict."
         raise RxBridgeError(msg)
@@ -205,7 +206,7 @@ def _plain_items(function: Processor, values: Any) -> dict[str, Any]:
 
 def _engine_processors() -> list[Processor]:
     functions: Sequence[Processor] = Engine.get_default().template_context_processors
-    return [fn for fn in functions if f"{fn.__module__}.{fn.__name__}" != _CSRF_PROCESSOR]
+    return [fn for fn in functions if dotted_name(fn) != _CSRF_PROCESSOR]
 
 
 def _loaded(processors: Sequence[Processor | str]) -> list[Processor]:

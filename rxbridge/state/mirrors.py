@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
-from django.middleware.csrf import CsrfViewMiddleware, get_token
+from django.middleware.csrf import get_token
 
-from rxbridge.errors import RxBridgeError
+from rxbridge.events.binder import read_csrf_secret
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.events.sessions.tabs import innermost
 from rxbridge.state._flash import delivered
@@ -27,7 +27,7 @@ from rxbridge.state.language import (
 )
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
 __all__ = ["mirrors"]
 
@@ -207,8 +207,7 @@ def _csrf_token(state: Any, request: HttpRequest | None) -> str:
         state._csrf_of = ""
         return ""
     meta = request.META
-    if "CSRF_COOKIE" not in meta:
-        CsrfViewMiddleware(_no_view).process_request(request)
+    read_csrf_secret(request)
     is_new = "CSRF_COOKIE" not in meta
     if is_new and not getattr(request, "shows_page", False):
         state._csrf_of = ""
@@ -226,12 +225,6 @@ def _csrf_token(state: Any, request: HttpRequest | None) -> str:
 
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def _no_view(request: HttpRequest) -> HttpResponse:
-    """Complete the middleware whose ``process_request`` is borrowed to read the secret."""
-    msg = f"There is no view behind {request.path}."
-    raise RxBridgeError(msg)
 
 
 def mirror_language(state: Any, request: HttpRequest | None) -> bool:

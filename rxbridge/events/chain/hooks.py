@@ -134,8 +134,13 @@ def resolve_identity(request: HttpRequest) -> None:
         return
     user.is_authenticated  # noqa: B018 - the access is what resolves the lazy object
     if hasattr(request, "auser"):
+        answer_auser(request)
 
-        async def auser() -> Any:
-            return request.user  # login() in the handler puts another one there
 
-        request.auser = auser
+def answer_auser(request: Any) -> None:
+    """Have ``request.auser()`` answer with the user that the request has by then."""
+
+    async def auser() -> Any:
+        return request.user  # login() in the handler puts another one there
+
+    request.auser = auser

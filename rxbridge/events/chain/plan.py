@@ -11,6 +11,7 @@ from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from rxbridge.events.chain import hooks
+from rxbridge.events.requests import dotted_name
 
 Factory: TypeAlias = Callable[[Any], Any]
 Where: TypeAlias = Literal["loop", "thread", "async", "skipped"]
@@ -72,7 +73,7 @@ class Entry:
         """Return the entry for a dotted path or for the factory itself."""
         if isinstance(listed, str):
             return cls(import_string(listed), listed)
-        return cls(listed, _path(listed))
+        return cls(listed, dotted_name(listed))
 
     @property
     def is_async(self) -> bool:
@@ -130,7 +131,7 @@ class Entry:
 
     def _paths(self) -> list[str]:
         """Return the dotted paths it answers to: as listed, and those of its bases."""
-        return [self.name, *map(_path, self._bases())]
+        return [self.name, *map(dotted_name, self._bases())]
 
     def _paths_of(self, hook: str) -> list[str]:
         """Return the dotted paths its ``hook`` is skipped by.
@@ -141,7 +142,7 @@ class Entry:
             return self._paths()
         own = getattr(self.factory, hook, None)
         inherited = (base for base in self._bases() if getattr(base, hook, None) is own)
-        return [self.name, *map(_path, inherited)]
+        return [self.name, *map(dotted_name, inherited)]
 
     def _bases(self) -> tuple[type, ...]:
         return self.factory.__mro__ if isinstance(self.factory, type) else ()
@@ -150,10 +151,6 @@ class Entry:
 def is_async(hook: Any) -> bool:
     """Tell whether a hook is a coroutine function, marked ones on Python 3.11 included."""
     return iscoroutinefunction(hook)  # pyright: ignore[reportDeprecated]
-
-
-def _path(factory: Any) -> str:
-    return f"{factory.__module__}.{getattr(factory, '__qualname__', type(factory).__qualname__)}"
 
 
 def _place(middleware: Middleware, name: str) -> tuple[Where, str]:

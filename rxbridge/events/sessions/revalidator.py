@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from rxbridge.events.chain.hooks import is_djangos_own
+from rxbridge.events.chain.hooks import answer_auser, is_djangos_own
 from rxbridge.events.sessions.tabs import known_user
 
 if TYPE_CHECKING:
@@ -160,12 +160,8 @@ def _is_asked(request: HttpRequest) -> bool:
 
 def _identify(request: Any, user: Any) -> None:
     """Make ``user`` the one ``request`` has, as Django's own middleware would have."""
-
-    async def auser() -> Any:
-        return request.user  # login() in the handler puts another one there
-
     request.user = request._cached_user = request._acached_user = user  # noqa: SLF001
-    request.auser = auser
+    answer_auser(request)
 
 
 def _fields(user: Any) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from django.contrib.auth import update_session_auth_hash
 from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import set_destination
-from rxbridge.events.guards import Guard
+from rxbridge.events.guards import login_required
 from rxbridge.state.auth._forms import Errors, errors_of, focus_first_error, form_input, load_form
 from rxbridge.state.auth._requests import running_request
 from rxbridge.state.auth.config import PasswordChangeConfig
@@ -55,13 +55,7 @@ class PasswordChange(rx.State, mixin=True):
 
     def _require_login(self) -> None:
         # Not a decorator: where to sign in is known once the mixin is configured.
-        Guard(test=_is_signed_in, login_url=self.password_change_config.login_url).check(
-            running_request()
-        )
-
-
-def _is_signed_in(user: Any) -> bool:
-    return bool(user.is_authenticated)
+        login_required(login_url=self.password_change_config.login_url).check(running_request())
 
 
 @sensitive_variables()

@@ -12,20 +12,13 @@ from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOpera
 from django.http import Http404
 
 from rxbridge.events.binder import current_request, current_user
-from rxbridge.events.guards import Guard
+from rxbridge.events.guards import login_required
 
 logger = logging.getLogger("rxbridge")
 
 F = TypeVar("F", bound="Callable[..., Awaitable[Any]]")
 
 _REFUSALS = (PermissionDenied, Http404, BadRequest, SuspiciousOperation)
-
-
-def _is_signed_in(user: Any) -> bool:
-    return bool(user.is_authenticated)
-
-
-_SIGNED_IN = Guard(test=_is_signed_in, blocks=False)
 
 
 def refusing(handler: F) -> F:
@@ -48,7 +41,7 @@ def refusing(handler: F) -> F:
             name = f"{type(self).__name__}.{handler.__name__}"
             logger.warning("%s refused to user %s: %s", name, user.pk, refusal)
             if isinstance(refusal, PermissionDenied) and current_request() is not None:
-                _SIGNED_IN.check(current_request())
+                login_required.check(current_request())
             raise
 
     return cast("F", checked)
