@@ -173,6 +173,13 @@ class Connection:
         with self._lock:
             self._replace({key: raw for key, raw in self._cookies.items() if key != name})
 
+    def put(self, name: str, value: str | None) -> None:
+        """Put a cookie into the jar as an answer sets it, or with None take it out."""
+        if value is None:
+            self.delete_cookie(name)
+        else:
+            self.set_cookie(name, value)
+
     def replace_cookies(self, cookies: Mapping[str, str]) -> None:
         """Make the jar what a request has just shown that the browser holds."""
         with self._lock:
@@ -184,11 +191,9 @@ class Connection:
         for name, value, path in set_cookies:
             if not is_below(self.path, path):
                 continue
-            if value is None:
-                self.delete_cookie(name)
-            elif self._cookies.get(name) != value:
+            if self._cookies.get(name) != value:
                 try:
-                    self.set_cookie(name, value)
+                    self.put(name, value)
                 except ValueError:
                     continue  # What no header can hold stays the browser's.
             with self._lock:

@@ -1,9 +1,11 @@
 """CookieHandoff: cookies set while an event ran reach the browser as real Set-Cookie headers."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import logging
+import math
 import secrets
 import time
 from collections import deque
@@ -37,6 +39,7 @@ TICKET_HEADER = "x-rxbridge-ticket"
 _TICKET_LENGTH = 43  # 32 random bytes in base64url
 _POLL = 0.1  # seconds between looks for a receipt another worker has taken
 _PATIENCE = 1.0  # seconds that a page has to confirm, before its tab is taken to be gone
+_AWAY = 180.0  # seconds that a tab may be away for; a server has a silent socket for 145
 
 # The fetches of a tab wait for each other, so an older answer never sets its cookies after a newer
 # one. One that hangs must not hold up the others, and one under way survives leaving the page.
@@ -90,7 +93,7 @@ class MemoryTickets:
             msg = f"limit={limit} leaves no room for a ticket; write 10_000."
             raise ValueError(msg)
         self._limit = limit
-        self._values: dict[str, str] = {}
+        self._values: dict[str, tuple[str, float]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -100,12 +103,17 @@ class MemoryTickets:
         """Keep ``value`` for ``lifetime`` seconds."""
         while len(self._values) >= self._limit:
             del self._values[next(iter(self._values))]
-        self._values[key] = value
-        asyncio.get_running_loop().call_later(lifetime, self._values.pop, key, None)
+        loop = asyncio.get_running_loop()
+        self._values[key] = value, loop.time() + lifetime
+        loop.call_later(lifetime, self._expire, key, loop.time() + lifetime)
+
+    def _expire(self, key: str, now: float) -> None:
+        if key in self._values and self._values[key][1] <= now:
+            del self._values[key]
 
     async def get(self, key: str) -> str | None:
         """Return a value that has not expired."""
-        return self._values.get(key)
+        return self._values.get(key, (None,))[0]
 
     async def delete(self, key: str) -> bool:
         """Forget a value; true for the one caller that found it."""
@@ -152,12 +160,13 @@ class CookieHandoff:
 
     A ticket is good once, for ``lifetime`` seconds, in the browser whose socket it was made
     for, and from a page of the same origin. Cookies whose ticket was not redeemed are offered
-    again with the next event. ``tickets`` is ``MemoryTickets`` for one worker and
-    ``CacheTickets`` for several. With ``reconnect`` the socket is closed afterwards, and
-    Reflex's client opens a new one with the new cookies. ``on_settled`` is called, in the
-    connection's worker, with a connection whose jar has become what the browser holds, and with
-    the cookies that its browser is known by: ``SessionRevoker.settled`` is one. Where the tab was
-    gone before it confirmed, it is another, closed connection with these cookies, in any worker.
+    again with the next event, also where that is by another socket of the tab. ``tickets`` is
+    ``MemoryTickets`` for one worker and ``CacheTickets`` for several. With ``reconnect`` the
+    socket is closed afterwards, and Reflex's client opens a new one with the new cookies.
+    ``on_settled`` is called, in the connection's worker, with a connection whose jar has become
+    what the browser holds, and with the cookies that its browser is known by:
+    ``SessionRevoker.settled`` is one. Where the tab was gone before it confirmed, it is another,
+    closed connection with these cookies, in any worker.
 
     A cookie whose expiry alone has moved is handed off once it has moved by ``renew_every``
     seconds, or by half of its age where that is less, so it expires in the browser earlier by
@@ -200,6 +209,7 @@ class CookieHandoff:
         self._on_conflict = on_conflict
         self._pending: WeakKeyDictionary[Connection, _Pending] = WeakKeyDictionary()
         self._given: WeakKeyDictionary[Connection, dict[str, _Given]] = WeakKeyDictionary()
+        self._tabs: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._lifespan = LifespanGroup()
         self._watchers: set[asyncio.Task[None]] = set()
 
@@ -228,20 +238,49 @@ class CookieHandoff:
         self._pending[connection] = pending
         previous, ticket = pending.ticket, secrets.token_urlsafe(32)
         pending.ticket = ticket
-        record = {
+        tab = self._tabs.get(connection)
+        record: dict[str, Any] = {
             "connection": connection.id,
             "browser": connection.browser,
             "cookies": pending.cookies,
             "known": pending.known,
+            "tab": tab,
         }
         # Of two offers at once the later one must find the earlier one's ticket to take it back.
         async with pending.lock:
             if previous:
                 await self._empty(previous, pending, record)
             await self.tickets.put(_key(ticket), json.dumps(record), self.lifetime)
+            if tab is not None:
+                left = json.dumps({**record, "ticket": _key(ticket)})
+                await self.tickets.put(_tab_key(tab, connection.browser), left, _AWAY)
         if self.tickets.shared:
             self._spawn(self._look_out(connection, ticket))
         return ticket
+
+    async def resume(self, connection: Connection, tab: str) -> bool:
+        """Go on with the cookies that an earlier socket of a tab has left; true if it has.
+
+        ``tab`` is the tab's token. The cookies are then in the jar, and due. What the browser has
+        been given elsewhere meanwhile, or has by now, is left out.
+        """
+        self._tabs[connection] = tab
+        pending = _Pending()
+        for browser in connection.browsers:
+            stored = await self.tickets.get(_tab_key(tab, browser))
+            left: dict[str, Any] = {"cookies": {}} if stored is None else json.loads(stored)
+            for name, cookie in left["cookies"].items():
+                held, value = connection.held.get(name), parse_set_cookie(cookie.encode())[1]
+                known = left["known"][name]
+                if held == value or _digest(held) not in known:
+                    continue
+                pending.cookies[name], pending.known[name] = cookie, known
+                with contextlib.suppress(ValueError):  # Beyond what a jar holds: as for the event.
+                    connection.put(name, value)
+        pending.offered = -math.inf
+        if pending.cookies:
+            self._pending[connection] = pending
+        return bool(pending.cookies)
 
     def _due(
         self,
@@ -363,6 +402,7 @@ class CookieHandoff:
         record = await self._spend(_receipt_key(ticket), browsers)
         if record is None:
             return None
+        await self._forget(record, ticket)
         connection = self._connections.get(record["connection"])
         if connection is not None:
             before = jars.get(connection, connection.cookies)
@@ -376,6 +416,13 @@ class CookieHandoff:
             if other not in self._pending:
                 _catch_up(other, held, before)
         return []
+
+    async def _forget(self, record: Mapping[str, Any], ticket: str) -> None:
+        """Have nothing left for the tab's next socket, unless it is of a newer ticket."""
+        key = _tab_key(record["tab"], record["browser"])
+        stored = await self.tickets.get(key) if record["tab"] is not None else None
+        if stored is not None and json.loads(stored)["ticket"] == _key(ticket):
+            await self.tickets.delete(key)
 
     async def _spend(self, key: str, browsers: set[str]) -> dict[str, Any] | None:
         """Take the record under ``key``, if this browser may and nobody has yet."""
@@ -565,6 +612,10 @@ def _receipt_key(ticket: str) -> str:
 
 def _held_key(ticket: str) -> str:
     return f"held:{_key(ticket)}"
+
+
+def _tab_key(tab: str, browser: str) -> str:
+    return f"tab:{_key(f'{tab} {browser}')}"
 
 
 def _is_among(browser: str, shown: Iterable[str]) -> bool:

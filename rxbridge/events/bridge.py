@@ -73,6 +73,8 @@ class Handoff(Protocol):
 
     def is_due(self, connection: Connection, /) -> bool: ...
 
+    async def resume(self, connection: Connection, tab: str, /) -> bool: ...
+
     async def offer(
         self,
         connection: Connection,
@@ -321,6 +323,16 @@ class EventBridge(rx.Middleware):
         connection = request.reflex_event.connection
         return request, () if connection is None else (connection.held, connection.cookies)
 
+    async def resume(self, event: ReflexEvent) -> bool:
+        """Put into a new socket's jar what events have set for its tab while it had none."""
+        if self.handoff is None or event.connection is None:
+            return False
+        try:
+            return await self.handoff.resume(event.connection, event.token)
+        except Exception as error:  # of the ticket store; a page loads without it
+            logger.warning("Cookies of before its tab came back may be lost: %r", error)
+            return False
+
     async def hand_off(
         self,
         request: EventRequest,
@@ -385,6 +397,8 @@ class _Passage:
             return None
         try:
             request, self._jars = bridge.build(event)
+            if process.loads_page and await bridge.resume(request.reflex_event):
+                request, self._jars = bridge.build(event)
         except InvalidEvent as error:
             await process.show_although_refused(None)
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
@@ -627,11 +641,9 @@ def keep_cookies(
             # What the page shows may be of a session that is not its browser's.
             asyncio.get_running_loop().call_later(_UNTIL_SENT, connection.close)
             continue
-        if parse_set_cookie(morsel.OutputString().encode())[1] is None:
-            connection.delete_cookie(name)
-            continue
+        is_deleted = parse_set_cookie(morsel.OutputString().encode())[1] is None
         try:
-            connection.set_cookie(name, morsel.coded_value)
+            connection.put(name, None if is_deleted else morsel.coded_value)
         except ValueError as error:
             logger.warning("The cookie %s reaches no later event: %s", name, error)
     return before

@@ -838,6 +838,91 @@ class TestOffering:
             CookieHandoff(ConnectionRegistry(browser_cookie=False))
 
 
+class TestAnotherSocketOfTheTab:
+    """What its last socket has not confirmed is its next one's, in the same browser."""
+
+    @pytest.fixture
+    def come_back(
+        self, registry: ConnectionRegistry, connection: Connection
+    ) -> Iterator[Callable[..., Connection]]:
+        with contextlib.ExitStack() as stack:
+
+            def come_back(**cookies: str) -> Connection:
+                shown = [(b"cookie", str(connection.browser).encode())]
+                return stack.enter_context(registry.open(headers=shown, cookies=cookies))
+
+            yield come_back
+
+    async def left(self, handoff: CookieHandoff, connection: Connection, *cookies: str) -> str:
+        """Offer cookies by a socket that then ends."""
+        assert not await handoff.resume(connection, "a-tab")
+        offered = {each.partition("=")[0]: each for each in cookies}
+        ticket = await handoff.offer(connection, offered)
+        assert ticket is not None
+        connection.detach()
+        return ticket
+
+    async def test_has_the_cookies_at_once_and_offers_them(
+        self, handoff: CookieHandoff, connection: Connection, come_back: Callable[..., Connection]
+    ) -> None:
+        await self.left(handoff, connection, "sessionid=abc; HttpOnly", "lang=; Max-Age=0")
+        back = come_back(lang="de")
+        assert await handoff.resume(back, "a-tab")
+        assert dict(back.cookies) == {"sessionid": "abc"}
+        assert handoff.is_due(back)
+        ticket = await handoff.offer(back, {})
+        answer = await ask(handoff, "POST", ticket, back.browser)
+        assert answer.cookies == ["sessionid=abc; HttpOnly", "lang=; Max-Age=0"]
+        assert (await ask(handoff, "PUT", ticket, f"{back.browser}; sessionid=abc")).status == 204
+        assert not await handoff.resume(come_back(), "a-tab"), "they were confirmed"
+
+    async def test_of_another_browser_or_tab_has_none(
+        self,
+        handoff: CookieHandoff,
+        connection: Connection,
+        registry: ConnectionRegistry,
+        come_back: Callable[..., Connection],
+    ) -> None:
+        await self.left(handoff, connection, "sessionid=abc")
+        with registry.open(scheme="wss") as stranger:
+            assert not await handoff.resume(stranger, "a-tab")
+            assert not stranger.cookies
+        assert not await handoff.resume(come_back(), "another-tab")
+        assert await handoff.resume(come_back(), "a-tab")
+
+    @pytest.mark.parametrize("held", ["abc", "of-a-view"], ids=["has it", "got another"])
+    async def test_leaves_out_what_the_browser_has_by_now(
+        self,
+        handoff: CookieHandoff,
+        connection: Connection,
+        come_back: Callable[..., Connection],
+        held: str,
+    ) -> None:
+        await self.left(handoff, connection, "sessionid=abc", "b=1")
+        back = come_back(sessionid=held)
+        assert await handoff.resume(back, "a-tab")
+        assert dict(back.cookies) == {"sessionid": held, "b": "1"}
+        ticket = await handoff.offer(back, {})
+        shown = f"{back.browser}; sessionid={held}"
+        assert (await ask(handoff, "POST", ticket, shown)).cookies == ["b=1"]
+
+    async def test_keeps_what_is_left_of_a_newer_ticket(
+        self, handoff: CookieHandoff, connection: Connection, come_back: Callable[..., Connection]
+    ) -> None:
+        first = await self.left(handoff, connection, "a=1")
+        await ask(handoff, "POST", first, connection.browser)
+        await handoff.offer(connection, {"b": "b=1"})
+        await ask(handoff, "PUT", first, f"{connection.browser}; a=1")
+        assert await handoff.resume(come_back(a="1"), "a-tab")
+
+    async def test_has_them_for_as_long_as_the_last_of_several_hand_offs_says(self) -> None:
+        store = MemoryTickets()
+        await store.put("tab", "first", 0.02)
+        await store.put("tab", "second", 60)
+        await asyncio.sleep(0.05)
+        assert await store.get("tab") == "second"
+
+
 class TestMemory:
     async def test_the_store_is_bounded_and_drops_the_oldest(self) -> None:
         store = MemoryTickets(limit=3)

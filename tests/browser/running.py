@@ -328,13 +328,15 @@ def _answers(client: redis.Redis) -> bool:
 
 
 @contextlib.contextmanager
-def run_workers(members: Path, folder: Path) -> Iterator[tuple[Club, Balancer]]:
+def run_workers(
+    members: Path, folder: Path, kind: Kind = "uvicorn"
+) -> Iterator[tuple[Club, Balancer]]:
     """Serve the club with two workers behind one address; Redis has what they share."""
     place = Place(members, folder)
     with contextlib.ExitStack() as stack:
         environment = place.environment(CLUB_REDIS=stack.enter_context(run_redis(folder)))
         servers = [
-            stack.enter_context(run_server("uvicorn", APPLICATION, env=environment, cwd=folder))
+            stack.enter_context(run_server(kind, APPLICATION, env=environment, cwd=folder))
             for _ in range(2)
         ]
         balancer = stack.enter_context(run_balancer([server.port for server in servers]))

@@ -124,6 +124,11 @@ class EventInProcess:
         return Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
 
     @property
+    def loads_page(self) -> bool:
+        """Whether a page has just loaded, or has a new socket: it is sent all vars of its tab."""
+        return self._event.name in _hydrating_handlers()
+
+    @property
     def is_chained(self) -> bool:
         """Whether another event enqueued this one."""
         return self._context.parent_txid is not None
@@ -209,7 +214,7 @@ class EventInProcess:
         connection put into it has not been sent.
         """
         state = self._state
-        if type(state) is not State or self._event.name in _hydrating_handlers():
+        if type(state) is not State or self.loads_page:
             return False
         just_connected = "rx_router_session" in state.dirty_vars
         return not state.is_hydrated and (just_connected or not state.router_data)
@@ -272,7 +277,7 @@ class EventInProcess:
         that is sent all of a new state.
         """
         is_page, is_fresh, user = self.kind is Kind.PAGE, self.is_fresh, known_user(request)
-        is_sent_all = is_fresh or self._event.name in _hydrating_handlers()
+        is_sent_all = is_fresh or self.loads_page
         if is_sent_all or (is_page and user is not None):
             await self._settle(user, is_start=True)
         if is_page:
@@ -284,7 +289,7 @@ class EventInProcess:
 
     async def show_fresh_vars(self, *, stays: bool = True) -> None:
         """Send a page whose vars are fresh all of them, and load it again if the browser stays."""
-        if not self._has_fresh_vars or self._event.name in _hydrating_handlers():
+        if not self._has_fresh_vars or self.loads_page:
             return
         self._has_fresh_vars = False
         await self.send_delta()
@@ -295,8 +300,7 @@ class EventInProcess:
     async def mirror(self, request: Any) -> bool:
         """Let the mirrors take over what they show of the request; tell whether one changed."""
         if request is not None:
-            name = self._event.name
-            request.loads_page = name in _hydrating_handlers()
+            request.loads_page = self.loads_page
             request.shows_page = request.loads_page or (self._shows_page and not self.is_chained)
         self._request, self._user = request, getattr(request, "user", None)
         if self._mirrors is None:
@@ -347,8 +351,7 @@ class EventInProcess:
 
     @property
     def _shows_page(self) -> bool:
-        name = self._event.name
-        return name in _hydrating_handlers() or name.endswith(".on_load_internal")
+        return self.loads_page or self._event.name.endswith(".on_load_internal")
 
     async def send_delta(self) -> None:
         """Send the page what changed since the last delta."""

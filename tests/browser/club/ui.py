@@ -1,5 +1,6 @@
 """The club's Reflex app: the ready pages, and a page that tells who its events are run as."""
 
+import asyncio
 import os
 
 import django
@@ -8,6 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.club.settings")
 django.setup()  # `reflex export` imports this module on its own.
 
 import reflex as rx  # noqa: E402 - Django comes first
+from django.contrib.auth.models import User  # noqa: E402
 from django.core.cache import cache  # noqa: E402
 
 from rxbridge.asgi import CacheTickets, ConnectionRegistry, CookieHandoff  # noqa: E402
@@ -64,6 +66,15 @@ class Member(AppState, rx.State):
     def recall(self):
         """Tell what is in the session."""
         self.kept = self.session.get("kept", "nothing")
+
+    @rx.event
+    async def enter_slowly(self, name: str, seconds: float):
+        """Sign a member in after a while, as where another service is asked first."""
+        self.kept = "waits"
+        yield
+        await asyncio.sleep(seconds)
+        await self.login(await User.objects.aget(username=name))
+        self.kept = "entered"
 
     @rx.event
     @user_passes_test(lambda _: False)
@@ -128,6 +139,7 @@ def home() -> rx.Component:
         button("keep", Member.keep),
         button("recall", Member.recall),
         shown("kept", Member.kept),
+        button("enter-slowly", Member.enter_slowly("ada", 1.5)),
         button("forbidden", Member.forbidden),
         button("compiled", rx.toast("Of the page's own")),
         button("to-admin", Member.to_admin),
