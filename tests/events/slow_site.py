@@ -16,7 +16,7 @@ import reflex as rx  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 
 from rxbridge.asgi import REFLEX_PREFIXES, PrefixRouter  # noqa: E402
-from rxbridge.events import ends_with_tab, reflex_asgi  # noqa: E402
+from rxbridge.events import database_threads, ends_with_tab, reflex_asgi  # noqa: E402
 from rxbridge.state import AppState  # noqa: E402
 from tests.events.app import app, connections  # noqa: E402
 
@@ -54,6 +54,13 @@ class Slow(AppState, rx.State):
         self.begun = "hold"
         yield
         await gate.wait()
+
+    @rx.event
+    async def hold_user(self):
+        self.begun = self.user.get_username()
+        yield
+        await gate.wait()
+        self.session["hold_user"] = "ended"
 
     @rx.event
     async def release(self):
@@ -114,6 +121,8 @@ class Slow(AppState, rx.State):
 
 
 (bridge,) = app._middlewares
+if limit := os.environ.get("RXBRIDGE_TEST_THREADS"):
+    bridge.runner.threads = database_threads(limit=int(limit))
 bridge.tab_grace = float(os.environ.get("RXBRIDGE_TEST_TAB_GRACE", "10"))
 
 reflex = connections.wrap(reflex_asgi(app, grace=float(os.environ.get("RXBRIDGE_TEST_GRACE", "8"))))

@@ -26,7 +26,9 @@ from rxbridge.events import (
     database_threads,
 )
 from rxbridge.events.bridge import keep_cookies
+from rxbridge.events.reflex import EventInProcess
 from rxbridge.events.refusals import Refusal, location
+from rxbridge.events.threads.pool import current_lease
 from rxbridge.testing import EventClient, make_event
 from tests.events.app import (
     Counter,
@@ -331,6 +333,23 @@ class TestHandlers:
             async with EventClient(app) as tab:
                 kept = [(await tab.fire(Counter.keep_queries)).vars["count"] for _ in range(2)]
         assert kept == [1, 2]
+
+    @pytest.mark.parametrize(
+        ("handler", "may_go"), [(Counter.count_up_async, True), (Counter.count_up, False)]
+    )
+    async def test_thread_stays_while_a_generator_is_open_on_it(self, monkeypatch, handler, may_go):
+        leases = set()
+        step = EventInProcess.note_step
+
+        async def noted(process, each):
+            leases.add(current_lease.get())
+            return await step(process, each)
+
+        monkeypatch.setattr(EventInProcess, "note_step", noted)
+        async with EventClient(app) as tab:
+            await tab.fire(handler)
+        (lease,) = leases
+        assert lease.lets_go(is_empty=True) is may_go
 
 
 class TestBackground:

@@ -111,6 +111,12 @@ def blocking_test(instance: Any, hook: str) -> Test:
     return _TESTS.get(f"{cls.__module__}.{cls.__qualname__}", {}).get(hook, always)
 
 
+def is_known(instance: Any) -> bool:
+    """Tell whether all hooks of ``instance`` are known, none of which leaves anything behind."""
+    cls = type(instance)
+    return f"{cls.__module__}.{cls.__qualname__}" in _TESTS
+
+
 def place(test: Test) -> tuple[Literal["loop", "thread"], str]:
     """Return where a hook with this test runs, and why, in words."""
     if test is never:

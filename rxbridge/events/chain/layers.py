@@ -360,12 +360,16 @@ def load_chain(
     listed: Sequence[str | Factory],
     reasons: Mapping[str, str],
     identity: Identity | None = None,
-) -> tuple[Layer, list[PlanRow]]:
-    """Load the listed middleware, innermost first, and return the outermost layer and the plan."""
+) -> tuple[Layer, list[PlanRow], list[str]]:
+    """Load the listed middleware, innermost first; return the outermost layer and the plan.
+
+    And the names of those of which something may be open on the thread while the view runs.
+    """
     view = ViewLayer(identity)
     layer: Layer = view
     group: list[Middleware] = []
     rows: list[list[PlanRow]] = [[IDENTITY_ROW]]
+    unknown: list[str] = []
 
     def grouped() -> Layer:
         return HookLayer(group, layer) if group or layer is view else layer
@@ -387,7 +391,9 @@ def load_chain(
             continue
         view.add(middleware)
         rows.append(entry.rows(middleware))
-    return grouped(), [row for each in reversed(rows) for row in each]
+        if not hooks.is_known(middleware.instance):
+            unknown.insert(0, entry.name)
+    return grouped(), [row for each in reversed(rows) for row in each], unknown
 
 
 async def converted(request: HttpRequest, error: Exception) -> HttpResponseBase:

@@ -32,7 +32,7 @@ from rxbridge.events.chain.layers import (
 from rxbridge.events.chain.plan import Factory, PlanRow
 from rxbridge.events.threads.elsewhere import elsewhere
 from rxbridge.events.threads.kept import Kept
-from rxbridge.events.threads.pool import ThreadPool
+from rxbridge.events.threads.pool import ThreadPool, current_lease
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -122,9 +122,10 @@ def database_threads(
     one for each event.
 
     With ``release`` a connection that is due by ``CONN_MAX_AGE`` and ``keep`` is closed, or given
-    back to its pool, while its event awaits something else, unless it is in a transaction. What
-    the connection alone keeps is gone then: a role or variable set on it, a temporary table, an
-    advisory lock, and what ``aiterator()`` has yet to fetch.
+    back to its pool, while its event awaits something else, unless it is in a transaction; and
+    with the last one goes the thread, where ``MiddlewareRunner.keeps_thread`` is empty. What they
+    alone keep is gone then: a role or variable set on a connection, a temporary table, an
+    advisory lock, what ``aiterator()`` has yet to fetch, a thread-local.
 
     Caches, task backends and mailers, which Django makes anew for each context, go from one event
     to the next, never to two at a time, and as many of each stay as there are threads.
@@ -187,16 +188,19 @@ def _close_older(keep: float | None) -> None:
             connection.close()
 
 
-def _release(keep: float | None) -> None:
-    """Close what the thread's event does not need while it awaits something else."""
+def _release(keep: float | None) -> bool:
+    """Close what the thread's event does not need while it awaits; True if nothing is open then."""
+    is_empty = True
     for connection in connections.all(initialized_only=True):
-        in_transaction = (
-            connection.in_atomic_block
-            or not connection.autocommit
-            or _has_raw_transaction(connection)
+        in_transaction = connection.in_atomic_block or (
+            connection.connection is not None
+            and not (connection.autocommit and not _has_raw_transaction(connection))
         )
-        if not (in_transaction or _may_stay(connection, keep)):
+        if in_transaction or (connection.connection is not None and _may_stay(connection, keep)):
+            is_empty = False
+        else:
             connection.close()
+    return is_empty
 
 
 def _may_stay(connection: BaseDatabaseWrapper, keep: float | None) -> bool:
@@ -234,6 +238,10 @@ class MiddlewareRunner:
     event uses meanwhile. With ``threads=None`` it runs where asgiref's thread-sensitive code
     runs: on the caller's own thread under ``async_to_sync``.
 
+    A handler that only awaits gives the thread back, unless something synchronous may be open
+    around it: a middleware of ``keeps_thread``, that is one that is neither Django's own nor named
+    in ``leaves_thread`` by its dotted path, or something of ``around``.
+
     ``identity`` may know who an event's user is without a check; see ``Revalidator``.
 
     ``around`` are opened around each event, outside the chain, in this order: each is called
@@ -255,9 +263,10 @@ class MiddlewareRunner:
         admission_timeout: float | None = 60.0,
         identity: Identity | None = None,
         around: Iterable[Around] = (),
+        leaves_thread: Iterable[str] = (),
     ) -> None:
-        if isinstance(middleware, str) or isinstance(skip, str):
-            msg = "middleware and skip are lists of dotted paths; write [path] for one."
+        if any(isinstance(each, str) for each in (middleware, skip, leaves_thread)):
+            msg = "middleware, skip, leaves_thread are lists of dotted paths; write [path] for one."
             raise ValueError(msg)
         if admission_timeout is not None and admission_timeout <= 0:
             msg = "admission_timeout is in seconds and must be positive, or None for no limit."
@@ -272,7 +281,9 @@ class MiddlewareRunner:
             raise ValueError(msg)
         listed = settings.MIDDLEWARE if middleware is None else middleware
         reasons = skip if isinstance(skip, Mapping) else dict.fromkeys(skip, "named in `skip`")
-        self._chain, self._plan = load_chain(list(listed), reasons, identity)
+        self._chain, self._plan, unknown = load_chain(list(listed), reasons, identity)
+        named = ["around", *unknown] if self.around else unknown
+        self.keeps_thread = tuple(name for name in named if name not in {*leaves_thread})
 
     async def run(
         self, request: HttpRequest, view: View, *, kwargs: Mapping[str, Any] | None = None
@@ -298,7 +309,8 @@ class MiddlewareRunner:
     async def _lease_and_run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         if self.threads is None or in_test_transaction():
             return await self._run(request, run)
-        with self.threads.lease(_client(request)) as lease:
+        with self.threads.lease(_client(request), bound=bool(self.keeps_thread)) as lease:
+            current_lease.set(lease)
             async with ThreadSensitiveContext(executor=lease):
                 try:
                     return await self._run(request, run)

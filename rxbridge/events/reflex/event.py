@@ -48,6 +48,7 @@ from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
 from rxbridge.events.sessions.tabs import innermost, known_user
 from rxbridge.events.tab_bound import mark_of
+from rxbridge.events.threads.pool import let_thread_go
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
@@ -249,6 +250,8 @@ class EventInProcess:
                     await stack.enter_async_context(self._presence.required())
                 if is_generator:
                     handler = await stack.enter_async_context(_closing_generator(handler))
+                if not inspect.isgeneratorfunction(self.description.handler):
+                    let_thread_go()
                 await process_event(handler, dict(payload), state, self._state)
             came_to_its_end = True
         finally:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
 
-from rxbridge.events.threads.worker import LINGER, Worker, is_exiting
+from rxbridge.events.threads.worker import LINGER, Worker, is_exiting, logged
 
 if TYPE_CHECKING:
     from rxbridge.events.threads.worker import Hook
@@ -28,7 +28,7 @@ class TaskThread(Executor):
 
     def __init__(self, release: Hook) -> None:
         self.idle = LINGER
-        self.release = release
+        self._release = release
         self.retire: Hook = connections.close_all
         self._worker: Worker | None = None
         self._is_over = False
@@ -53,6 +53,10 @@ class TaskThread(Executor):
         return False
 
     dismiss = clean_up
+
+    def let_go(self, worker: Worker, /) -> object:  # noqa: ARG002
+        """Release what the task does not need while it awaits."""
+        return logged(self._release)
 
 
 async def own_thread_for_task(release: Hook) -> None:

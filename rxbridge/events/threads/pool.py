@@ -8,9 +8,10 @@ import time
 from collections import deque
 from concurrent.futures import Executor, Future
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from rxbridge.errors import PoolExhausted
 from rxbridge.events.threads import pace
@@ -49,8 +50,8 @@ class ThreadPool:
     with ``PoolExhausted``. On the thread, ``prepare`` runs before the first call of a lease;
     ``clean`` about 50 ms after its last call if nobody has leased it again, and at once after
     one that raised; ``release`` at times while its event has nothing for it to do, first after
-    about 50 ms; ``retire`` before it ends. ``kept`` lends each lease what Django would make
-    anew for its context.
+    about 50 ms, and is true if it leaves nothing there; ``retire`` before it ends. ``kept`` lends
+    each lease what Django would make anew for its context.
     """
 
     def __init__(
@@ -109,12 +110,13 @@ class ThreadPool:
         """The number of threads that could be leased at once."""
         return len(self._free)
 
-    def lease(self, client: Client = None) -> Lease:
+    def lease(self, client: Client = None, *, bound: bool = True) -> Lease:
         """Return a lease for a ``with`` block; it takes its thread at the first call in it.
 
         ``client`` is for whom: a network address and a browser there. Without, no share bounds it.
+        One that is not ``bound`` may give the thread back amid the block; see ``let_thread_go``.
         """
-        return Lease(self, client)
+        return Lease(self, client, bound=bound)
 
     def serve(self, lease: Lease, job: Job) -> None:
         """Have ``job`` run on the lease's thread; one that has none gets in line for it."""
@@ -155,6 +157,16 @@ class ThreadPool:
             self._settle()
         return is_free
 
+    def let_go(self, worker: Worker) -> None:
+        """Take back a thread, on itself, whose event awaits and has left nothing on it."""
+        is_empty = logged(self.release)
+        with self._lock:
+            lease: Lease | None = None if worker.lease is None else worker.lease()
+            if lease is not None and not worker.is_busy and lease.lets_go(is_empty=bool(is_empty)):
+                lease.worker = None
+                self._come_back(worker)
+        self._settle()
+
     def dismiss(self, worker: Worker) -> bool:
         """Let a thread go that has idled, on itself, unless it is leased or one of the core."""
         with self._lock:
@@ -192,14 +204,14 @@ class ThreadPool:
             raise RuntimeError(msg)
         if lease.refusal is not None:
             raise PoolExhausted(lease.refusal)
+        lease.is_quiet = False
         if lease.worker is None and not lease.backlog:
             if (worker := self._take(lease.client)) is None:
                 lease.since, lease.returned = time.monotonic(), self._pace.returned
                 self._line.add(lease)
                 lease.backlog.append(job)
                 return False
-            lease.worker = worker
-            worker.client = lease.client
+            lease.begin(worker)
         if lease.worker is not None:
             lease.worker.hand(job)
         else:
@@ -348,17 +360,20 @@ class Lease(Executor):
     at once from then on.
     """
 
-    def __init__(self, pool: ThreadPool, client: Client = None) -> None:
+    def __init__(self, pool: ThreadPool, client: Client = None, *, bound: bool = True) -> None:
         self.client = client
         self.failed = False
         """Whether a call raised; then the thread is cleaned before anybody else has it."""
         self.is_over = False
         self._pool = pool
+        self._is_bound = bound
+        self._is_loose = False
         self._is_prepared = False
         self._loan: Loan | None = None
         # The pool's, under its lock.
         self.worker: Worker | None = None
         self.backlog: list[Job] = []
+        self.is_quiet = False
         self.refusal: str | None = None
         self.since = 0.0
         self.returned = 0
@@ -390,10 +405,18 @@ class Lease(Executor):
         for promised, _ in self.backlog:
             promised.cancel()
 
+    def loosen(self) -> None:
+        """Let the thread go while the event awaits, unless something is open on it."""
+        self._is_loose = self.is_quiet = not self._is_bound
+
+    def lets_go(self, *, is_empty: bool) -> bool:
+        """Tell whether the thread may go: nothing was called since, or nothing of it is left."""
+        return self._is_loose and not self.failed and (self.is_quiet or is_empty)
+
     def begin(self, worker: Worker) -> None:
         """Have the thread run what has waited for it."""
-        self.worker = worker
-        worker.client = self.client
+        self.worker, self._is_prepared = worker, False
+        worker.client, worker.lease = self.client, ref(self)
         for job in self.backlog:
             worker.hand(job)
         self.backlog.clear()
@@ -413,6 +436,20 @@ class Lease(Executor):
         except BaseException:
             self.failed = True
             raise
+
+
+current_lease: ContextVar[Lease | None] = ContextVar("rxbridge.lease", default=None)
+"""The lease of the running event; the runner sets it."""
+
+
+def let_thread_go() -> None:
+    """Have the running event give its thread back whenever it awaits, as far as it may.
+
+    For the moment that its handler begins: what is called on the thread from now on keeps it,
+    unless the pool's ``release`` finds that nothing is left of that.
+    """
+    if (lease := current_lease.get()) is not None:
+        lease.loosen()
 
 
 def _nothing() -> None:

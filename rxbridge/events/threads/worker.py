@@ -32,10 +32,11 @@ class Pool(Protocol):
     """What a thread asks of its pool when it has had nothing to do for a while."""
 
     idle: float
-    release: Hook
     retire: Hook
 
     def clean_up(self, worker: Worker, /) -> bool: ...
+
+    def let_go(self, worker: Worker, /) -> object: ...
 
     def dismiss(self, worker: Worker, /) -> bool: ...
 
@@ -43,8 +44,9 @@ class Pool(Protocol):
 class Worker:
     """One thread: it runs what it is handed, in order.
 
-    ``client`` is whose event has leased it. It ends when its pool says so, when nothing refers to
-    this object any more, and with the process, which waits for what it runs.
+    ``lease`` is of the event it works for, on behalf of ``client``. It ends when its pool says
+    so, when nothing refers to this object any more, and with the process, which waits for what it
+    runs.
     """
 
     _numbers = count(1)
@@ -53,6 +55,7 @@ class Worker:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._last: Future[Any] | None = None
         self.client: Client = None
+        self.lease: weakref.ref[Any] | None = None
         # The pool may be gone when the thread ends; its ``retire`` must not refer to it.
         thread = threading.Thread(
             target=_serve,
@@ -80,7 +83,7 @@ class Worker:
 
     def rest(self) -> None:
         """Let go of the last job's result, and be nobody's."""
-        self._last = self.client = None
+        self._last = self.client = self.lease = None
 
 
 # Daemons, so that those that idle do not keep the process; what still runs is waited for.
@@ -129,7 +132,7 @@ def _serve(
             elif owner.clean_up(worker):
                 is_clean, pause = True, idle
             else:  # Leased, by an event that awaits something else.
-                logged(owner.release)
+                owner.let_go(worker)
                 pause = min(2 * (pause or LINGER), _LONGEST_PAUSE)
             del worker, owner
             continue
@@ -152,9 +155,10 @@ def _run(promised: Future[Any], call: Callable[[], Any]) -> None:
         del promised, call
 
 
-def logged(hook: Hook) -> None:
+def logged(hook: Hook) -> object:
     """Call a hook for which nobody waits."""
     try:
-        hook()
+        return hook()
     except BaseException:  # The thread goes on whatever it is.
         logger.exception("The clean-up of an event's thread failed")
+        return None

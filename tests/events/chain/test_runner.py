@@ -5,6 +5,7 @@ import random
 import sys
 import threading
 import time
+from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 
 import django
@@ -38,7 +39,7 @@ from rxbridge.errors import RxBridgeError
 from rxbridge.events import MiddlewareRunner, SyntheticRequestFactory, ThreadPool, database_threads
 from rxbridge.events.chain import runner as runner_module
 from rxbridge.events.threads import worker as _worker
-from rxbridge.events.threads.pool import Lease
+from rxbridge.events.threads.pool import Lease, let_thread_go
 from rxbridge.testing import make_event
 
 requests = SyntheticRequestFactory()
@@ -69,6 +70,15 @@ async def until(condition, seconds=5.0):
 
 def whole(pool):
     return pool.free == pool.size
+
+
+async def never_whole(pool):
+    """See that a thread stays with its event for as long as the pool looks three times."""
+    let_go, looks = pool.let_go, []
+    pool.let_go = lambda worker: looks.append(let_go(worker))
+    await until(lambda: len(looks) == 3)
+    del pool.let_go
+    assert not whole(pool)
 
 
 async def sign_in(user):
@@ -597,6 +607,15 @@ def keep_user_in_context(get_response):
     return middleware
 
 
+@sync_and_async_middleware
+def lets_all_through(get_response):
+    async def middleware(request):
+        await sync_to_async(str)(request)
+        return await get_response(request)
+
+    return middleware
+
+
 def keep_user_in_thread_around(get_response):
     def middleware(request):
         in_thread.outer = request.META["HTTP_X_USER"]
@@ -1052,6 +1071,76 @@ class TestConnections:
             assert held.connection is not None
             await until(lambda: held.connection is None)
             await User.objects.acount()
+
+        assert (await run([], view, threads=pool)).exception is None
+
+    async def test_event_that_awaits_gives_its_thread_back_where_nothing_is_open_on_it(self):
+        ada = await User.objects.acreate(username="ada")
+        pool = database_threads(core=1, limit=1)
+        cookies, seen = await sign_in(ada), []
+
+        async def view(request):
+            let_thread_go()
+            await until(lambda: whole(pool))
+            seen.append((await stock(reads_user, cookies=cookies, threads=pool)).response.content)
+            request.session["value"] = await User.objects.acount()
+            await never_whole(pool)
+
+        outcome = await stock(view, cookies=cookies, threads=pool)
+        assert (outcome.exception, seen) == (None, [b"ada ada"])
+        stored = await SessionStore(cookies["sessionid"]).aload()
+        assert stored["value"] == 1
+
+    @pytest.mark.parametrize("stack", ["hooks", "async", "around", "failed"])
+    async def test_event_that_awaits_keeps_its_thread_where_something_may_be_open_on_it(
+        self, stack
+    ):
+        pool = database_threads(core=1, release=True)
+        middleware = {"hooks": [KeepUserInThread], "async": [lets_all_through]}.get(stack, [])
+        around = [lambda request: nullcontext()] if stack == "around" else []
+
+        def use():
+            if stack == "failed":
+                raise ValueError
+
+        async def view(request):
+            let_thread_go()
+            with suppress(ValueError):
+                await sync_to_async(use)()
+            await never_whole(pool)
+
+        request = make_request(headers={"x-user": "ada"})
+        outcome = await run(middleware, view, request=request, threads=pool, around=around)
+        assert outcome.exception is None
+
+    async def test_event_that_awaits_may_leave_its_thread_to_others_despite_what_is_named(self):
+        runner = MiddlewareRunner([lets_all_through, KeepUserInThread])
+        path = "tests.events.chain.test_runner."
+        assert runner.keeps_thread == (f"{path}lets_all_through", f"{path}KeepUserInThread")
+        pool = database_threads(core=1, keep=0, release=True)
+
+        async def view(request):
+            let_thread_go()
+            await User.objects.acount()
+            await until(lambda: whole(pool))
+
+        options = {"threads": pool, "leaves_thread": [f"{path}lets_all_through"]}
+        assert (await run([lets_all_through], view, **options)).exception is None
+
+    @pytest.mark.parametrize("keeps", ["a transaction", "a connection"])
+    async def test_thread_stays_with_its_connection(self, keeps):
+        pool = database_threads(core=1, keep=60 if keeps == "a connection" else 0, release=True)
+
+        def begin():
+            if keeps == "a transaction":
+                transaction.atomic().__enter__()
+            User.objects.count()
+
+        async def view(request):
+            let_thread_go()
+            await sync_to_async(begin)()
+            await never_whole(pool)
+            await sync_to_async(connections.close_all)()
 
         assert (await run([], view, threads=pool)).exception is None
 
