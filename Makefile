@@ -82,6 +82,8 @@ bench: setup ## Run the benchmarks
 		printf '\n\033[1m==> %s\033[0m\n' "$$name"; \
 		$(PY) benchmarks/bench_$$name.py >.bench/$$name.txt; cat .bench/$$name.txt; \
 	done
+	$(say) "sockets"
+	@$(PY) benchmarks/bench_sockets.py --output docs/benchmarks-sockets.md
 	@$(PY) benchmarks/bench_events.py
 
 fuzz: setup ## Try random input on the pure parts: ten minutes, or FUZZ_SECONDS=60

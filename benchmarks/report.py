@@ -90,7 +90,7 @@ def _head(results):
         "| machine | |",
         "|---|---|",
         f"| written | {date.today().isoformat()} |",  # noqa: DTZ011 - the day is enough
-        f"| processor | {_processor()}, {os.cpu_count()} cores |",
+        f"| processor | {processor()}, {os.cpu_count()} cores |",
         (
             f"| system | {platform.system()} {platform.machine()}, "
             f"{platform.python_implementation()} {platform.python_version()} |"
@@ -108,7 +108,7 @@ def _head(results):
     return "\n".join(lines)
 
 
-def _processor():
+def processor():
     try:
         with open("/proc/cpuinfo") as lines:
             return next(line.split(":")[1].strip() for line in lines if "model name" in line)

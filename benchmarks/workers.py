@@ -14,7 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 EVENTS = ("read", "session", "orm")
 CONSTRAINTS = ROOT / "constraints" / "newest.txt"
+CONSTRAINED = ["--constraint", CONSTRAINTS]
 REFLEX_DJANGO = "reflex-django==4.0.3"
+SERVING = ("uvicorn[standard]", "websockets", "redis")
 
 
 class NotAvailable(Exception):
@@ -104,6 +106,18 @@ def python_for(contender, *, here):
     return str(_environment("reflex-django", [REFLEX_DJANGO, "psycopg[binary]", *pins]))
 
 
+def python_of(requirements, *, here=False):
+    """Return the interpreter of an environment for servers: ours, or what is required instead.
+
+    ``here`` is that of the driver.
+    """
+    if here:
+        return sys.executable
+    name = "-".join(["sockets", *(each.partition("=")[0] for each in requirements[:1])])
+    what = requirements or _our_requirements()
+    return str(_environment(name, [*what, "psycopg[binary]", *SERVING]))
+
+
 def _our_requirements():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return [*project["dependencies"], "psycopg[binary]"]
@@ -120,9 +134,11 @@ def _environment(name, requirements):
         return python
     print(f"Making .bench/{directory.name} (once)", flush=True)
     # Copies, nothing shared: reflex-django rewrites files of the installed Reflex.
+    # djust's releases are for an older Django.
+    pinned = [] if any(each.startswith("djust") for each in requirements) else CONSTRAINED
     venv.create(directory, clear=True, symlinks=False, with_pip=True)
     done = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--constraint", CONSTRAINTS, *requirements],
+        [python, "-m", "pip", "install", "--quiet", *pinned, *requirements],
         capture_output=True,
         text=True,
         check=False,
@@ -205,11 +221,11 @@ def environment(database):
     }
 
 
-def make_visitors(python, database, count, directory):
+def make_visitors(python, database, count, directory, variables=None):
     """Make the tables and so many signed-in users; return their names and cookies."""
     done = subprocess.run(
         [python, "-m", "benchmarks.contenders.prepare", str(count)],
-        env=environment(database),
+        env=environment(database) | (variables or {}),
         cwd=directory,
         check=True,
         stdout=subprocess.PIPE,

@@ -58,3 +58,20 @@ def test_page_names_the_machine_but_no_host_or_path(page: str):
     assert "cores |" in page
     assert str(ROOT) not in page
     assert str(Path.home()) not in page
+
+
+def test_sockets_are_measured_beside_what_one_would_pick_instead():
+    names = ["rxbridge, def handlers", "bare Reflex", "Channels"]
+    command = [sys.executable, "benchmarks/bench_sockets.py", "--quick", "--here", "--stacks", "a"]
+    sizes = ["--rounds", "1", "--seconds", "0.1", "--tabs", "2", "--contenders", *names]
+    done = subprocess.run(
+        [*command, *sizes], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    rates = {
+        name: float(row[2].replace(",", ""))
+        for name in [*names, "Channels, asking"]
+        for row in cells(done.stdout, "read", name)
+    }
+    assert all(rates[name] > 0 for name in [*names, "Channels, asking"])
+    assert str(ROOT) not in done.stdout

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from importlib import import_module
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.contenders.settings")
 
@@ -14,16 +15,16 @@ def main(visitors):
     from django.conf import settings
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.auth.models import User
-    from django.contrib.sessions.backends.db import SessionStore
     from django.core.management import call_command
     from django.db import transaction
 
+    engine = import_module(settings.SESSION_ENGINE)
     call_command("migrate", verbosity=0)
     found = []
     with transaction.atomic():
         for number in range(visitors):
             user = User.objects.create(username=f"visitor-{number}", password="!")
-            session = SessionStore()
+            session = engine.SessionStore()
             session[SESSION_KEY] = str(user.pk)
             session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
             session[HASH_SESSION_KEY] = user.get_session_auth_hash()

@@ -33,6 +33,15 @@ if os.environ.get("BENCH_SLEEP"):
 if os.environ.get("BENCH_REFLEX_DJANGO"):
     INSTALLED_APPS.append("reflex_django.django.apps.ReflexDjangoConfig")
     MIDDLEWARE.append("reflex_django.bridge.streaming.AsyncStreamingMiddleware")
+if os.environ.get("BENCH_DJUST"):
+    INSTALLED_APPS += ["channels", "djust", "benchmarks.contenders"]
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    # Its defaults are for one visitor: 100 events a second, ten sockets an address.
+    ENDLESS = 10**9
+    LIVEVIEW_CONFIG = {
+        "rate_limit": {"rate": ENDLESS, "burst": ENDLESS, "max_connections_per_ip": ENDLESS}
+    }
+    LIVEVIEW_ALLOWED_MODULES = ["benchmarks.contenders"]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -47,6 +56,14 @@ TEMPLATES = [
     }
 ]
 DATABASES = {"default": json.loads(os.environ["BENCH_DATABASE"])}
+if os.environ.get("BENCH_CACHE"):
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": os.environ["BENCH_CACHE"],
+        }
+    }
+SESSION_ENGINE = "django.contrib.sessions.backends." + os.environ.get("BENCH_SESSIONS", "db")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 USE_TZ = True
