@@ -93,7 +93,12 @@ def test_language_sticks_over_a_reload_and_in_the_admin(visitor: Visitor) -> Non
 
 def test_uploaded_picture_is_shown_and_what_is_no_picture_is_refused(visitor: Visitor) -> None:
     visitor.sign_in("demo", next_page="/profile")
-    upload = visitor.page.get_by_test_id("profile-upload").locator("input")
+    upload = visitor.page.get_by_label("Drop a picture here")
+    zone = upload.locator("..")
+    with visitor.page.expect_file_chooser():
+        zone.press("Enter")
+    with visitor.page.expect_file_chooser():
+        zone.click()
     picture = visitor.page.get_by_test_id("profile-picture").locator("img")
     upload.set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": PIXEL})
     expect(picture).to_have_attribute("src", re.compile(r"^/media/pictures/\w+\.png$"))

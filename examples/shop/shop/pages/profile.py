@@ -27,7 +27,8 @@ def picture() -> rx.Component:
     """The picture, and a place to drop another."""
     return rx.el.section(
         rx.box(avatar("9"), custom_attrs={"data-testid": "profile-picture"}),
-        rx.box(
+        # A label: the input in it is what the click and a screen reader reach.
+        rx.el.label(
             rx.upload(
                 rx.icon("image-up", size=22, color="var(--accent-11)"),
                 rx.text(_("Drop a picture here, or choose one"), size="2", weight="medium"),
@@ -41,6 +42,7 @@ def picture() -> rx.Component:
                 },
                 max_size=MAX_BYTES,
                 multiple=False,
+                no_click=True,
                 on_drop=AccountState.upload(rx.upload_files(PICTURE)),
                 on_drop_rejected=rx.toast.error(
                     _("That is not a picture of up to 2 MB. Please choose another one.")
