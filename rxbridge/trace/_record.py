@@ -117,7 +117,6 @@ class Record:
     loop: int = field(default_factory=get_ident)
     start: float = field(default_factory=perf_counter)
     end: float = 0.0
-    asked: float = 0.0
     hooks: list[Step] = field(default_factory=list)
     view: Step | None = None
     queries: list[Step] = field(default_factory=list)
@@ -160,14 +159,6 @@ class Record:
         if len(self.hooks) < STEPS:
             self.hooks.append(step)
         return step
-
-    def identified(self) -> None:
-        """Note that session and user are loaded now: since ``asked``, but for the hooks since."""
-        since = self.asked
-        step = Step("rxbridge", "resolve_identity")
-        step.start = max([since, *(each.end for each in self.hooks if each.start >= since)])
-        step.end, step.thread = perf_counter(), get_ident()
-        self.hooks.append(step)
 
     def handle(self) -> Step:
         """Return the step for the handler."""

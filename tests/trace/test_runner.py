@@ -153,7 +153,7 @@ class TestPlan:
         } <= {"loop"}
 
     def test_bad_list_is_refused_at_construction(self):
-        with pytest.raises(ValueError, match="list of dotted paths"):
+        with pytest.raises(ValueError, match="lists of dotted paths"):
             TracedRunner(EventTrace(), "one.path")
 
     def test_kernel_does_not_load_the_trace(self):

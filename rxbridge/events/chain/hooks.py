@@ -15,17 +15,13 @@ from django.utils.functional import LazyObject
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-Test: TypeAlias = Callable[["HttpRequest"], bool]
+Test: TypeAlias = "Callable[[HttpRequest], bool] | None"
+"""Whether a hook would block the loop; None where it only computes or prepares what is lazy."""
 
 
 def always(request: HttpRequest) -> bool:  # noqa: ARG001
     """Say that a hook blocks: nothing is known of it."""
     return True
-
-
-def never(request: HttpRequest) -> bool:  # noqa: ARG001
-    """Say that a hook does not block: it computes, or only prepares something lazy."""
-    return False
 
 
 def _session_is_saved(request: HttpRequest) -> bool:
@@ -78,13 +74,13 @@ def is_djangos_own(user: object) -> bool:
     return getattr(source, "__module__", "") == AuthenticationMiddleware.__module__
 
 
-_NEVER: Mapping[str, Test] = {"process_request": never, "process_response": never}
+_NEVER: Mapping[str, Test] = {"process_request": None, "process_response": None}
 
 # Exact classes only: a subclass may do anything in what its parent's hooks call.
 _TESTS: Mapping[str, Mapping[str, Test]] = {
     "django.middleware.security.SecurityMiddleware": _NEVER,
     "django.contrib.sessions.middleware.SessionMiddleware": {
-        "process_request": never,
+        "process_request": None,
         "process_response": _session_is_saved,
     },
     "django.middleware.common.CommonMiddleware": _NEVER,
@@ -96,12 +92,12 @@ _TESTS: Mapping[str, Mapping[str, Test]] = {
     "django.contrib.auth.middleware.AuthenticationMiddleware": _NEVER,
     "django.contrib.auth.middleware.LoginRequiredMiddleware": {"process_view": identity_blocks},
     "django.contrib.messages.middleware.MessageMiddleware": {
-        "process_request": never,
+        "process_request": None,
         "process_response": _messages_need_io,
     },
     "django.middleware.clickjacking.XFrameOptionsMiddleware": _NEVER,
     "django.middleware.csp.ContentSecurityPolicyMiddleware": _NEVER,
-    "csp.middleware.CSPMiddleware": {"process_request": never},
+    "csp.middleware.CSPMiddleware": {"process_request": None},
 }
 
 
@@ -119,7 +115,7 @@ def is_known(instance: Any) -> bool:
 
 def place(test: Test) -> tuple[Literal["loop", "thread"], str]:
     """Return where a hook with this test runs, and why, in words."""
-    if test is never:
+    if test is None:
         return "loop", "known not to block"
     if test is always:
         return "thread", "may block"

@@ -33,7 +33,15 @@ from django.utils.log import log_response
 
 from rxbridge.errors import PoolExhausted, RxBridgeError
 from rxbridge.events.chain import hooks
-from rxbridge.events.chain.plan import IDENTITY_ROW, Entry, Factory, Middleware, PlanRow, is_async
+from rxbridge.events.chain.plan import (
+    IDENTITY_ROW,
+    Entry,
+    Factory,
+    Middleware,
+    Observe,
+    PlanRow,
+    is_async,
+)
 from rxbridge.events.threads.elsewhere import elsewhere
 
 View: TypeAlias = Callable[..., Awaitable[HttpResponseBase | None]]
@@ -116,10 +124,16 @@ class Layer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A hook on the way in, with the test of whether it would block the loop."""
+    """A hook on the way in or out, with the test of whether it would block the loop."""
 
-    run: Callable[[HttpRequest], Any]
+    run: Callable[..., Any]
     blocks: hooks.Test
+
+    @classmethod
+    def of(cls, middleware: Middleware, name: str) -> Step | None:
+        """Return the step of a hook, if the chain is to call it."""
+        hook = middleware.hook(name)
+        return None if hook is None else cls(hook, hooks.blocking_test(middleware.instance, name))
 
 
 class ViewLayer:
@@ -128,39 +142,40 @@ class ViewLayer:
     ``steps`` come before the view; the hook layer around it takes them, to share its hop.
     """
 
-    def __init__(self, identity: Identity | None = None) -> None:
+    def __init__(self, identity: Identity | None, observe: Observe) -> None:
         self._identity = identity
-        self._views: list[tuple[Callable[..., Any], hooks.Test]] = []
+        self._resolve_identity = observe(
+            "rxbridge", "resolve_identity", hooks.resolve_identity, False
+        )
+        self._views: list[Step] = []
         self._exceptions: list[Callable[..., Any]] = []
         self._templates: list[Callable[..., Any]] = []
         self._ask_on_thread = sync_to_async(self._ask)
 
     def add(self, middleware: Middleware) -> None:
         """Take the view hooks of the next middleware outwards."""
-        if (hook := middleware.hook("process_view")) is not None:
-            test = hooks.blocking_test(middleware.instance, "process_view")
-            self._views.insert(0, (hook, test))
+        if (step := Step.of(middleware, "process_view")) is not None:
+            self._views.insert(0, step)
         if (hook := middleware.hook("process_exception")) is not None:
             self._exceptions.append(async_to_sync(hook) if is_async(hook) else hook)
         if (hook := middleware.hook("process_template_response")) is not None:
             self._templates.append(hook)
 
     @functools.cached_property
-    def _early(self) -> list[tuple[Callable[..., Any], hooks.Test]]:
+    def _early(self) -> list[Step]:
         """The ``process_view`` hooks before the first that is async."""
-        return list(takewhile(lambda each: not is_async(each[0]), self._views))
+        return list(takewhile(lambda each: not is_async(each.run), self._views))
 
     @functools.cached_property
     def _late(self) -> list[Callable[..., Any]]:
-        return [hook for hook, _ in self._views[len(self._early) :]]
+        return [each.run for each in self._views[len(self._early) :]]
 
     @property
     def steps(self) -> list[Step]:
         """What comes between the last ``process_request`` and the view."""
         return [
-            Step(_use_urlconf, hooks.never),
-            Step(self._prime, hooks.never),
-            *(Step(_view_step(hook, self._resolve), test) for hook, test in self._early),
+            Step(self._prime, None),
+            *(Step(_view_step(each.run, self._resolve), each.blocks) for each in self._early),
             Step(self._resolve, hooks.identity_blocks),
         ]
 
@@ -169,7 +184,8 @@ class ViewLayer:
             response = await self._respond(request)
         except Exception as error:
             return await converted(request, error)
-        return await self.finish(request, response)
+        is_template = callable(getattr(response, "render", None))
+        return await self.finish(request, response) if is_template else response
 
     def call(self, request: HttpRequest) -> HttpResponseBase:
         return async_to_sync(self.acall)(request)
@@ -185,14 +201,17 @@ class ViewLayer:
         except Exception as error:
             return await converted(request, error)
 
-    def _prime(self, request: HttpRequest) -> None:
+    def _prime(self, request: Any) -> None:
+        """Activate the URLconf a middleware chose, and put a user there who needs no check."""
+        if hasattr(request, "urlconf"):
+            set_urlconf(request.urlconf)
         if self._identity is not None and self._identity.prime(request):
             setattr(request, hooks.KNOWN, True)
 
     def _resolve(self, request: HttpRequest) -> None:
         if hasattr(request, hooks.KNOWN):
             return
-        hooks.resolve_identity(request)
+        self._resolve_identity(request)
         if self._identity is not None:
             self._identity.learn(request)
 
@@ -244,15 +263,15 @@ class HookLayer:
     def __init__(self, middleware: Sequence[Middleware], inner: Layer) -> None:
         self._inner = inner
         self._view = inner if isinstance(inner, ViewLayer) else None
-        self._own = [_request_step(each) for each in middleware]
-        self._out = [_response_hook(each) for each in middleware]
+        self._own = [Step.of(each, "process_request") for each in middleware]
+        self._out = [Step.of(each, "process_response") for each in middleware]
         self._inward_on_thread = sync_to_async(self._inward)
         self._outward_on_thread = sync_to_async(self._outward)
 
     @functools.cached_property
-    def _steps(self) -> list[Step]:
+    def _steps(self) -> list[Step | None]:
         # Not before the first request: middleware further out adds to the view's steps.
-        return self._own + self._view.steps if self._view else self._own
+        return [*self._own, *self._view.steps] if self._view else self._own
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
         at, response, out = self._inward(request, 0, stay=True)
@@ -294,11 +313,14 @@ class HookLayer:
         """
         last = len(self._own) - 1
         for index in range(at, len(self._steps)):
-            step = self._steps[index]
-            if stay and step.blocks(request):
+            if (step := self._steps[index]) is None:
+                continue
+            if stay and step.blocks is not None and step.blocks(request):
                 return index, None, last
             try:
                 response = step.run(request)
+                if response:
+                    checked(response, step.run)
             except Exception as error:
                 if stay:  # Once more on the thread: to answer it may block.
                     return index, None, last
@@ -312,13 +334,12 @@ class HookLayer:
     ) -> tuple[int, HttpResponseBase]:
         """Run ``process_response`` from ``out`` outwards; with ``stay`` stop before a block."""
         for index in range(out, -1, -1):
-            if (entry := self._out[index]) is None:
+            if (step := self._out[index]) is None:
                 continue
-            hook, blocks = entry
-            if stay and blocks(request):
+            if stay and step.blocks is not None and step.blocks(request):
                 return index, response
             try:
-                response = checked(hook(request, response), hook)
+                response = checked(step.run(request, response), step.run)
             except Exception as error:
                 if stay:
                     return index, response
@@ -329,13 +350,16 @@ class HookLayer:
 class CallLayer:
     """A middleware that is a callable of its own, sync or async."""
 
-    def __init__(self, entry: Entry, inner: Layer, reasons: Mapping[str, str]) -> None:
+    def __init__(
+        self, entry: Entry, inner: Layer, reasons: Mapping[str, str], observe: Observe
+    ) -> None:
         self._is_async = entry.is_async
         if not self._is_async and not getattr(entry.factory, "sync_capable", True):
             msg = f"Middleware {entry.name} must have sync_capable or async_capable set to True."
             raise ValueError(msg)
-        self.middleware = entry.load(inner.acall if self._is_async else inner.call, reasons)
-        self._instance = self.middleware.instance
+        inside = inner.acall if self._is_async else inner.call
+        self.middleware = entry.load(inside, reasons, observe)
+        self._instance = observe(entry.name, "__call__", self.middleware.instance, self._is_async)
         self._call_on_thread = sync_to_async(self.call)
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
@@ -359,13 +383,15 @@ class CallLayer:
 def load_chain(
     listed: Sequence[str | Factory],
     reasons: Mapping[str, str],
-    identity: Identity | None = None,
+    identity: Identity | None,
+    observe: Observe,
 ) -> tuple[Layer, list[PlanRow], list[str]]:
     """Load the listed middleware, innermost first; return the outermost layer and the plan.
 
     And the names of those of which something may be open on the thread while the view runs.
+    What ``observe`` gives for a hook is called in its place.
     """
-    view = ViewLayer(identity)
+    view = ViewLayer(identity, observe)
     layer: Layer = view
     group: list[Middleware] = []
     rows: list[list[PlanRow]] = [[IDENTITY_ROW]]
@@ -380,10 +406,10 @@ def load_chain(
             continue
         try:
             if entry.is_hooks_only:
-                middleware = entry.load(_never_called, reasons)
+                middleware = entry.load(_never_called, reasons, observe)
                 group.insert(0, middleware)
             else:
-                layer = call = CallLayer(entry, grouped(), reasons)
+                layer = call = CallLayer(entry, grouped(), reasons, observe)
                 middleware, group = call.middleware, []
         except MiddlewareNotUsed as error:
             why = str(error) or "it did not say why"
@@ -493,35 +519,6 @@ def _view_step(
         return checked(response, hook) if response else None
 
     return process_view
-
-
-def _request_step(middleware: Middleware) -> Step:
-    hook = middleware.hook("process_request")
-    if hook is None:
-        return Step(_pass, hooks.never)
-
-    def process_request(request: HttpRequest) -> Any:
-        response = hook(request)
-        return checked(response, hook) if response else None
-
-    return Step(process_request, hooks.blocking_test(middleware.instance, "process_request"))
-
-
-def _response_hook(middleware: Middleware) -> tuple[Callable[..., Any], hooks.Test] | None:
-    hook = middleware.hook("process_response")
-    if hook is None:
-        return None
-    return hook, hooks.blocking_test(middleware.instance, "process_response")
-
-
-def _pass(request: HttpRequest) -> None:
-    """Let a request through where a middleware has no ``process_request``."""
-
-
-def _use_urlconf(request: HttpRequest) -> None:
-    """Activate the URLconf a middleware put on the request, before ``process_view``."""
-    if hasattr(request, "urlconf"):
-        set_urlconf(request.urlconf)
 
 
 async def _never_called(request: HttpRequest) -> HttpResponseBase:

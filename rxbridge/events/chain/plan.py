@@ -14,6 +14,10 @@ from rxbridge.events.chain import hooks
 from rxbridge.events.requests import dotted_name
 
 Factory: TypeAlias = Callable[[Any], Any]
+Hook: TypeAlias = Callable[..., Any]
+Observe: TypeAlias = Callable[[str, str, Hook, bool], Hook]
+"""Given a middleware, the name of a hook, the hook and whether it is async: what is called."""
+
 Where: TypeAlias = Literal["loop", "thread", "async", "skipped"]
 
 AROUND = ("process_request", "process_response")
@@ -55,10 +59,12 @@ class Middleware:
     name: str
     instance: Any
     skipped: Mapping[str, str]
+    observe: Observe
 
     def hook(self, name: str) -> Callable[..., Any] | None:
         """Return a hook the chain is to call, or ``None``."""
-        return None if name in self.skipped else getattr(self.instance, name, None)
+        hook = None if name in self.skipped else getattr(self.instance, name, None)
+        return None if hook is None else self.observe(self.name, name, hook, is_async(hook))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,9 @@ class Entry:
         """Return why the whole middleware is skipped, or ``None``."""
         return next((reasons[path] for path in self._paths() if path in reasons), None)
 
-    def load(self, get_response: Callable[..., Any], reasons: Mapping[str, str]) -> Middleware:
+    def load(
+        self, get_response: Callable[..., Any], reasons: Mapping[str, str], observe: Observe
+    ) -> Middleware:
         """Make the middleware around ``get_response``; raise when there is none to be made."""
         instance = self.factory(get_response)
         if instance is None:
@@ -108,7 +116,7 @@ class Entry:
             for path in reversed(self._paths_of(hook))
             if f"{path}.{hook}" in reasons
         }
-        return Middleware(self.name, instance, skipped)
+        return Middleware(self.name, instance, skipped, observe)
 
     def left_out(self, reason: str) -> list[PlanRow]:
         """Return the row that says why this entry is not in the chain."""

@@ -29,7 +29,7 @@ from rxbridge.events.chain.layers import (
     log,
     unavailable,
 )
-from rxbridge.events.chain.plan import Factory, PlanRow
+from rxbridge.events.chain.plan import Factory, Hook, PlanRow
 from rxbridge.events.threads.elsewhere import elsewhere
 from rxbridge.events.threads.kept import Kept
 from rxbridge.events.threads.pool import ThreadPool, current_lease
@@ -281,7 +281,9 @@ class MiddlewareRunner:
             raise ValueError(msg)
         listed = settings.MIDDLEWARE if middleware is None else middleware
         reasons = skip if isinstance(skip, Mapping) else dict.fromkeys(skip, "named in `skip`")
-        self._chain, self._plan, unknown = load_chain(list(listed), reasons, identity)
+        self._chain, self._plan, unknown = load_chain(
+            list(listed), reasons, identity, self.observed
+        )
         named = ["around", *unknown] if self.around else unknown
         self.keeps_thread = tuple(name for name in named if name not in {*leaves_thread})
 
@@ -302,32 +304,32 @@ class MiddlewareRunner:
         response = await in_context(copy_context(), self._lease_and_run(request, run))
         return Outcome(response=response, reached=run.reached, exception=run.exception)
 
+    def observed(self, middleware: str, name: str, hook: Hook, is_async: bool) -> Hook:  # noqa: ARG002
+        """Return what is called in place of a hook: for a subclass that measures, say."""
+        return hook
+
     def explain(self) -> list[PlanRow]:
         """Return the chain as rows: each middleware's hooks, where each runs, and why."""
         return list(self._plan)
 
     async def _lease_and_run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
+        current_run.set(run)
+        set_urlconf(settings.ROOT_URLCONF)
+        set_script_prefix(getattr(request, "script_name", "") or "/")
+        admit = self._admit_inside if self.around else self._admit
         if self.threads is None or in_test_transaction():
-            return await self._run(request, run)
+            return await admit(request, run)
         with self.threads.lease(_client(request), bound=bool(self.keeps_thread)) as lease:
             current_lease.set(lease)
             async with ThreadSensitiveContext(executor=lease):
                 try:
-                    return await self._run(request, run)
+                    return await admit(request, run)
                 except BaseException:
                     lease.failed = True  # Cancelled: something of it may still be open.
                     raise
                 finally:
                     if run.exception is not None:
                         lease.failed = True
-
-    async def _run(self, request: HttpRequest, run: Run) -> HttpResponseBase:
-        current_run.set(run)
-        set_urlconf(settings.ROOT_URLCONF)
-        set_script_prefix(getattr(request, "script_name", "") or "/")
-        if self.around:
-            return await self._admit_inside(request, run)
-        return await self._admit(request, run)
 
     async def _admit_inside(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         """Run the chain inside what is to be around it."""
