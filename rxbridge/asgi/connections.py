@@ -40,7 +40,7 @@ _HOST_PREFIX = "__Host-"
 _MIN_BROWSER_VALUE = 32
 
 # The tabs that a new browser opens at once are given one each, maybe by several workers.
-_MAX_BROWSERS = 8
+_KEPT_BROWSERS = 2
 
 # A peer that reads nothing must not keep a closed connection's task alive (seconds).
 _CLOSE_TIMEOUT = 5.0
@@ -299,15 +299,16 @@ class ConnectionRegistry:
         What an answer sets or deletes with ``Set-Cookie`` reaches the open sockets of the same
         browser at once, so the next event of a tab has the session that a view has just begun.
         A browser that asks for a page and shows no cookie to be known by is given one with the
-        answer, for servers that drop the headers of ``websocket.accept``, as granian 2.8 does.
-        Wrap all that answers HTTP::
+        answer, for servers that drop the headers of ``websocket.accept``, as granian 2.8 does; of
+        one that shows more than two, those are taken back that no socket here needs. Wrap all
+        that answers HTTP::
 
             application = connections.introduce(PrefixRouter(routes, default=SPAStaticApp(...)))
         """
 
         async def introduced(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] == "http":
-                if _wants_page(scope["headers"]) and (cookies := self._introductions(scope)):
+                if cookies := self._introductions(scope):
                     send = _setting(cookies, send)
                 send = self._following(scope, send)
             await app(scope, receive, send)
@@ -318,13 +319,16 @@ class ConnectionRegistry:
         """Return what gives a new browser its cookie, or takes surplus ones back."""
         headers = lowered(scope["headers"])
         browsers, _ = split_browsers(parse_cookies(headers))
-        if not browsers:
+        if not browsers and _wants_page(headers):
             return [_introduction(scope.get("scheme", "http"), headers, self._attributes)[1]]
-        if len(browsers) <= _MAX_BROWSERS:
-            return []
-        in_use = {connection.browser for connection in self}
-        surplus = sorted(browsers)[_MAX_BROWSERS:]
+        # The oldest stay: a socket is known by the oldest it has shown, so its own is among them,
+        # unless it showed none or one of several that were given at once.
+        surplus = sorted(browsers)[_KEPT_BROWSERS:]
+        in_use = {connection.browser for connection in self} if surplus else set()
         gone = [browser for browser in surplus if browser not in in_use]
+        for follower in self.followers if gone else ():
+            # No jar has them, so tabs elsewhere that are known by one of them come back.
+            follower.on_set_cookies(gone, [(each.partition("=")[0], "", "/") for each in gone])
         return [_farewell(browser, self._attributes) for browser in gone]
 
     def _following(self, scope: Scope, send: Send) -> Send:
@@ -623,11 +627,13 @@ def _introduction(
 ) -> tuple[str, bytes]:
     """Make up a cookie to know a browser by; return it and its ``Set-Cookie`` value.
 
-    A new visitor's two tabs are given two, of different names: neither replaces the other's.
+    A new visitor's two tabs are given two, of different names: neither replaces the other's. In
+    their order they are of age.
     """
     secure = _is_secure(scheme, headers)
     prefix = _HOST_PREFIX if secure else ""
-    browser = f"{prefix}{BROWSER_COOKIE}{secrets.token_hex(4)}={secrets.token_urlsafe(24)}"
+    name = f"{prefix}{BROWSER_COOKIE}{int(time.time()):08x}{secrets.token_hex(4)}"
+    browser = f"{name}={secrets.token_urlsafe(24)}"
     return browser, f"{browser}; Path=/; HttpOnly; {attributes[secure]}".encode("ascii")
 
 

@@ -21,6 +21,7 @@ from django.db import connections as databases
 from django.test import Client
 
 from rxbridge.asgi import ConnectionRegistry
+from rxbridge.asgi.connections import BROWSER_COOKIE
 from rxbridge.events.sessions.broadcast import RedisBroadcast
 from rxbridge.events.sessions.revoker import SessionRevoker
 from rxbridge.events.sessions.tabs import digest
@@ -253,6 +254,17 @@ async def test_a_tab_follows_what_a_view_at_another_worker_sets(workers):
         await again.fire(f"{BASKET}.count")
         await again.var("content", {"basket": "lamp", "n": 1})
     assert await sync_to_async(Session.objects.count)() == 1
+
+
+@needs_redis
+async def test_a_tab_elsewhere_comes_back_if_the_cookie_it_is_known_by_is_taken_back(workers):
+    one, two = workers
+    older = {f"{BROWSER_COOKIE}{n}": "o" * 32 for n in range(2)}
+    async with connect(two.ws_url, cookies=BROWSER) as tab:
+        async with httpx.AsyncClient(base_url=one.url, cookies={**older, **BROWSER}) as client:
+            taken_back = (await client.get("/basket")).headers.get_list("set-cookie")
+        assert any(each.startswith(f"{next(iter(BROWSER))}=; ") for each in taken_back)
+        assert await seconds_until_closed(tab) < 5
 
 
 @needs_redis
