@@ -6,6 +6,7 @@ Each message has an id, ``rxbridge.W001`` and on, a remedy in its hint, and a se
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -57,7 +58,7 @@ def check_project(**kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
 def check_asgi_application(**kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Check ``settings.ASGI_APPLICATION``: what ``manage.py check --deploy`` runs besides."""
     path: str | None = getattr(settings, "ASGI_APPLICATION", None)
-    return check_application(import_string(path)) if path else []
+    return [*check_application(import_string(path)), *_until_stored()] if path else []
 
 
 def check_application(
@@ -404,6 +405,19 @@ def _several_workers(bridge: EventBridge | None) -> Iterator[checks.CheckMessage
             "Several workers, and Reflex keeps its states where only one finds them.",
             hint="Set redis_url in rxconfig.py.",
             id="rxbridge.W013",
+        )
+
+
+def _until_stored() -> Iterator[checks.CheckMessage]:
+    from rxbridge.events.reflex import seconds_until_stored
+
+    if seconds := seconds_until_stored(_reflex_config()):
+        lost = "all states" if seconds == math.inf else f"what {seconds:g} seconds changed"
+        yield checks.Warning(
+            f"A process that is killed takes {lost} with it, which pages have shown.",
+            hint="Set REFLEX_STATE_MANAGER_DISK_DEBOUNCE=0 in the environment, or redis_url in "
+            "rxconfig.py.",
+            id="rxbridge.W019",
         )
 
 

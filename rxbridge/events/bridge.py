@@ -206,7 +206,17 @@ class EventBridge(rx.Middleware):
         """Run the event; return an update when it is done, ``None`` to let Reflex run it."""
         process = EventInProcess(app, state, event, fresh_vars=self.fresh_vars)
         passage = _Passage(self, process)
-        return await passage.go()
+        try:
+            update = await passage.go()
+            if process.outbox is None or update is None:
+                return update
+            # What Reflex would send itself would not wait for what is still to be stored.
+            process.outbox.is_closed = True
+            await process.emit(*update.events)
+            return process.update()
+        except BaseException:
+            await process.give_up()
+            raise
 
     async def as_owner(self, event: ReflexEvent, compute: Callable[[], Any]) -> Any:
         """Return what ``compute`` gives inside the chain of a tab that no event of runs.
@@ -483,6 +493,7 @@ class _Passage:
         if self._bridge.revoker is not None:
             self._bridge.revoker.note(request.reflex_event.connection, request)
         if raised is not None:
+            await process.give_up()
             await process.emit(*specs)
             raise raised
         if not outcome.reached:

@@ -40,7 +40,7 @@ from rxbridge.events import (
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 19)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 20)]
 
 urlpatterns: list[Any] = []
 
@@ -577,16 +577,35 @@ class TestSeveralWorkers:
 
 def test_asgi_application_is_that_of_the_settings():
     with override_settings(ASGI_APPLICATION=f"{__name__}.faulty"):
-        assert ids(check_asgi_application()) == ["rxbridge.W008"]
+        assert ids(check_asgi_application()) == ["rxbridge.W008", "rxbridge.W019"]
     with override_settings(ASGI_APPLICATION=None):
         assert check_asgi_application() == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "debounce", "told"),
+    [
+        ("disk", None, "2 seconds"),
+        ("disk", "0", None),
+        ("memory", "0", "all states"),
+        ("redis", None, None),
+    ],
+)
+def test_w019_states_that_a_killed_process_forgets(quiet, monkeypatch, mode, debounce, told):
+    quiet.state_manager_mode = type(quiet.state_manager_mode)(mode)
+    if debounce is not None:
+        monkeypatch.setenv("REFLEX_STATE_MANAGER_DISK_DEBOUNCE", debounce)
+    with override_settings(ASGI_APPLICATION=f"{__name__}.faulty"):
+        found = [each for each in check_asgi_application() if each.id == "rxbridge.W019"]
+    assert [told in each.msg for each in found] == ([] if told is None else [True])
 
 
 faulty = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, app))
 
 
-def test_manage_py_check_says_them(built: Path, tmp_path: Path):
+def test_manage_py_check_says_them(built: Path, tmp_path: Path, monkeypatch):
     assert "no issues" in manage(built, "check").stdout
+    monkeypatch.setenv("REFLEX_STATE_MANAGER_DISK_DEBOUNCE", "0")
     result = manage(built, "check", "--deploy")
     assert "rxbridge" not in result.stdout, result.stdout
     for name, text in FILES.items():

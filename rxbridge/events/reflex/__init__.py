@@ -3,7 +3,8 @@
 Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what the bridge works on,
 ``former`` what becomes of a tab whose user gives way to another, ``presence`` whether a tab is
 still there, ``answers`` what a page is told, ``serving`` the app with its sockets, ``handover``,
-``intake`` and ``uploads`` parts of that, ``local`` what ``EventClient`` has in place of a server.
+``intake`` and ``uploads`` parts of that, ``redis_states`` and ``outbox`` by what time an event is
+stored and shown, ``local`` what ``EventClient`` has in place of a server.
 """
 
 from rxbridge.events.reflex.event import (
@@ -16,7 +17,12 @@ from rxbridge.events.reflex.event import (
 )
 from rxbridge.events.reflex.local import LocalServer
 from rxbridge.events.reflex.page import CSP_APP_WRAPS, have_page_fire, page_task
-from rxbridge.events.reflex.serving import check_transports, frontend_path, reflex_asgi
+from rxbridge.events.reflex.serving import (
+    check_transports,
+    frontend_path,
+    reflex_asgi,
+    seconds_until_stored,
+)
 
 __all__ = [
     "CSP_APP_WRAPS",
@@ -32,4 +38,5 @@ __all__ = [
     "navigation",
     "page_task",
     "reflex_asgi",
+    "seconds_until_stored",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,17 +9,19 @@ from typing import Any
 from reflex_base.event.context import EventContext
 from reflex_base.utils.format import json_dumps
 
+from rxbridge.events.reflex.outbox import Sending, by_way_of, replaced
 
-class _Telling:
+
+class _Telling(Sending):
     """Reflex's way to send a delta, which tells of each."""
 
     def __init__(self, send: Callable[..., Any], tell: Callable[[Mapping[str, Any]], None]) -> None:
-        self._send = send
+        super().__init__(send)
         self._tell = tell
 
     async def __call__(self, token: str, delta: Mapping[str, Any]) -> Any:
         self._tell(delta)
-        return await self._send(token, delta)
+        return await self.send(token, delta)
 
 
 @contextmanager
@@ -38,22 +39,12 @@ def watched_deltas(
     if context is None:
         yield None
         return
-    token = EventContext.set(_telling(context, tell))
+    telling = by_way_of(_Telling, context.emit_delta_impl, tell)
+    token = EventContext.set(replaced(context, emit_delta_impl=telling))
     try:
         yield context.txid, context.parent_txid
     finally:
         EventContext.reset(token)
-
-
-def _telling(context: EventContext, tell: Callable[[Mapping[str, Any]], None]) -> EventContext:
-    """Return a copy of the event's context that tells; Reflex's own stays as it is."""
-    send = context.emit_delta_impl
-    # A chained event inherits it; one that chains itself would wrap it once more each time.
-    if send is None or isinstance(send, _Telling):
-        return context
-    told = copy.copy(context)
-    object.__setattr__(told, "emit_delta_impl", _Telling(send, tell))
-    return told
 
 
 def wire_size(delta: Mapping[str, Any]) -> int:

@@ -42,8 +42,10 @@ from rxbridge.events.binder import Binding, binding_in
 from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
 from rxbridge.events.reflex.former import VarsOwner, noted_user, user_key
+from rxbridge.events.reflex.outbox import Outbox, close_outbox, open_outbox
 from rxbridge.events.reflex.page import page_task
 from rxbridge.events.reflex.presence import Presence
+from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
 from rxbridge.events.sessions.tabs import innermost, known_user
@@ -103,6 +105,11 @@ class EventInProcess:
         self._state = state._get_root_state()
         self._event = event
         self._context = EventContext.get()
+        states = self._context.state_manager
+        self._states = states if isinstance(states, RedisStates) else None
+        self.outbox: Outbox | None = None
+        if self._states is not None and self._states.stores_each_event:
+            self.outbox = open_outbox(self._context, shows_all=self.loads_page)
         self.redirects: list[Any] = []
         self.is_misdirected = False
         self._request: Any = None
@@ -217,12 +224,16 @@ class EventInProcess:
         state = self._state
         if type(state) is not State or self.loads_page:
             return False
+        if self._states is not None and self._context.token in self._states.ahead:
+            return True
         just_connected = "rx_router_session" in state.dirty_vars
         return not state.is_hydrated and (just_connected or not state.router_data)
 
     async def rehydrate(self) -> None:
         """Send the page its vars and its ``on_load`` again, as Reflex does for an expired state."""
         await self._processor._rehydrate(self._state)
+        if self.outbox is not None:
+            self.outbox.shows_all = True
 
     async def run(
         self, payload: Mapping[str, Any], *, threaded: bool, tab_grace: float | None = None
@@ -237,6 +248,8 @@ class EventInProcess:
         """
         handler = _prepared(self._registered.handler, threaded)
         is_generator = inspect.isasyncgenfunction(handler.fn)
+        if self.outbox is not None and not inspect.isgeneratorfunction(handler.fn):
+            self.outbox.is_closed = not is_generator
         ends = mark_of(self.description.handler)
         if tab_grace is not None and (ends or (is_generator and ends is None)):
             self._presence = self._presence_within(tab_grace)
@@ -364,6 +377,11 @@ class EventInProcess:
     async def emit(*specs: Any) -> None:
         """Send events to the page now, where Reflex takes no update from the bridge."""
         await chain_updates(list(specs), handler_name="rxbridge")
+
+    async def give_up(self) -> None:
+        """Have the page show what is stored, for this event's state is not going to be."""
+        if self._states is not None and self.outbox is not None:
+            await self._states.give_up(self.outbox)
 
     def update(self, *specs: Any) -> StateUpdate:
         """Return the answer that tells Reflex the event is done, with events for the page."""
@@ -531,6 +549,7 @@ async def _keeping_up(steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
             if not await _running.get().note_step(step):
                 break
             yield step
+    close_outbox()
     await _running.get().keep_up()
 
 
@@ -631,6 +650,8 @@ def _steps_on_thread(fn: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIte
             more = True
             while more:
                 more, value = await _uninterrupted(_step, generator)
+                if not more:
+                    close_outbox()
                 if more or value is not None:
                     yield value
         finally:

@@ -6,16 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from reflex.istate.manager.redis import StateManagerRedis
 from reflex_base.config import get_config
-from reflex_base.constants import Endpoint
-from reflex_base.environment import environment
+from reflex_base.constants import Endpoint, StateManagerMode
+from reflex_base.environment import environment, state_manager_disk_debounce
 
 from rxbridge.asgi._refusal import refuse
 from rxbridge.events.reflex.handover import TabHandover
 from rxbridge.events.reflex.intake import Intake
+from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -70,6 +73,8 @@ def reflex_asgi(
         asgi: ASGIApp = app()
     finally:
         variable.set(before)
+    if type(app._state_manager) is StateManagerRedis:
+        app._state_manager = RedisStates.in_place_of(app._state_manager)
     if app.event_namespace is not None:
         asgi = Intake(app, TabHandover(asgi, app.event_namespace), backlog=backlog)
     upload = get_config().prepend_backend_path(str(Endpoint.UPLOAD))
@@ -170,6 +175,13 @@ def check_transports(transports: Iterable[str] | None = None) -> None:
             'transports=["websocket"] where the app is given a Socket.IO server of its own.'
         )
         raise ValueError(msg)
+
+
+def seconds_until_stored(config: rx.Config) -> float:
+    """Return how long a worker may keep what an event did before it stores it, as configured."""
+    if config.state_manager_mode is StateManagerMode.DISK:
+        return state_manager_disk_debounce().total_seconds()
+    return math.inf if config.state_manager_mode is StateManagerMode.MEMORY else 0.0
 
 
 def frontend_path() -> str:
