@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import secrets
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from asgiref.sync import async_to_sync
 from django.db import router, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
-from rxbridge.events.sessions.broadcast import Reader, keep_listening
+from rxbridge.events.sessions.wire import Message, Wire
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -30,7 +27,6 @@ EVERYBODY = "*"
 """The owner whose rows concern every page."""
 
 _UNSENT_LIMIT = 1_000  # owners whose change is not published yet; beyond, it is everybody's
-_LONGEST_PAUSE = 5.0  # seconds between attempts to reach the broadcast, at most
 
 
 class _Closable(Protocol):
@@ -86,14 +82,20 @@ class LiveList:
         self.model = model
         self._interval = interval
         self._limit = limit
-        self._broadcast = broadcast
-        self._worker = secrets.token_hex(8)
+        self._wire: Wire | None = None
+        if broadcast is not None:
+            self._wire = Wire(
+                broadcast,
+                obey=self._obey,
+                missed=partial(self._wake, EVERYBODY),
+                subject="live lists",
+                overflow=self._message(EVERYBODY),
+                limit=_UNSENT_LIMIT,
+            )
         self._followers: dict[str, _Follower] = {}
-        self._unsent: dict[str, None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Task[None] | None = None
-        self._hear = Reader("the channel of live lists", self._take)
         for signal in (post_save, post_delete):
             signal.connect(self._on_signal, sender=model)
         for through in self._own_relations():
@@ -102,6 +104,11 @@ class LiveList:
     def __len__(self) -> int:
         """Return how many tabs follow the list in this process."""
         return len(self._followers)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether the other workers are heard now; true without a ``broadcast``, or a tab."""
+        return self._wire is None or not self._followers or self._wire.listening.is_set()
 
     def close(self) -> None:
         """Stop listening, and let go of all tabs."""
@@ -190,58 +197,33 @@ class LiveList:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._announce_here, owner)
-        elif self._broadcast is not None:
+        elif self._wire is not None:
             # A process without tabs, such as a management command.
-            try:
-                async_to_sync(self._broadcast.publish)(self._sealed(owner))
-            except Exception:
-                logger.exception("A change of %s could not be told", self.model.__name__)
+            self._wire.send_now(self._message(owner))
 
     # All that follows runs on the loop of the tabs.
 
     def _announce_here(self, owner: str) -> None:
         self._wake(owner)
-        if self._broadcast is not None:
-            if len(self._unsent) >= _UNSENT_LIMIT:
-                self._unsent = {EVERYBODY: None}
-            self._unsent[owner] = None
-            if len(self._unsent) == 1:
-                self._start(self._publish(self._broadcast))
+        if self._wire is not None and (sending := self._wire.post(self._message(owner))):
+            self._start(sending)
 
     def _wake(self, owner: str) -> None:
         for follower in self._followers.values():
             if EVERYBODY in (owner, follower.owner) or follower.owner == owner:
                 follower.woken.set()
 
-    async def _publish(self, broadcast: Broadcast) -> None:
-        pause = 0.1
-        while self._unsent:
-            owner = next(iter(self._unsent))
-            try:
-                await broadcast.publish(self._sealed(owner))
-            except Exception as error:
-                logger.warning("Changes do not reach the other workers: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            self._unsent.pop(owner, None)
-
     def _listen(self) -> None:
         self._loop = asyncio.get_running_loop()
-        if self._broadcast is not None and (self._listener is None or self._listener.done()):
-            gap = partial(self._wake, EVERYBODY)
-            self._listener = self._start(keep_listening(self._broadcast, self._hear, gap))
+        if self._wire is not None and (self._listener is None or self._listener.done()):
+            self._listener = self._start(self._wire.listen())
 
-    def _take(self, message: dict[str, Any]) -> None:
-        if message["live"] == self._label and message["worker"] != self._worker:
+    def _obey(self, message: Message) -> None:
+        if message["live"] == self._message("")["live"]:
             self._wake(str(message["owner"]))
 
-    def _sealed(self, owner: str) -> str:
-        return json.dumps({"live": self._label, "worker": self._worker, "owner": owner})
-
-    @property
-    def _label(self) -> str:
-        return self.model._meta.label_lower  # noqa: SLF001
+    def _message(self, owner: str) -> Message:
+        return {"live": self.model._meta.label_lower, "owner": owner}  # noqa: SLF001
 
     def _start(self, coroutine: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.ensure_future(coroutine)

@@ -306,7 +306,13 @@ def wire_messages(texts: list[str]) -> None:
 async def _hear(texts: list[str]) -> None:
     registry = ConnectionRegistry()
     revoker = SessionRevoker(registry)
-    wire = Wire(None, obey=revoker._obey, missed=revoker._missed)  # type: ignore[arg-type]
+    wire = Wire(
+        None,  # type: ignore[arg-type]
+        obey=revoker._obey,
+        missed=revoker._missed,
+        subject="revocations",
+        overflow={"kind": "all"},
+    )
     try:
         with registry.open() as connection:
             tab = revoker._tabs.of(connection)

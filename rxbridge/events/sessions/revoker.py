@@ -48,6 +48,7 @@ A tab that came back sooner would bring the old ones.
 PATIENCE = 0.7
 """The same when an event ended it: its cookies take one more way, by ``CookieHandoff``."""
 
+_HINTS = 200  # that of a browser's cookies is not worth more: a hand-off sees to them
 _RECENT = 60.0  # seconds for which a user's change applies to events that were under way
 _RECENT_LIMIT = 1_000
 _SUBSCRIBED_WITHIN = 2.0  # seconds the start of a server waits for the broadcast
@@ -109,9 +110,15 @@ class SessionRevoker:
         self._sweep_interval = sweep_interval
         self._store = session_store()
         self._rows = session_model()
-        self._wire = (
-            None if broadcast is None else Wire(broadcast, obey=self._obey, missed=self._missed)
-        )
+        self._wire: Wire | None = None
+        if broadcast is not None:
+            self._wire = Wire(
+                broadcast,
+                obey=self._obey,
+                missed=self._missed,
+                subject="revocations",
+                overflow={"kind": "all"},
+            )
         self._tabs = Tabs(settings.SESSION_COOKIE_NAME, asks=self._rows is not None)
         self._changed: OrderedDict[str, tuple[float, Test]] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -526,6 +533,8 @@ class SessionRevoker:
             self._wire.send_now(message)
 
     def _post(self, wire: Wire, message: Message) -> None:
+        if message["kind"] == "cookies" and len(wire) >= _HINTS:
+            return
         if (sending := wire.post(message)) is not None:
             self._spawn(sending)
 

@@ -1,4 +1,4 @@
-"""The revoker's end of a broadcast: what it sends is kept until it is sent."""
+"""Wire: a worker's end of a broadcast; what it sends is kept until it is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import secrets
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,15 +20,15 @@ logger = logging.getLogger("rxbridge")
 
 Message: TypeAlias = dict[str, Any]
 
-_LIMIT = 10_000  # messages kept while the broadcast cannot be reached
-_HINTS = 200  # that of a browser's cookies is not worth more: a hand-off sees to them
-_LONGEST_PAUSE = 5.0  # seconds between attempts to reach it, at most
+_LONGEST_PAUSE = 5.0  # seconds between attempts to reach the broadcast, at most
 
 
 class Wire:
     """Send messages to the other workers, and hand on theirs; a worker's own it does not hear.
 
-    ``obey`` is called with each message and ``missed`` when some may have been lost.
+    ``obey`` is called with each message and ``missed`` when some may have been lost. ``subject``
+    is what they are about, for the log. While the broadcast cannot be reached ``limit`` of them
+    wait, each once; beyond, ``overflow`` stands for all.
     """
 
     def __init__(
@@ -38,14 +37,25 @@ class Wire:
         *,
         obey: Callable[[Message], None],
         missed: Callable[[], None],
+        subject: str,
+        overflow: Message,
+        limit: int = 10_000,
     ) -> None:
         self._broadcast = broadcast
         self._obey = obey
         self._missed = missed
+        self._subject = subject
+        self._overflow = overflow
+        self._limit = limit
         self._worker = secrets.token_hex(8)
-        self._outbox: deque[Message] = deque()
-        self._hear = Reader("the channel of revocations", self._take)
+        self._outbox: dict[str, None] = {}
+        self._is_sending = False
+        self._hear = Reader(f"the channel of {subject}", self._take)
         self.listening = asyncio.Event()
+
+    def __len__(self) -> int:
+        """Return how many messages wait to be sent."""
+        return len(self._outbox)
 
     def listen(self) -> Coroutine[Any, Any, None]:
         """Return what hears the other workers, until cancelled; ``listening`` tells when."""
@@ -54,35 +64,41 @@ class Wire:
 
     def post(self, message: Message) -> Coroutine[Any, Any, None] | None:
         """Have ``message`` sent; return what is to be run for it, if it is not running yet."""
-        if message.get("kind") == "cookies" and len(self._outbox) >= _HINTS:
-            return None
-        if len(self._outbox) >= _LIMIT:
+        if len(self._outbox) >= self._limit:
             self._outbox.clear()
-            message = {"kind": "all"}
-        self._outbox.append(message)
-        return self._send_all() if len(self._outbox) == 1 else None
+            message = self._overflow
+        text = self._sealed(message)
+        self._outbox.pop(text, None)  # It is the last now.
+        self._outbox[text] = None
+        return None if self._is_sending else self._send_all()
 
     def send_now(self, message: Message) -> None:
         """Send ``message`` from a process without a loop, such as a management command."""
         try:
             async_to_sync(self._broadcast.publish)(self._sealed(message))
         except Exception:
-            logger.exception("A revocation could not be told to the workers")
+            logger.exception("The workers could not be told of %s", self._subject)
 
     async def _send_all(self) -> None:
-        pause = 0.1
-        while self._outbox:
-            message = self._outbox[0]
-            try:
-                await self._broadcast.publish(self._sealed(message))
-            except Exception as error:
-                logger.warning("Revocations do not reach the other workers: %s", error)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            # What came meanwhile may have replaced everything.
-            if self._outbox[0] is message:
-                self._outbox.popleft()
+        if self._is_sending:
+            return
+        self._is_sending, pause = True, 0.1
+        try:
+            while self._outbox:
+                text = next(iter(self._outbox))
+                # First, for the same that is posted meanwhile is to be sent again.
+                del self._outbox[text]
+                try:
+                    await self._broadcast.publish(text)
+                except BaseException as error:
+                    self._outbox = {text: None, **self._outbox}
+                    if not isinstance(error, Exception):
+                        raise
+                    logger.warning("The workers are not told of %s: %s", self._subject, error)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+        finally:
+            self._is_sending = False
 
     def _take(self, message: Message) -> None:
         if message["worker"] != self._worker:

@@ -503,6 +503,8 @@ async def test_unreadable_messages_are_dropped_and_said_once(store, caplog):
         RedisBroadcast(store.url, channel=channel),
         obey=heard.put_nowait,
         missed=lambda: gaps.append("one"),
+        subject="revocations",
+        overflow={"kind": "all"},
     )
     listening = asyncio.create_task(wire.listen())
     try:
@@ -530,7 +532,13 @@ async def test_a_listener_that_ends_comes_back_and_tells_of_the_gap(caplog):
             if (error := ends.pop(0)) is not None:
                 raise error
 
-    wire = Wire(Ending(), obey=print, missed=lambda: gaps.append("one"))
+    wire = Wire(
+        Ending(),
+        obey=print,
+        missed=lambda: gaps.append("one"),
+        subject="revocations",
+        overflow={"kind": "all"},
+    )
     listening = asyncio.create_task(wire.listen())
     try:
         async with asyncio.timeout(10):

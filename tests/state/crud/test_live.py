@@ -271,7 +271,7 @@ class TestWorkers:
             before = await tab.settle()
             await Note.objects.acreate(title="a", owner=ada)
             assert await tab.settle() == before + 1
-            assert "do not reach" in caplog.text
+            assert "are not told of live lists" in caplog.text
             hub.down = False
             await asyncio.sleep(2 * QUIET)
             assert len(hub.sent) == 1
@@ -283,6 +283,46 @@ class TestWorkers:
                 await hub.publish(message)
             assert await tab.settle() == before
         assert all(record.levelno < logging.CRITICAL for record in caplog.records)
+
+    async def test_change_that_comes_while_the_same_is_being_told_is_told_too(self, here, hub, ada):
+        publish, going_on = hub.publish, asyncio.Event()
+
+        async def slowly(message):
+            await publish(message)
+            await going_on.wait()
+
+        hub.publish = slowly
+        async with following(here, ada):
+            await Note.objects.acreate(title="a", owner=ada)
+            await asyncio.sleep(QUIET)
+            await Note.objects.acreate(title="b", owner=ada)
+            await asyncio.sleep(QUIET)
+            going_on.set()
+            await asyncio.sleep(QUIET)
+        assert len(hub.sent) == 2
+
+    async def test_whether_the_other_workers_are_heard_can_be_asked(self, live, here, hub, ada):
+        ends = asyncio.Event()
+        listen = hub.listen
+
+        async def listen_until(deliver, gap):
+            listening = asyncio.create_task(listen(deliver, gap))
+            await ends.wait()
+            ends.clear()
+            listening.cancel()
+
+        hub.listen = listen_until
+        assert here.is_listening
+        assert live.is_listening
+        async with following(here, ada), following(live, ada) as alone:
+            assert live.is_listening
+            await alone.settle()
+            assert here.is_listening
+            ends.set()
+            for expected in (False, True):
+                async with asyncio.timeout(5):
+                    while here.is_listening is not expected:  # noqa: ASYNC110
+                        await asyncio.sleep(0.001)
 
     async def test_listening_ends_with_the_last_tab(self, here, hub, ada):
         async with following(here, ada):
