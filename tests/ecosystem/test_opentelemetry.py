@@ -120,11 +120,12 @@ class TestAroundEachEvent:
     @pytest.fixture
     def tabs_of(self, monkeypatch):
         span = recipe("span")
-        monkeypatch.setitem(span.__globals__, "tracer", tracer)
+        monkeypatch.setitem(span.__wrapped__.__globals__, "tracer", tracer)
         return bridged_app(around=[span])
 
     async def test_50_simultaneous_events_of_10_users_do_not_mix(self, tabs_of):
         users = [await User.objects.acreate_user(f"user{number}") for number in range(10)]
+        names_by_id = {str(user.pk): user.username for user in users}
         async with EventClient(tabs_of) as first:
             tabs = [first.tab(user=user) for user in users for _ in range(5)]
             for tab in tabs:
@@ -139,6 +140,9 @@ class TestAroundEachEvent:
         events = {self.outermost(spans, span) for span in told}
         assert {spans[event].name for event in events} == {f"{__name__}.Desk.name_user"}
         assert len(events) == len({spans[event].context.trace_id for event in events}) == 50
+        for span in told:
+            whose = spans[self.outermost(spans, span)].attributes["user.id"]
+            assert names_by_id[whose] == span.attributes["user"]
 
     def outermost(self, spans, span):
         while span.parent is not None:
@@ -146,10 +150,19 @@ class TestAroundEachEvent:
         return span.context.span_id
 
     async def test_failure_of_the_handler_is_on_the_span(self, tabs_of):
-        async with EventClient(tabs_of, raise_exceptions=False) as tab:
+        ada = await User.objects.acreate_user("ada")
+        async with EventClient(tabs_of, user=ada, raise_exceptions=False) as tab:
             await tab.load("/")
             exporter.clear()
             await tab.fire(Desk.fail)
         [span] = [span for span in exporter.get_finished_spans() if span.parent is None]
         assert span.status.status_code is StatusCode.ERROR
+        assert span.attributes["user.id"] == str(ada.pk)
         assert [event.attributes["exception.type"] for event in span.events] == ["LookupError"]
+
+    async def test_visitor_is_nobody_on_the_span(self, tabs_of):
+        async with EventClient(tabs_of) as tab:
+            exporter.clear()
+            await tab.fire(Desk.count_async)
+        [span] = [span for span in exporter.get_finished_spans() if span.parent is None]
+        assert "user.id" not in span.attributes
