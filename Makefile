@@ -73,9 +73,12 @@ format: setup ## Format the code and fix what ruff can fix
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-docs: setup ## Run every code block of the docs and check every link
+docs: setup ## Run every code block of the docs, check every link, build the site
 	$(say) "Checking the docs"
 	@$(PY) -m pytest tests/test_docs.py
+	$(say) "Building the site"
+	@$(PY) -m sphinx --quiet --fail-on-warning docs docs/_build
+	@echo "Open docs/_build/index.html"
 
 bench: setup ## Run the benchmarks
 	@mkdir -p .bench; set -e; for name in chain crud router static; do \
@@ -91,7 +94,7 @@ fuzz: setup ## Try random input on the pure parts: ten minutes, or FUZZ_SECONDS=
 	@$(PY) -m tests.fuzz
 
 clean: ## Remove what the other targets made
-	rm -rf .python .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf docs/_build docs/_generated .python .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
 	rm -rf examples/*/.web examples/*/.states examples/*/reflex.lock .bench
 	rm -rf examples/topologies/*/.web examples/topologies/*/.states examples/topologies/*/reflex.lock
 	rm -rf tests/browser/club/.web tests/browser/club/.states tests/browser/club/reflex.lock

@@ -14,7 +14,8 @@ from tests.markdown import anchors, links, python_blocks
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
-PAGES = [REPOSITORY / "README.md", *sorted(DOCS.rglob("*.md"))]
+# Those that begin with an underscore are made of the others for the site.
+PAGES = [REPOSITORY / "README.md", *sorted(DOCS.glob("[!_]*.md")), *sorted(DOCS.glob("[!_]*/*.md"))]
 FOR_DEVELOPERS = [REPOSITORY / "CONTRIBUTING.md", REPOSITORY / "SECURITY.md"]
 
 
@@ -88,6 +89,47 @@ def test_index_lists_every_page():
     index = DOCS / "index.md"
     listed = {(DOCS / target.partition("#")[0]).resolve() for target in links(index.read_text())}
     assert [name(page) for page in PAGES[1:] if page != index and page not in listed] == []
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site that ``make docs`` builds."""
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", str(DOCS), str(folder)]
+    done = subprocess.run(build, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+class TestSite:
+    def test_every_page_is_there_with_its_anchors(self, site: Path):
+        for page in PAGES[1:]:
+            html = (site / page.relative_to(DOCS)).with_suffix(".html").read_text()
+            missing = [each for each in anchors(page.read_text()) if f'id="{each}"' not in html]
+            assert missing == [], page
+
+    def test_every_link_leads_somewhere(self, site: Path):
+        pages = {page: page.read_text() for page in site.rglob("*.html")}
+        broken = []
+        for page, html in pages.items():
+            for target in re.findall(r'<a [^>]*href="([^":]+)"', html):
+                path, _, anchor = target.partition("#")
+                file = (page.parent / path).resolve() if path else page
+                if not file.exists() or (anchor and f'id="{anchor}"' not in pages.get(file, "")):
+                    broken.append((page.name, target))
+        assert broken == []
+
+    def test_reference_has_signatures_from_docstrings(self, site: Path):
+        html = (site / "_generated" / "events.html").read_text()
+        assert 'id="rxbridge.events.EventBridge"' in html
+        assert "ValueError" in html
+
+    def test_nothing_is_loaded_from_elsewhere(self, site: Path):
+        for page in site.rglob("*.html"):
+            assert not re.findall(r'<(?:script|link|img)[^>]+="https?://[^"]*', page.read_text())
+
+    def test_search_finds_a_part(self, site: Path):
+        assert "origin-guard" in (site / "searchindex.js").read_text()
 
 
 class TestMarkdown:
