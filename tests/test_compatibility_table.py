@@ -1,12 +1,14 @@
-"""The table of docs/middleware-compatibility.md is what tests/ecosystem checks, and with what."""
+"""The tables of other people's packages in docs are what tests/ecosystem checks, and with what."""
 
 import ast
 import re
 from collections import defaultdict
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parent.parent
-PAGE = REPOSITORY / "docs" / "middleware-compatibility.md"
+DOCS = REPOSITORY / "docs"
 PINS = REPOSITORY / "constraints" / "ecosystem.txt"
 NEWEST = REPOSITORY / "constraints" / "newest.txt"
 CI = REPOSITORY / ".ci" / "run"
@@ -15,33 +17,47 @@ UNPINNED = {"NetBox": "its pattern"}
 """What is not installed: the test has the same few lines."""
 
 
-def test_each_row_is_a_package_with_tests_and_each_such_package_has_a_row():
-    listed = [name for name, _, _, _ in rows()]
+MIDDLEWARE, FOR_REFLEX = "middleware-compatibility.md", "reflex-packages.md"
+both = pytest.mark.parametrize("page", [MIDDLEWARE, FOR_REFLEX])
+
+
+@both
+def test_each_row_is_a_package_with_tests_and_each_such_package_has_a_row(page: str):
+    listed = [name for name, _, _, _ in rows(page)]
     assert listed == sorted(listed, key=str.lower)
     assert [name for name in listed if listed.count(name) > 1] == []
-    assert sorted(listed) == sorted(checked())
+    assert sorted(listed) == sorted(checked(page))
 
 
-def test_versions_are_those_that_are_installed():
+@both
+def test_versions_are_those_that_are_installed(page: str):
     versions = UNPINNED | pins()
-    assert {name: version for name, version, _, _ in rows()} == {
-        name: versions.get(name) for name, _, _, _ in rows()
+    assert {name: version for name, version, _, _ in rows(page)} == {
+        # What Reflex itself brings is listed as rx.something.
+        name: versions.get("reflex" if name.startswith("rx.") else name)
+        for name, _, _, _ in rows(page)
     }
 
 
 def test_each_was_run_on_both_ends_of_django_as_ci_does():
     [newest] = re.findall(r"DJANGO=(\S+) scripts/test_ecosystem.sh", CI.read_text())
     assert f"Django=={newest} ;" in NEWEST.read_text()
-    assert f"on Django {pins()['Django']} and on {newest}," in PAGE.read_text()
+    claim = f"on Django {pins()['Django']} and on {newest},"
+    assert claim in (DOCS / MIDDLEWARE).read_text()
 
 
-def test_what_a_row_says_was_checked_is_what_its_tests_say():
-    assert {name: words for name, _, _, words in rows()} == checked()
+@both
+def test_what_a_row_says_was_checked_is_what_its_tests_say(page: str):
+    assert {name: words for name, _, _, words in rows(page)} == checked(page)
 
 
-def test_there_are_fifty_packages_and_more():
-    assert len(rows()) >= 50
-    assert {works for _, _, works, _ in rows()} <= {"yes", "skipped", "by hand", "no"}
+@both
+def test_each_row_says_in_a_word_whether_it_works(page: str):
+    assert {works for _, _, works, _ in rows(page)} <= {"yes", "skipped", "by hand", "no"}
+
+
+def test_there_are_fifty_packages_with_middleware_and_more():
+    assert len(rows(MIDDLEWARE)) >= 50
 
 
 def pins() -> dict[str, str]:
@@ -49,9 +65,9 @@ def pins() -> dict[str, str]:
     return dict(re.findall(r"^([^#\s=]+)==(\S+)$", PINS.read_text(), re.MULTILINE))
 
 
-def rows() -> list[tuple[str, str, str, str]]:
-    """Return the table's rows: package, version, whether it works, what was checked."""
-    lines = PAGE.read_text().splitlines()
+def rows(page: str) -> list[tuple[str, str, str, str]]:
+    """Return the rows of a page's table: package, version, whether it works, what was checked."""
+    lines = (DOCS / page).read_text().splitlines()
     start = lines.index("| package | version | works | what was checked | what to know or set |")
     table = []
     for line in lines[start + 2 :]:
@@ -62,23 +78,25 @@ def rows() -> list[tuple[str, str, str, str]]:
     return table
 
 
-def checked() -> dict[str, str]:
-    """Return the packages that have tests, with what the tests' docstrings say of them.
+def checked(page: str) -> dict[str, str]:
+    """Return the packages of a page that have tests, with what the tests' docstrings say of them.
 
     A package has a module of its own, whose docstring begins with its name, or functions that
     ``package`` marks.
     """
     said, installed = defaultdict(list), pins()
     for file in sorted(TESTS.glob("test_*.py")):
+        if (file.name == "test_reflex_packages.py") is not (page == FOR_REFLEX):
+            continue
         module = ast.parse(file.read_text())
         name, _, words = (ast.get_docstring(module) or "").partition(": ")
         if name in installed:
             said[name].append(words)
         for function in module.body:
-            if isinstance(function, ast.FunctionDef):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 said_of = map(package_of, function.decorator_list)
                 for name in filter(None, said_of):
-                    said[name].append(ast.get_docstring(function) or "")
+                    said[name].append(" ".join((ast.get_docstring(function) or "").split()))
     return {name: "; ".join(each.rstrip(".") for each in words) for name, words in said.items()}
 
 

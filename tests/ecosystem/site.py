@@ -1,5 +1,6 @@
 """The Reflex app of these tests: one page, and a bridge with the project's own middleware."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -53,10 +54,11 @@ def not_skipped(path: str) -> dict[str, str]:
     return skip
 
 
-def recipe(name: str) -> Any:
-    """Return the function ``name`` that MiddlewareRunner's page has in one of its blocks."""
-    page = Path(__file__).parents[2] / "docs" / "middleware-runner.md"
-    [code] = [block for _, _, block in blocks(page.read_text()) if f"def {name}(" in block]
-    names: dict[str, Any] = {}
+def recipe(*wanted: str, page: str = "middleware-runner.md") -> Any:
+    """Return what a page of the docs defines in one of its blocks, by the names that are wanted."""
+    text = (Path(__file__).parents[2] / "docs" / page).read_text()
+    [code] = [block for _, _, block in blocks(text) if re.search(rf"\b{wanted[0]}\(", block)]
+    names: dict[str, Any] = {"__name__": f"{__name__}.recipes"}
     exec(code, names)
-    return names[name]
+    found = [names[each] for each in wanted]
+    return found if len(found) > 1 else found[0]
