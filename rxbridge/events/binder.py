@@ -71,8 +71,6 @@ class Binding:
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding")
 """Unset outside of events; ``None`` in an event that is nobody's."""
 
-_is_asked_by_owner: ContextVar[bool] = ContextVar("rxbridge.asked_by_owner", default=False)
-
 
 class ContextBinder:
     """Bind a request to the running event, so that ``current_request()`` and friends find it.
@@ -118,31 +116,25 @@ def bound_tab() -> str:
     return "" if event is None else event.token
 
 
+def bound() -> Binding | None:
+    """Return what is bound, for which tab soever Reflex works just now."""
+    return _binding.get(None)
+
+
 def _bound() -> Binding | None:
-    if is_elsewhere():
+    binding = bound()
+    if is_elsewhere(binding):
         msg = (
             "What another tab is sent was computed with the user of the event that causes it. Give "
             "its state the mixin AppState, or read `self.user` of the handler that runs."
         )
         raise RxBridgeError(msg)
-    return _binding.get(None)
+    return binding
 
 
-def for_owner(accessor: Callable[[], T]) -> T:
-    """Call ``accessor`` for the tab that is known to be the one whose event is bound."""
-    token = _is_asked_by_owner.set(True)
-    try:
-        return accessor()
-    finally:
-        _is_asked_by_owner.reset(token)
-
-
-def is_elsewhere() -> bool:
+def is_elsewhere(binding: Binding | None) -> bool:
     """Tell whether the running event has Reflex work for another tab just now."""
-    binding = _binding.get(None)
-    if binding is None or binding.is_elsewhere is None or _is_asked_by_owner.get():
-        return False
-    return binding.is_elsewhere()
+    return binding is not None and binding.is_elsewhere is not None and binding.is_elsewhere()
 
 
 def _speak(language: str | None, *, instead_of: str | None) -> None:
@@ -204,7 +196,12 @@ def set_destination(url: str) -> None:
 
 def current_user() -> AbstractBaseUser | AnonymousUser:
     """Return the user the middleware resolved; an anonymous one outside an event."""
-    user: AbstractBaseUser | None = getattr(current_request(), "user", None)
+    return user_of(_bound())
+
+
+def user_of(binding: Binding | None) -> AbstractBaseUser | AnonymousUser:
+    """Return the user of what is bound."""
+    user: AbstractBaseUser | None = getattr(binding and binding.request, "user", None)
     return AnonymousUser() if user is None else user
 
 
@@ -225,11 +222,15 @@ def current_csrf_token() -> str | None:
 
     A browser that has no CSRF cookie yet is given one with the event's response.
     """
-    request = current_request()
-    if request is None:
+    return csrf_token_of(_bound())
+
+
+def csrf_token_of(binding: Binding | None) -> str | None:
+    """Return the CSRF token of what is bound."""
+    if binding is None:
         return None
-    read_csrf_secret(request)
-    return get_token(request)
+    read_csrf_secret(binding.request)
+    return get_token(binding.request)
 
 
 def read_csrf_secret(request: HttpRequest) -> None:

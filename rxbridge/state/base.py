@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import alogin, alogout
+from django.contrib.messages import get_messages
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import ResolverMatch
 
+    from rxbridge.events.binder import Binding
     from rxbridge.state.context import EventContext
 
 __all__ = ["AppState"]
@@ -61,37 +63,40 @@ class AppState:
     @property
     def request(self) -> HttpRequest | None:
         """The event's request, or ``None`` outside a bridged event."""
-        return _of(self, binder.current_request)
+        binding = _own(self)
+        return None if binding is None else binding.request
 
     @property
     def response(self) -> HttpResponse | None:
         """The event's response, on which cookies may be set."""
-        return _of(self, binder.current_response)
+        binding = _own(self)
+        return None if binding is None else binding.response
 
     @property
     def user(self) -> AbstractBaseUser | AnonymousUser:
         """The user the middleware resolved; an anonymous one outside an event."""
-        return _of(self, binder.current_user)
+        return binder.user_of(_own(self))
 
     @property
     def session(self) -> SessionBase | None:
         """The event's session; what a handler writes to it is saved after the handler."""
-        return _of(self, binder.current_session)
+        return getattr(self.request, "session", None)
 
     @property
     def messages(self) -> BaseStorage | list[Any]:
         """The flash messages; iterating over them marks them as shown."""
-        return _of(self, binder.current_messages)
+        request = self.request
+        return [] if request is None else get_messages(request)
 
     @property
     def csrf_token(self) -> str | None:
         """A CSRF token that Django accepts from this browser."""
-        return _of(self, binder.current_csrf_token)
+        return binder.csrf_token_of(_own(self))
 
     @property
     def resolver_match(self) -> ResolverMatch | None:
         """The match whose view is this event's handler."""
-        return getattr(_of(self, binder.current_request), "resolver_match", None)
+        return getattr(self.request, "resolver_match", None)
 
     @property
     def django_context(self) -> EventContext:
@@ -100,7 +105,7 @@ class AppState:
         In an async handler: ``context = await self.django_context``. In a synchronous one it is
         a mapping as it is. Outside an event it is empty.
         """
-        return context_of(_of(self, binder.current_request))
+        return context_of(self.request)
 
     async def in_middleware(
         self,
@@ -119,7 +124,8 @@ class AppState:
         """
         from rxbridge.events.reflex import call_in_event
 
-        binding = _of(self, partial(binder.bound_event, "in_middleware"))
+        _own(self)
+        binding = binder.bound_event("in_middleware")
         call = partial(call_in_event, partial(function, *args, **kwargs))
         answer: T = await (call() if binding.again is None else binding.again(binding, call))
         return answer
@@ -130,7 +136,7 @@ class AppState:
         It asks Django's backends, on the event's thread, since they may ask the database. In a
         synchronous handler use ``self.user.has_perm``.
         """
-        user: Any = _of(self, binder.current_user)
+        user: Any = self.user
         return bool(await sync_to_async(user.has_perm)(permission, obj))
 
     async def login(self, user: AbstractBaseUser, backend: str | None = None) -> None:
@@ -141,12 +147,13 @@ class AppState:
         synchronous handler call ``django.contrib.auth.login(self.request, user)``.
         """
         # Any user model will do; the stubs know only Django's own.
-        request = _of(self, partial(binder.unanswered, "login")).request
-        await alogin(request, user, backend)  # type: ignore[arg-type]
+        _own(self)
+        await alogin(binder.unanswered("login").request, user, backend)  # type: ignore[arg-type]
 
     async def logout(self) -> None:
         """Sign the user out and end the session, as ``django.contrib.auth.logout`` does."""
-        await alogout(_of(self, partial(binder.unanswered, "logout")).request)
+        _own(self)
+        await alogout(binder.unanswered("logout").request)
 
     def navigate(self, url: str) -> None:
         """Take the browser to ``url`` after this event, once it has the event's cookies.
@@ -159,7 +166,7 @@ class AppState:
 
 def _is_anothers(state: Any) -> bool:
     """Tell whether ``state`` is of another tab than the running event's."""
-    if not binder.is_elsewhere():
+    if not binder.is_elsewhere(binder.bound()):
         return False
     from rxbridge.events.reflex.owner import tab_of  # Only then is Reflex known to be loaded.
 
@@ -175,7 +182,7 @@ def _is_pushed(state: Any) -> bool:
     return is_pushed(state)
 
 
-def _of(state: Any, accessor: Callable[[], T]) -> T:
+def _own(state: Any) -> Binding | None:
     """Return what is bound, if it is of the tab whose state it is read through."""
     if _is_anothers(state):
         msg = (
@@ -184,7 +191,7 @@ def _of(state: Any, accessor: Callable[[], T]) -> T:
             "computed var, which is computed as that tab's own user."
         )
         raise RxBridgeError(msg)
-    return binder.for_owner(accessor)
+    return binder.bound()
 
 
 def _later(state: Any, key: str, read: Callable[[], Any]) -> Any:

@@ -9,10 +9,10 @@ import contextlib
 import functools
 import inspect
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextvars import Context, ContextVar
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 import reflex as rx
 from asgiref.sync import sync_to_async
@@ -58,8 +58,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MIRROR_METHOD = "_rxbridge_mirror"
-"""The method by which a state class says that it mirrors the request; see ``rxbridge.state``."""
+
+@runtime_checkable
+class Mirror(Protocol):
+    """A state that shows what the request says of the visitor; see ``rxbridge.state``."""
+
+    def _rxbridge_mirror(self, request: Any) -> bool | Awaitable[bool]:
+        """Take over what the request says, None for nobody's; tell whether anything changed."""
+        ...
 
 
 class Kind(Enum):
@@ -117,7 +123,7 @@ class EventInProcess:
         self._owner = VarsOwner(self._state) if fresh_vars else None
         self._has_fresh_vars = self._is_running = self._navigates = False
         self._presence: Presence | None = None
-        self._mirrors: list[Callable[[Any], Any]] | None = None
+        self._mirrors: list[Mirror] | None = None
         self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
             event.name
         ]
@@ -322,12 +328,11 @@ class EventInProcess:
         if self._mirrors is None:
             states = tuple(RegistrationContext.get().base_states.values())
             self._mirrors = [
-                getattr(await self._state.get_state(cls), MIRROR_METHOD)
-                for cls in _mirroring(states)
+                cast("Mirror", await self._state.get_state(cls)) for cls in _mirroring(states)
             ]
         changed = False
         for mirror in self._mirrors:
-            answer = mirror(request)
+            answer = mirror._rxbridge_mirror(request)
             changed |= bool(await answer if inspect.isawaitable(answer) else answer)
         return changed
 
@@ -425,8 +430,8 @@ def _mirroring(states: tuple[type[BaseState], ...]) -> list[type[BaseState]]:
         cls
         for cls in states
         # A substate inherits its parent's, which is called for the parent.
-        if (method := getattr(cls, MIRROR_METHOD, None)) is not None
-        and method is not getattr(cls.get_parent_state(), MIRROR_METHOD, None)
+        if issubclass(cls, Mirror)
+        and cls._rxbridge_mirror is not getattr(cls.get_parent_state(), "_rxbridge_mirror", None)
     ]
 
 
@@ -492,11 +497,10 @@ def _prepared(handler: EventHandler, threaded: bool) -> EventHandler:
     if inspect.isgeneratorfunction(function):
         return _replaced(handler, _steps_on_thread(handler.fn)) if threaded else handler
     if inspect.iscoroutinefunction(function):
-        return _replaced(handler, _answering(handler.fn, _awaited))
+        return _replaced(handler, _awaiting(handler.fn))
     if not threaded:
-        return _replaced(handler, _answering(handler.fn, _on_loop))
-    atomic = BaseHandler().make_view_atomic(handler.fn)
-    return _replaced(handler, _answering(atomic, _on_thread))
+        return _replaced(handler, _on_loop(handler.fn))
+    return _replaced(handler, _on_thread(BaseHandler().make_view_atomic(handler.fn)))
 
 
 def handlers_without_transaction() -> set[str]:
@@ -558,24 +562,28 @@ def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
     return EventHandler(fn=fn, state=handler.state, _type_hints=handler._type_hints)
 
 
-def _answering(fn: Callable[..., Any], call: Callable[..., Any]) -> Callable[..., Any]:
+def _awaiting(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def answer(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(await call(fn, state, **payload))
+        return await _kept_back(await fn(state, **payload))
 
     return answer
 
 
-async def _awaited(fn: Callable[..., Any], /, *args: Any, **payload: Any) -> Any:
-    return await fn(*args, **payload)
+def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    async def answer(state: BaseState, /, **payload: Any) -> Any:
+        return await _kept_back(await _uninterrupted(fn, state, **payload))
+
+    return answer
 
 
-async def _on_thread(fn: Callable[..., Any], /, *args: Any, **payload: Any) -> Any:
-    return await _uninterrupted(functools.partial(_call, fn, *args, **payload))
+def _on_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    async def answer(state: BaseState, /, **payload: Any) -> Any:
+        return await _kept_back(fn(state, **payload))
 
-
-async def _on_loop(fn: Callable[..., Any], /, *args: Any, **payload: Any) -> Any:
-    return fn(*args, **payload)
+    return answer
 
 
 async def _kept_back(returned: Any) -> Any:
@@ -597,7 +605,7 @@ def _is_redirect(spec: Any) -> bool:
     return isinstance(spec, EventSpec) and spec.handler.fn.__qualname__ == "_redirect"
 
 
-async def _uninterrupted(fn: Callable[..., T], *args: Any) -> T:
+async def _uninterrupted(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
     """Call ``fn`` on the event's thread; once it has begun, a cancellation waits for its end.
 
     A thread cannot be stopped, and the lock of the state it works on must not be given up.
@@ -605,8 +613,14 @@ async def _uninterrupted(fn: Callable[..., T], *args: Any) -> T:
     begun = threading.Lock()
 
     def call() -> T | None:
-        # Else its event was cancelled while it waited for a thread.
-        return fn(*args) if begun.acquire(blocking=False) else None
+        if not begun.acquire(blocking=False):
+            return None  # Its event was cancelled while it waited for a thread.
+        try:
+            return fn(*args, **named)
+        except StopIteration as stop:
+            # It cannot pass through a future; whoever awaits that would wait for ever.
+            msg = f"{fn!r} raised StopIteration."
+            raise RuntimeError(msg) from stop
 
     try:
         return await sync_to_async(call)()  # type: ignore[return-value]
@@ -624,20 +638,11 @@ def _nothing() -> None:
     """Take a thread's turn."""
 
 
-def _call(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    # A StopIteration cannot pass through a future; whoever awaits it would wait for ever.
-    try:
-        return fn(*args, **kwargs)
-    except StopIteration as stop:
-        msg = f"{fn!r} raised StopIteration."
-        raise RuntimeError(msg) from stop
-
-
 async def call_in_event(fn: Callable[[], Any]) -> Any:
     """Return what ``fn`` gives: awaited if it is async, else run on the event's thread."""
     if inspect.iscoroutinefunction(fn):
         return await fn()
-    value = await _uninterrupted(_call, fn)
+    value = await _uninterrupted(fn)
     return await value if inspect.isawaitable(value) else value
 
 

@@ -38,7 +38,9 @@ class VarsOwner:
     def pass_to(self, user: Any) -> None:
         """Renew the vars that are loaded, if they are somebody else's than ``user``'s."""
         key = user_key(user)
-        if self._now not in ("", key):
+        if self._now == key:
+            return
+        if self._now != "":
             self._renewed = {_renew(state) for state in _private(self._root)}
         self._now = key
 
@@ -48,7 +50,7 @@ class VarsOwner:
         An event that is at its start leaves the rooms of ``SharedState`` first. One whose handler
         may work on a room stays in it; the next one finds the vars still noted as the other's.
         """
-        if is_start and _is_new(self._root):
+        if is_start and NOTE not in vars(self._root) and _is_new(self._root):
             # What is stored of its substates may have outlived it, and the note with it.
             await _load(self._root, type(self._root))
             for state in _private(self._root):
@@ -111,11 +113,11 @@ def _private(state: BaseState) -> Iterator[BaseState]:
 
 
 def _is_new(root: BaseState) -> bool:
-    """Tell whether a root state was just created: nobody's note is on it, nor a page's load.
+    """Tell whether a root state without a note was just created: no page has loaded it.
 
     An old one without a note is of an application that leaves the page events out.
     """
-    if not isinstance(root, State) or NOTE in vars(root):
+    if not isinstance(root, State):
         return False
     return not root.is_hydrated and "rx_router_session" in root.dirty_vars
 

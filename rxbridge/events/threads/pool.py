@@ -188,7 +188,7 @@ class ThreadPool:
         self._settle()
 
     def _settle(self) -> None:
-        while self._ended and self._lock.take():
+        while self._ended and self._lock.take(wait=False):
             try:
                 while self._ended:
                     self._take_back(self._ended.popleft())
@@ -335,21 +335,17 @@ class _Lock:
     def is_mine(self) -> bool:
         return self._holder == threading.get_ident()
 
-    def take(self, *, wait: bool = False) -> bool:
+    def take(self, *, wait: bool = True) -> bool:
         taken = self._lock.acquire(blocking=wait)
         if taken:
             self._holder = threading.get_ident()
         return taken
 
-    def release(self) -> None:
+    def release(self, *_: object) -> None:
         self._holder = 0
         self._lock.release()
 
-    def __enter__(self) -> None:
-        self.take(wait=True)
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.release()
+    __enter__, __exit__ = take, release
 
 
 class Lease(Executor):
