@@ -505,8 +505,11 @@ class _Passage:
         return None
 
     def _is_misdirected(self, request: EventRequest) -> bool:
+        upload = self._process.description.connection
         registry = getattr(self._bridge.requests, "connections", None)
-        return registry is not None and self._process.judge_upload(request, registry)
+        if upload is None or registry is None:
+            return False
+        return self._process.judge_upload(upload, request, registry)
 
     def _turned_away(self) -> StateUpdate:
         """Refuse an upload that names another's tab; that tab is told nothing of it."""

@@ -10,7 +10,8 @@ __all__ = ["ends_with_tab", "outlives_tab"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MARK = "_rxbridge_ends_with_tab"
+ENDS_WITH_TAB = "_rxbridge_ends_with_tab"
+"""The attribute that says whether a handler ends with its tab; without it, it does not say."""
 
 
 def ends_with_tab(handler: F) -> F:
@@ -30,11 +31,6 @@ def outlives_tab(handler: F) -> F:
     return _marked(handler, ends=False)
 
 
-def mark_of(handler: Callable[..., Any]) -> bool | None:
-    """Return whether a handler ends with its tab, or None where it does not say."""
-    return getattr(handler, _MARK, None)
-
-
 def _marked(handler: F, *, ends: bool) -> F:
     function: Any = handler
     if not inspect.isfunction(function):
@@ -43,5 +39,5 @@ def _marked(handler: F, *, ends: bool) -> F:
     if ends and not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
         msg = f"{function.__qualname__} is not async, and a thread cannot be stopped."
         raise TypeError(msg)
-    setattr(handler, _MARK, ends)
+    setattr(handler, ENDS_WITH_TAB, ends)
     return handler

@@ -13,7 +13,7 @@ from rxbridge.asgi import ConnectionRegistry
 from rxbridge.asgi.connections import BROWSER_COOKIE
 from rxbridge.events import EventBridge, ends_with_tab, outlives_tab
 from rxbridge.events.reflex.presence import Presence
-from rxbridge.events.tab_bound import mark_of
+from rxbridge.events.tab_bound import ENDS_WITH_TAB
 from tests.events.wire import connect, vars_of
 from tests.servers import KINDS, run_server
 
@@ -134,7 +134,8 @@ def test_a_handler_says_whether_it_ends_with_its_tab():
 
     def plain(): ...
 
-    assert (mark_of(waits), mark_of(imports), mark_of(plain)) == (True, False, None)
+    marks = [getattr(each, ENDS_WITH_TAB, None) for each in (waits, imports, plain)]
+    assert marks == [True, False, None]
 
 
 @pytest.mark.parametrize("handler", [lambda: None, "a name"], ids=["not async", "no function"])

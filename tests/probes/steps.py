@@ -28,6 +28,7 @@ from django.core.management import call_command
 import rxbridge
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import EventBridge
+from rxbridge.events.threads import worker
 from rxbridge.state import AppState
 from rxbridge.testing import EventClient
 
@@ -69,6 +70,7 @@ async def main():
     print(json.dumps([[*called, times] for called, times in counted]))
 
 
+worker.LINGER = 60  # On a slow machine a thread would be cleaned meanwhile.
 app = rx.App()
 app.add_middleware(EventBridge(ConnectionRegistry()))
 call_command("migrate", verbosity=0)

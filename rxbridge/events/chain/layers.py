@@ -184,8 +184,7 @@ class ViewLayer:
             response = await self._respond(request)
         except Exception as error:
             return await converted(request, error)
-        is_template = callable(getattr(response, "render", None))
-        return await self.finish(request, response) if is_template else response
+        return await self.finish(request, response)
 
     def call(self, request: HttpRequest) -> HttpResponseBase:
         return async_to_sync(self.acall)(request)

@@ -49,7 +49,7 @@ from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
 from rxbridge.events.sessions.tabs import innermost, known_user
-from rxbridge.events.tab_bound import mark_of
+from rxbridge.events.tab_bound import ENDS_WITH_TAB
 from rxbridge.events.threads.pool import let_thread_go
 
 if TYPE_CHECKING:
@@ -111,6 +111,11 @@ class EventInProcess:
         self._state = state._get_root_state()
         self._event = event
         self._context = EventContext.get()
+        self.is_chained = self._context.parent_txid is not None
+        """Whether another event enqueued this one."""
+        self.loads_page = event.name in _hydrating_handlers()
+        """Whether a page has just loaded, or has a new socket: it is sent all vars of its tab."""
+        self._shows_page = self.loads_page or event.name.endswith(".on_load_internal")
         states = self._context.state_manager
         self._states = states if isinstance(states, RedisStates) else None
         self.outbox: Outbox | None = None
@@ -136,16 +141,6 @@ class EventInProcess:
         if self._event.name in _report_handlers():
             return Kind.REPORT
         return Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
-
-    @property
-    def loads_page(self) -> bool:
-        """Whether a page has just loaded, or has a new socket: it is sent all vars of its tab."""
-        return self._event.name in _hydrating_handlers()
-
-    @property
-    def is_chained(self) -> bool:
-        """Whether another event enqueued this one."""
-        return self._context.parent_txid is not None
 
     def is_elsewhere(self) -> bool:
         """Tell whether what runs now is for another tab, as in a block of ``app.modify_state``."""
@@ -178,15 +173,12 @@ class EventInProcess:
             connection=connection,
         )
 
-    def judge_upload(self, request: Any, registry: Any) -> bool:
-        """Tell whether this is an upload, or of one, that names a tab of somebody else's.
+    def judge_upload(self, upload: Connection, request: Any, registry: Any) -> bool:
+        """Tell whether the event, which came by ``upload``, names a tab of somebody else's.
 
         As far as is known by now; ``is_misdirected`` says it from then on. The connection by which
         the tab has last sent an event tells, or, unless it is open at this worker, the user.
         """
-        upload = self.description.connection
-        if upload is None:
-            return False
         last = str(self._state.router_data.get("headers", {}).get(CONNECTION_HEADER.decode()))
         tab: Connection | None = registry.get(last)
         if tab is not None and not tab.closed:
@@ -256,7 +248,7 @@ class EventInProcess:
         is_generator = inspect.isasyncgenfunction(handler.fn)
         if self.outbox is not None and not inspect.isgeneratorfunction(handler.fn):
             self.outbox.is_closed = not is_generator
-        ends = mark_of(self.description.handler)
+        ends: bool | None = getattr(self.description.handler, ENDS_WITH_TAB, None)
         if tab_grace is not None and (ends or (is_generator and ends is None)):
             self._presence = self._presence_within(tab_grace)
         _running.set(self)
@@ -369,10 +361,6 @@ class EventInProcess:
     async def _settle(self, user: Any, *, is_start: bool = False) -> None:
         if self._owner is not None and await self._owner.settle(user, is_start=is_start):
             self._has_fresh_vars = True
-
-    @property
-    def _shows_page(self) -> bool:
-        return self.loads_page or self._event.name.endswith(".on_load_internal")
 
     async def send_delta(self) -> None:
         """Send the page what changed since the last delta."""
