@@ -172,7 +172,7 @@ class CookieHandoff:
     seconds, or by half of its age where that is less, so it expires in the browser earlier by
     that at most. ``on_conflict`` is awaited with
     a cookie's name, the value an event gave it where the browser had none, and the one the
-    browser was given elsewhere meanwhile and keeps.
+    browser was given elsewhere meanwhile and keeps; true says that nothing is lost by that.
     """
 
     def __init__(
@@ -272,11 +272,16 @@ class CookieHandoff:
             for name, cookie in left["cookies"].items():
                 held, value = connection.held.get(name), parse_set_cookie(cookie.encode())[1]
                 known = left["known"][name]
-                if held == value or _digest(held) not in known:
+                if held == value:
+                    continue
+                if _digest(held) not in known:
+                    await self._note_losses({name: cookie}, left, connection.held)
                     continue
                 pending.cookies[name], pending.known[name] = cookie, known
                 with contextlib.suppress(ValueError):  # Beyond what a jar holds: as for the event.
                     connection.put(name, value)
+            if not pending.cookies:
+                await self.tickets.delete(_tab_key(tab, browser))
         pending.offered = -math.inf
         if pending.cookies:
             self._pending[connection] = pending
@@ -373,11 +378,9 @@ class CookieHandoff:
         cookies: dict[str, str] = record.pop("cookies")
         known: dict[str, list[str]] = record.pop("known")
         stale = {name for name in cookies if _digest(held.get(name)) not in known[name]}
-        if self._on_conflict is not None:
-            for name in stale & held.keys():
-                begun = parse_set_cookie(cookies[name].encode())[1]
-                if begun is not None and {*known[name]} == {_digest(None), _digest(begun)}:
-                    await self._on_conflict(name, begun, held[name])
+        await self._note_losses(
+            {name: cookies[name] for name in stale}, {**record, "known": known}, held
+        )
         if stale:
             logger.warning(
                 "Not set, as the browser was given another value elsewhere while the event ran "
@@ -394,6 +397,25 @@ class CookieHandoff:
             values = {name: parse_set_cookie(each.encode())[1] for name, each in fresh.items()}
             self._spawn(self._settle_without_tab(ticket, browsers, {**held, **values}))
         return list(fresh.values())
+
+    async def _note_losses(
+        self, stale: Mapping[str, str], record: Mapping[str, Any], held: Mapping[str, str]
+    ) -> None:
+        """Take note, for the tab's next page, if a value that an event made comes to nothing."""
+        for name, cookie in stale.items():
+            value, known = parse_set_cookie(cookie.encode())[1], record["known"][name]
+            if value is None or known[0] == _digest(value):
+                continue
+            is_begun = name in held and {*known} == {_digest(None), _digest(value)}
+            ask = self._on_conflict if is_begun else None
+            is_lost = ask is None or not await ask(name, value, held[name])
+            if is_lost and record["tab"] is not None:
+                await self.tickets.put(_lost_key(record["tab"], record["browser"]), "", _AWAY)
+
+    async def has_lost(self, connection: Connection, tab: str) -> bool:
+        """Tell, once, whether a tab's events have set a cookie in vain: the browser got another."""
+        keys = [_lost_key(tab, browser) for browser in connection.browsers]
+        return any([await self.tickets.delete(key) for key in keys])
 
     async def _confirm(
         self, ticket: str, browsers: set[str], held: dict[str, str]
@@ -616,6 +638,10 @@ def _held_key(ticket: str) -> str:
 
 def _tab_key(tab: str, browser: str) -> str:
     return f"tab:{_key(f'{tab} {browser}')}"
+
+
+def _lost_key(tab: str, browser: str) -> str:
+    return f"lost:{_key(f'{tab} {browser}')}"
 
 
 def _is_among(browser: str, shown: Iterable[str]) -> bool:

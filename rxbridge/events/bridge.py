@@ -8,7 +8,7 @@ import inspect
 import logging
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -74,6 +74,8 @@ class Handoff(Protocol):
     def is_due(self, connection: Connection, /) -> bool: ...
 
     async def resume(self, connection: Connection, tab: str, /) -> bool: ...
+
+    async def has_lost(self, connection: Connection, tab: str, /) -> bool: ...
 
     async def offer(
         self,
@@ -343,6 +345,14 @@ class EventBridge(rx.Middleware):
             logger.warning("Cookies of before its tab came back may be lost: %r", error)
             return False
 
+    async def has_lost(self, event: ReflexEvent) -> bool:
+        """Tell, once, whether cookies that events of the tab have set came to nothing."""
+        if self.handoff is None or event.connection is None:
+            return False
+        with suppress(Exception):  # As above, and said there.
+            return await self.handoff.has_lost(event.connection, event.token)
+        return False
+
     async def hand_off(
         self,
         request: EventRequest,
@@ -490,6 +500,9 @@ class _Passage:
             if self._binding is not None and (url := self._binding.destination) is not None:
                 then = [*then, navigation(process.app, url)]
         specs += await self._bridge.hand_off(request, outcome.response, self._jars, then)
+        if process.loads_page and await self._bridge.has_lost(request.reflex_event):
+            lost = Refusal(event=process.description, status=409, handler_ran=True)
+            specs += self._refuse(lost, "of an earlier event: its browser got other cookies")
         if self._bridge.revoker is not None:
             self._bridge.revoker.note(request.reflex_event.connection, request)
         if raised is not None:

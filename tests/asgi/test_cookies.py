@@ -915,6 +915,38 @@ class TestAnotherSocketOfTheTab:
         await ask(handoff, "PUT", first, f"{connection.browser}; a=1")
         assert await handoff.resume(come_back(a="1"), "a-tab")
 
+    @pytest.mark.parametrize("where", ["as it is redeemed", "as the tab comes back"])
+    @pytest.mark.parametrize(
+        ("before", "set_to", "is_lost"),
+        [("old", "abc", True), (None, "abc", True), ("abc", "abc", False), (None, "mine", False)],
+    )
+    async def test_is_told_once_that_a_value_of_an_event_came_to_nothing(
+        self,
+        registry: ConnectionRegistry,
+        connection: Connection,
+        come_back: Callable[..., Connection],
+        where: str,
+        before: str | None,
+        set_to: str,
+        is_lost: bool,
+    ) -> None:
+        async def takes_over(name: str, begun: str, kept: str) -> bool:
+            return begun == "mine"
+
+        handoff = CookieHandoff(registry, on_conflict=takes_over)
+        await handoff.resume(connection, "a-tab")
+        cookies = {"sessionid": f"sessionid={set_to}"}
+        ticket = await handoff.offer(connection, cookies, {"sessionid": [before]})
+        shown = f"{connection.browser}; sessionid=of-a-view"
+        if where == "as it is redeemed":
+            assert (await ask(handoff, "POST", ticket, shown)).cookies == []
+            assert (await ask(handoff, "PUT", ticket, shown)).status == 204
+        back = come_back(sessionid="of-a-view")
+        assert not await handoff.resume(back, "a-tab")
+        assert await handoff.has_lost(back, "a-tab") is is_lost
+        assert not await handoff.resume(back, "a-tab")
+        assert not await handoff.has_lost(back, "a-tab")
+
     async def test_has_them_for_as_long_as_the_last_of_several_hand_offs_says(self) -> None:
         store = MemoryTickets()
         await store.put("tab", "first", 0.02)

@@ -306,16 +306,16 @@ class TestSessionOfAView:
         revoker.close()
 
     @pytest.mark.parametrize(
-        ("begun", "kept", "together"),
+        ("begun", "kept", "together", "is_all"),
         [
-            ({"n": 1, "basket": "cup"}, {"basket": "lamp"}, {"basket": "lamp", "n": 1}),
-            ({"n": 1, SESSION_KEY: "1"}, {"basket": "lamp"}, {"basket": "lamp"}),
-            (None, {"basket": "lamp"}, {"basket": "lamp"}),
-            ({"n": 1}, None, None),
+            ({"n": 1, "basket": "cup"}, {"basket": "lamp"}, {"basket": "lamp", "n": 1}, True),
+            ({"n": 1, SESSION_KEY: "1"}, {"basket": "lamp"}, {"basket": "lamp"}, False),
+            (None, {"basket": "lamp"}, {"basket": "lamp"}, True),
+            ({"n": 1}, None, None, False),
         ],
     )
     async def test_what_an_event_wrote_is_taken_along_only_where_nobody_signed_in(
-        self, transactional_db, connections, begun, kept, together
+        self, transactional_db, connections, begun, kept, together, is_all
     ):
         async def key_of(content):
             store = SessionStore(None if content is not None else "m" * 32)
@@ -328,7 +328,7 @@ class TestSessionOfAView:
         revoker = SessionRevoker(connections)
         await revoker.reunite("another", *keys)
         assert dict(await SessionStore(keys[1]).aitems()) == (kept or {})
-        await revoker.reunite(settings.SESSION_COOKIE_NAME, *keys)
+        assert await revoker.reunite(settings.SESSION_COOKIE_NAME, *keys) is is_all
         assert dict(await SessionStore(keys[1]).aitems()) == (together or {})
         left = {keys[0]} if begun and together != {"basket": "lamp", "n": 1} else set()
         rows = {row.pk async for row in Session.objects.all()}

@@ -161,6 +161,15 @@ class TestSessionOfAView:
             await bridge.as_owner(event, lambda: tab.connection.follow(self.given))
             assert tab.cookies["sessionid"] == "of-a-view"
 
+    async def test_is_told_of_as_the_tab_comes_back_where_a_login_came_to_nothing(self, ada):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            assert (await tab.fire(Account.enter, name="ada")).vars["inside"] == "ada"
+            tab._browser.cookies["sessionid"] = "of-a-view"
+            told = ["Something changed in another tab meanwhile. Please try again."]
+            assert (await tab.load("/")).toasts == told
+            assert (await tab.load("/")).toasts == []
+
     async def test_brings_the_tab_back_when_it_was_told_what_the_event_did(self, ada):
         class Meanwhile(MiddlewareMixin):
             def process_request(self, request):

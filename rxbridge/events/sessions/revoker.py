@@ -204,17 +204,18 @@ class SessionRevoker:
         self._publish(kind="browser", browsers=sorted(known), keep=session)
         self._follow(known, session, but=tab)
 
-    async def reunite(self, name: str, begun: str, kept: str) -> None:
+    async def reunite(self, name: str, begun: str, kept: str) -> bool:
         """Move what an event wrote into a session it began into the one its browser has instead.
 
         For ``CookieHandoff`` to call. What the browser's session has by the same name stays, and
-        nothing is taken from a session that somebody has signed in to.
+        nothing is taken from a session that somebody has signed in to. True if nothing is lost.
         """
         if name == self._tabs.cookie:
             try:
-                await elsewhere(_reunite, self._store, begun, kept)
+                return await elsewhere(_reunite, self._store, begun, kept)
             except Exception:
                 logger.exception("What an event wrote into its session is not in its browser's")
+        return False
 
     # What an administrator calls, on any loop.
 
@@ -615,18 +616,19 @@ def _end_sessions(store: Any, keys: Iterable[str]) -> None:
         store(key).delete()
 
 
-def _reunite(store: Any, begun: str, kept: str) -> None:
+def _reunite(store: Any, begun: str, kept: str) -> bool:
     source, target = store(begun), store(kept)
     written = dict(source.items())
     # A key that finds no session is given up as it is loaded.
     if SESSION_KEY in written or source.session_key is None:
-        return
+        return not written
     known = dict(target.items())
     if target.session_key is None:
-        return
+        return not written
     target.update({name: value for name, value in written.items() if name not in known})
     target.save(must_create=False)
     source.delete()
+    return True
 
 
 def _end_all_of(store: Any, model: Any, user: str) -> None:
