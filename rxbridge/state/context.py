@@ -29,6 +29,7 @@ from django.utils.module_loading import import_string
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events.requests import dotted_name
+from rxbridge.state._mixins import made_mixin
 from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
 
 __all__ = [
@@ -294,9 +295,7 @@ def context_mirror(*processors: Processor | str) -> type[Any]:
         "_context_of": "",
         "_rxbridge_mirror": _rxbridge_mirror,
     }
-    metaclass: Any = type(rx.State)
-    mixin: type[Any] = metaclass("ContextMirror", (rx.State,), namespace, mixin=True)
-    return mixin
+    return made_mixin("ContextMirror", (rx.State,), namespace)  # type: ignore[no-any-return]
 
 
 async def mirror_context(

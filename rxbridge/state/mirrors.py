@@ -17,6 +17,7 @@ from rxbridge.events.binder import read_csrf_secret
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.events.sessions.tabs import innermost
 from rxbridge.state._flash import delivered
+from rxbridge.state._mixins import made_mixin
 from rxbridge.state.context import NOBODY, json_safe, user_snapshot
 from rxbridge.state.language import (
     direction_of,
@@ -90,9 +91,7 @@ def mirrors(*names: str, **own: Any) -> type[Any]:
     }
     if "messages" in chosen:
         namespace |= {"dismiss": dismiss, "dismiss_all": dismiss_all}
-    metaclass: Any = type(rx.State)
-    mixin: type[Any] = metaclass("Mirrors", (rx.State,), namespace, mixin=True)
-    return mixin
+    return made_mixin("Mirrors", (rx.State,), namespace)  # type: ignore[no-any-return]
 
 
 @open_to_visitors

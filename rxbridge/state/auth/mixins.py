@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from types import new_class
 from typing import Any, TypeVar
 
 import reflex as rx
 
+from rxbridge.state._mixins import made_mixin
 from rxbridge.state.auth.config import (
     PasswordChangeConfig,
     PasswordResetConfig,
@@ -82,11 +82,7 @@ def password_reset_mixin(
 
 
 def _configured(mixin: type[Mixin], base: type[rx.State], **config: Any) -> type[Mixin]:
-    # A mixin is not registered with Reflex; the class that a user derives from it is.
-    body = {"__module__": mixin.__module__}
-    made: Any = new_class(
-        mixin.__name__, (mixin, base), {"mixin": True}, lambda ns: ns.update(body)
-    )
+    made = made_mixin(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
     for name, value in config.items():
         # Not in the class body, where it would become a var.
         setattr(made, name, value)

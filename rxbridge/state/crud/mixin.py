@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from types import new_class
 from typing import TYPE_CHECKING, Any, cast, overload
 
 import reflex as rx
 
+from rxbridge.state._mixins import made_mixin
 from rxbridge.state.crud._store import Store
 from rxbridge.state.crud.state import Desk, LiveModelCRUD, ModelCRUD, Watched
 
@@ -72,8 +72,7 @@ def crud_mixin(
 
 
 def _derived(mixin: type[ModelCRUD], base: type[rx.State]) -> Any:
-    body = {"__module__": mixin.__module__}
-    return new_class(mixin.__name__, (mixin, base), {"mixin": True}, lambda ns: ns.update(body))
+    return made_mixin(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
 
 
 def _renamed(mixin: type[ModelCRUD], base: type[rx.State], names: Mapping[str, str]) -> Any:
@@ -89,7 +88,7 @@ def _renamed(mixin: type[ModelCRUD], base: type[rx.State], names: Mapping[str, s
     }
     body |= {names.get(name, name): each.default_value() for name, each in fields.items()}
     body |= {names[name]: handler for name, handler in _handlers(mixin).items()}
-    return new_class(mixin.__name__, (Watched, base), {"mixin": True}, lambda ns: ns.update(body))
+    return made_mixin(mixin.__name__, (Watched, base), body)
 
 
 def _is_own(mixin: type[ModelCRUD], name: str) -> bool:
