@@ -14,7 +14,9 @@ PUBLIC = {
         LifespanGroup MemoryTickets OriginGuard PrefixRouter SPAStaticApp find_bundle
         reflex_prefixes
     """,
-    "rxbridge.django": "PageHeaders SPAView admin_urlpatterns check_application spa_urlpatterns",
+    "rxbridge.django": """
+        AdminColorMode PageHeaders SPAView admin_urlpatterns check_application spa_urlpatterns
+    """,
     "rxbridge.django.management": "",
     "rxbridge.django.management.commands": "",
     "rxbridge.events": """

@@ -32,7 +32,9 @@ from rxbridge.asgi.prefix_router import local_path
 
 logger = logging.getLogger(__name__)
 
-BUILD_COMMAND = "reflex export --frontend-only --no-zip"
+BUILD_COMMAND = (
+    "manage.py export_reflex, or without rxbridge.django: reflex export --frontend-only --no-zip"
+)
 
 PAGES = "rxbridge.pages"
 """The scope's key for an app that answers in the place of every ``SPAStaticApp``."""
@@ -49,7 +51,7 @@ _MISSING_INTERVAL = 1.0
 # Seconds between the two renames that put one directory in place of another.
 _REPLACED_WITHIN = 0.05
 
-_MISSING = f"The Reflex frontend is not built yet. Build it with: {BUILD_COMMAND}"
+_MISSING = f"The Reflex frontend is not built yet. Build it: {BUILD_COMMAND}"
 
 # What RFC 9110, section 14.1.2 allows; anything else in a Range header is ignored, as it must
 # be. The bound on digits keeps int() cheap.
@@ -120,8 +122,7 @@ class SPAStaticApp:
             check_interval = _MISSING_INTERVAL if missing else math.inf
         self._check_interval = check_interval
         self._next_check = time.monotonic() + check_interval
-        if missing:
-            logger.warning("No Reflex bundle in %s. Build it: %s", self.directory, BUILD_COMMAND)
+        self._said_missing = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -149,6 +150,7 @@ class SPAStaticApp:
         if entry := bundle.entries.get(path):
             await self._send_entry(entry, headers, scope, receive, send)
         elif bundle.shell is None:
+            self._say_missing()
             await _send_text(scope, send, 404, _MISSING)
         elif not _may_be_page(bundle, path) or not _is_navigation(headers):
             await _send_text(scope, send, 404, "Not Found")
@@ -197,6 +199,12 @@ class SPAStaticApp:
             return False
         route = path[len(bundle.base) :] or "/"
         return route.strip("/") not in ("404", "index") and bool(self._is_route(route))
+
+    def _say_missing(self) -> None:
+        # Not before a page is asked for: until then it may be built, or served by Vite.
+        if not self._said_missing:
+            self._said_missing = True
+            logger.warning("No Reflex bundle in %s. Build it: %s", self.directory, BUILD_COMMAND)
 
     async def _current_bundle(self) -> Bundle:
         if time.monotonic() >= self._next_check:

@@ -30,6 +30,8 @@ NO_NODE = (
     "Serving a bundle that was built elsewhere needs no Node."
 )
 
+FIRST_BUILD = "Building the pages. The first time, this installs npm packages."
+
 Environment = Mapping[str, str]
 Report = Callable[[str], object]
 
@@ -149,7 +151,8 @@ def _run(command: list[str], cwd: Path, environment: Environment, report: Report
             if lines[-1]:
                 report(lines[-1])
     if process.returncode:
-        msg = "\n".join(["Reflex failed; this is what it wrote.", *lines])
+        wrote = "see above." if report is not silent else "\n".join(["it wrote:", *lines])
+        msg = f"Reflex failed; {wrote}"
         raise BuildFailed(msg)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Protocol
 
 from rxbridge.asgi._types import ASGIApp
-from rxbridge.django._build import Report, build, compile_pages
+from rxbridge.django._build import FIRST_BUILD, Report, build, compile_pages
 from rxbridge.django._page_reload import PageReload
 from rxbridge.django._project import Project, Stamp
 
@@ -50,7 +50,7 @@ class BundledPages:
             # Other code, the same pages: the bundle counts as made from this code.
             compiled.write(self._project.bundle)
             return False
-        self._say("The pages changed; building them.")
+        self._say("The pages changed; building them." if self._ui else FIRST_BUILD)
         self._ui = build(self._project, lambda line: self._say(f"  │ {line}")).ui
         # The application looks at the bundle when it is imported.
         return True

@@ -64,7 +64,7 @@ class Project:
                 return cls(candidate)
         msg = (
             f"There is no rxconfig.py in {' or '.join(map(str, dict.fromkeys(candidates)))}; "
-            "run this from the directory that has it, or make it: reflex init."
+            "run this from the directory that has it, or make it: manage.py init_reflex."
         )
         raise NoProject(msg)
 

@@ -10,12 +10,16 @@ import runpy
 import sys
 from pathlib import Path
 
+from rxbridge.django._failure import is_own, shown
+
 
 def main() -> None:
     """Run ``reflex`` with the arguments after the first; write the list of files to the first."""
     note = Path(sys.argv.pop(1))
     try:
         runpy.run_module("reflex", run_name="__main__", alter_sys=True)
+    except Exception as error:
+        sys.exit(shown(error, Path.cwd()))
     finally:
         note.write_text(json.dumps(loaded_files(Path.cwd())))
 
@@ -23,16 +27,8 @@ def main() -> None:
 def loaded_files(root: Path) -> list[str]:
     """The files below ``root`` that modules were loaded from, but for an environment's."""
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
-    below = {
-        path.relative_to(root)
-        for file in files
-        if file and (path := Path(file).resolve()).is_relative_to(root)
-    }
-    return sorted(path.as_posix() for path in below if not _is_foreign(path))
-
-
-def _is_foreign(path: Path) -> bool:
-    return any(part.startswith(".") or part == "site-packages" for part in path.parts)
+    paths = {Path(file).resolve() for file in files if file}
+    return sorted(path.relative_to(root).as_posix() for path in paths if is_own(path, root))
 
 
 if __name__ == "__main__":

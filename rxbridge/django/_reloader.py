@@ -12,7 +12,8 @@ from rxbridge.django._project import Project
 from rxbridge.django._server import Site, Target
 
 _SUFFIXES = (".py", ".html", ".mo", ".txt", ".jinja", ".jinja2")
-_NOT_OURS = (".states", ".web", "reflex.lock", "site-packages")
+# What is installed changes no server that runs; Reflex adds a line to the second as it builds.
+_NOT_OURS = (".states", ".web", "reflex.lock", "requirements.txt", "site-packages")
 
 
 class ProjectFiles(DefaultFilter):
@@ -88,12 +89,17 @@ class Reloader:
 
     def _update(self) -> None:
         # It imports the application while the pages are compiled; mostly that is all there is.
+        is_first = not self._project.web.exists()
         candidate = self._new_site()
         try:
+            # The first build takes a minute, too long to wait for what is found in a second.
+            if is_first and not self._is_sound(candidate):
+                return
             outdated = self._pages.refresh()
         except BuildFailed as error:
             candidate.stop()
-            self._say(f"{error}\nWaiting for a change; the server goes on as it was.")
+            goes_on = "; the server goes on as it was" if self._site else ""
+            self._say(f"{error}\nWaiting for a change{goes_on}.")
             return
         except BaseException:
             candidate.stop()
@@ -108,9 +114,7 @@ class Reloader:
 
     def _take_over(self, candidate: Site) -> None:
         try:
-            if not candidate.is_ready():
-                candidate.stop()
-                self._say("The application cannot be imported, see above. Waiting for a change.")
+            if not self._is_sound(candidate):
                 return
             # The old one first: Reflex saves its states as it stops, and the new one reads them.
             self.stop()
@@ -120,6 +124,13 @@ class Reloader:
         self._site = candidate
         candidate.serve()
         self._say(f"Serving at {self._url}/  (Ctrl-C stops it)")
+
+    def _is_sound(self, candidate: Site) -> bool:
+        """Wait for it; if it cannot be served, say so and end it."""
+        if candidate.failure:
+            candidate.stop()
+            self._say(f"{candidate.failure}\nThis cannot be served. Waiting for a change.")
+        return not candidate.failure
 
 
 def _names(paths: Iterable[str]) -> str:

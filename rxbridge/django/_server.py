@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import logging
 import multiprocessing
 import os
@@ -10,13 +12,15 @@ import signal
 import socket
 import sys
 import threading
-import traceback
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from rxbridge.django._failure import OneReport, shown
 from rxbridge.django._page_reload import PageReload
+from rxbridge.errors import RxBridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +34,8 @@ _GRACE_SECONDS = 1
 _STOP_SECONDS = 10.0
 _READ_SECONDS = 0.05
 
-_READY = "ready"
 _SERVE = "serve"
+_DIED = "The server's process ended before it had imported the application."
 
 
 class Address(NamedTuple):
@@ -59,12 +63,33 @@ class Target:
         os.chdir(self.root)
         sys.path[:0] = [str(self.root)] if str(self.root) not in sys.path else []
         from django.urls import get_resolver
-        from django.utils.module_loading import import_string
 
-        application: ASGIApp = import_string(self.application.replace(":", "."))
+        application = load_application(self.application)
         # Else a mistake in a view would be found by the first request.
         _ = get_resolver().url_patterns
         return with_static_files(application)
+
+
+def load_application(path: str) -> ASGIApp:
+    """Import the ASGI application at a dotted path; ``RxBridgeError`` when none is there."""
+    module, _, name = path.replace(":", ".").rpartition(".")
+    found: Any = None
+    try:
+        found = getattr(import_module(module or name), name, None)
+    except ModuleNotFoundError as error:
+        # Another one that is missing is the module's own mistake.
+        if not f"{module or name}.".startswith(f"{error.name}."):
+            raise
+    try:
+        # A WSGI application takes less, and so does an rx.App.
+        inspect.signature(found).bind("scope", "receive", "send")
+    except TypeError:
+        msg = (
+            f"There is no ASGI application at '{path}'. ASGI_APPLICATION in the settings is the "
+            "dotted path of what asgi.py calls application: 'mysite.asgi.application'."
+        )
+        raise RxBridgeError(msg) from None
+    return cast("ASGIApp", found)
 
 
 def with_static_files(application: ASGIApp) -> ASGIApp:
@@ -105,7 +130,16 @@ def serve(application: ASGIApp, listener: socket.socket) -> None:
     config = uvicorn.Config(application, timeout_graceful_shutdown=_GRACE_SECONDS)
     # Requests are of interest, not that a server starts and stops again.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").addFilter(_is_of_interest)
+    report = OneReport(Path.cwd())
+    for name in ("django.request", "reflex.app"):
+        logging.getLogger(name).addFilter(report)
     Server(config).run(sockets=[listener])
+
+
+def _is_of_interest(request: logging.LogRecord) -> bool:
+    # Every browser asks for an icon, which no site has at first.
+    return "/favicon.ico" not in (request.args or ())
 
 
 class Site:
@@ -125,13 +159,15 @@ class Site:
         self._process.start()
         control.close()
 
-    def is_ready(self) -> bool:
-        """Wait until the application is imported; False if that failed, as it has said."""
+    @functools.cached_property
+    def failure(self) -> str | None:
+        """Wait until the application is imported; None, or why it cannot be."""
         wait([self._control, self._process.sentinel])
         try:
-            return bool(self._control.poll() and self._control.recv() == _READY)
+            failure: str | None = self._control.recv() if self._control.poll() else _DIED
         except EOFError:
-            return False
+            return _DIED
+        return failure
 
     def serve(self) -> None:
         """Begin to accept connections."""
@@ -158,10 +194,10 @@ def _run(
     _end_with_parent()
     try:
         application = wrap(target.load())
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        control.send(shown(error, target.root))
         sys.exit(1)
-    control.send(_READY)
+    control.send(None)
     try:
         control.recv()
     except EOFError:

@@ -1,7 +1,7 @@
 """The URLconf as a flat list, in the order in which Django tries it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,17 @@ def places() -> list[Place]:
     if not getattr(settings, "ROOT_URLCONF", None):
         return []
     return list(_walk(get_resolver().url_patterns, "", ""))
+
+
+def first_segments(urlconf: Iterable[Place]) -> list[str]:
+    """Return what the paths of ``urlconf`` begin with, such as ``/api``, but those of any path."""
+    return sorted(
+        {
+            "/" + place.literal.partition("/")[0]
+            for place in urlconf
+            if not (place.is_catch_all or (place.is_open and not place.literal))
+        }
+    )
 
 
 def _walk(patterns: list[Any], text: str, literal: str) -> Iterator[Place]:

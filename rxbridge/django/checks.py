@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core import checks
 from django.core.handlers.asgi import ASGIHandler
+from django.core.management import get_commands
 from django.db import connections
-from django.utils.module_loading import import_string
 
 from rxbridge.asgi import OriginGuard, PrefixRouter, SPAStaticApp, reflex_prefixes
 from rxbridge.asgi.cookies import MemoryTickets
 from rxbridge.django._project import STAGED, NoProject, Project, Stamp
-from rxbridge.django._urlconf import Place, places
+from rxbridge.django._server import load_application
+from rxbridge.django._urlconf import Place, first_segments, places
 from rxbridge.django._wiring import routes, wrapped
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ _BUILD = "Build it: manage.py export_reflex"
 # Connections a server of the vendor takes unless it is configured otherwise.
 _CONNECTION_LIMITS = {"postgresql": 100, "mysql": 151}
 _POOL_SIZE = 4  # psycopg_pool's default max_size is its min_size, 4.
+
+# Whose runserver speaks no ASGI; daphne's does.
+_WSGI_SERVERS = ("django.core", "django.contrib.staticfiles", "whitenoise.runserver_nostatic")
 
 # What runs around no event by default, and why it should not.
 _NOT_FOR_EVENTS = {
@@ -52,13 +57,14 @@ def check_project(**kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
         *_catch_alls(urlconf),
         *_bundle_of_project(),
         *_session_cookie(),
+        *_server_of_views(),
     ]
 
 
 def check_asgi_application(**kwargs: Any) -> list[checks.CheckMessage]:  # noqa: ARG001
     """Check ``settings.ASGI_APPLICATION``: what ``manage.py check --deploy`` runs besides."""
     path: str | None = getattr(settings, "ASGI_APPLICATION", None)
-    return [*check_application(import_string(path)), *_until_stored()] if path else []
+    return [*check_application(load_application(path)), *_until_stored()] if path else []
 
 
 def check_application(
@@ -137,17 +143,9 @@ def _bundle_of_project() -> Iterator[checks.CheckMessage]:
     bundles = [project.bundle]
     if settings.STATIC_ROOT:
         bundles.append(Path(settings.STATIC_ROOT) / STAGED)
-    present = [bundle for bundle in bundles if bundle.is_dir()]
-    if not present:
-        yield _missing(project.bundle)
-    for bundle in present:
+    # Not that there is none: before the first page is built, every command would say so.
+    for bundle in filter(Path.is_dir, bundles):
         yield from _staleness(project, bundle)
-
-
-def _missing(bundle: Path) -> checks.CheckMessage:
-    return checks.Warning(
-        f"There is no bundle of pages in {bundle}.", hint=_BUILD, id="rxbridge.W006"
-    )
 
 
 def _staleness(project: Project, bundle: Path) -> Iterator[checks.CheckMessage]:
@@ -168,6 +166,15 @@ def _session_cookie() -> Iterator[checks.CheckMessage]:
             f"The session cookie can be stolen: {' and '.join(off)} is off.",
             hint=" ".join(f"Set {name} = True." for name in off),
             id="rxbridge.W011",
+        )
+
+
+def _server_of_views() -> Iterator[checks.CheckMessage]:
+    if sys.argv[1:2] == ["runserver"] and get_commands()["runserver"] in _WSGI_SERVERS:
+        yield checks.Warning(
+            "runserver serves Django's views alone: no page of Reflex, and no event.",
+            hint="Serve both: manage.py run_reflex",
+            id="rxbridge.W020",
         )
 
 
@@ -222,13 +229,9 @@ def _has_urls(prefix: str, urlconf: Sequence[Place]) -> bool:
 
 def _unreached(prefixes: Sequence[str], urlconf: Sequence[Place]) -> list[str]:
     """Return the first segments of the URLs under none of ``prefixes``."""
-    lost = {
-        "/" + place.literal.partition("/")[0]
-        for place in urlconf
-        if not (place.is_catch_all or (place.is_open and not place.literal))
-        and not any(_may_lie_under(place, prefix) for prefix in prefixes)
-    }
-    return sorted(lost)
+    return first_segments(
+        place for place in urlconf if not any(_may_lie_under(place, prefix) for prefix in prefixes)
+    )
 
 
 def _may_lie_under(place: Place, prefix: str) -> bool:
@@ -273,12 +276,18 @@ def _cors(application: Any) -> Iterator[checks.CheckMessage]:
 
 
 def _bundles_of(application: Any) -> Iterator[checks.CheckMessage]:
-    for app in (wrapped(application)[-1], *routes(application).values()):
+    views: list[Any] = [place.pattern.callback for place in places() if place.is_spa]
+    of_views = [view.view_initkwargs.get("pages") for view in views]
+    for app in (wrapped(application)[-1], *routes(application).values(), *of_views):
         for each in wrapped(app):
             if isinstance(each, SPAStaticApp):
                 directory = Path(each.directory)
                 if next(directory.rglob("*.html"), None) is None:
-                    yield _missing(directory)
+                    yield checks.Warning(
+                        f"There is no bundle of pages in {directory}.",
+                        hint=_BUILD,
+                        id="rxbridge.W006",
+                    )
 
 
 def _headers_of_pages(application: Any) -> Iterator[checks.CheckMessage]:

@@ -5,6 +5,17 @@ Needs Django. Reflex is loaded by ``EventBridge`` and ``reflex_asgi`` alone, whe
 
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
+
+from rxbridge.errors import RxBridgeError
+
+if not apps.apps_ready:
+    msg = (
+        "rxbridge.events was imported before Django was set up. Above the import, set "
+        "DJANGO_SETTINGS_MODULE and call django.setup()."
+    )
+    raise RxBridgeError(msg)
+
 from rxbridge.events.binder import (
     ContextBinder,
     current_csrf_token,

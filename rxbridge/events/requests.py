@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from rxbridge.asgi.connections import Connection
 
 __all__ = ["EventRequest", "ReflexEvent", "SyntheticRequestFactory", "resolve_page"]
+
+logger = logging.getLogger("rxbridge")
 
 MAX_PATH_LENGTH = 8 * 1024
 """Characters of path and query together; what servers allow in a request line."""
@@ -52,6 +55,11 @@ _DROPPED_HEADERS = frozenset(
         b"upgrade",
         CONNECTION_HEADER,
     }
+)
+
+_UNKNOWN = (
+    "Events come over sockets that the bridge's ConnectionRegistry does not know, so nobody is "
+    "signed in. In asgi.py, wrap Reflex's app by it: connections.wrap(reflex_asgi(app))."
 )
 
 Headers = list[tuple[bytes, bytes]]
@@ -146,6 +154,7 @@ class SyntheticRequestFactory:
         self.frontend_path = frontend_path
         self._scheme_header = _scheme_header()
         self.fallback_host = fallback_host
+        self._said_unknown = False
 
     def build(self, event: ReflexEvent) -> EventRequest:
         """Return the request of ``event``; raise ``InvalidEvent`` when it cannot be made."""
@@ -171,6 +180,9 @@ class SyntheticRequestFactory:
             connection_id = headers.get(CONNECTION_HEADER.decode())
             if isinstance(connection_id, str):
                 return self.connections.get(connection_id)
+            if headers and not self._said_unknown:
+                self._said_unknown = True
+                logger.error(_UNKNOWN)
         return event.connection
 
     def _scope_of_connection(self, connection: Connection) -> dict[str, Any]:

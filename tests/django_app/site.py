@@ -171,12 +171,15 @@ def environment() -> dict[str, str]:
     return {**inherited, "PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
 
 
-def manage(root: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run ``manage.py`` in the project; what it writes is in ``stdout``."""
+def manage(
+    root: Path, *arguments: str, answer: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py`` in the project, and ``answer`` it; what it writes is in ``stdout``."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=root,
         env=environment() | more,
+        input=answer,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

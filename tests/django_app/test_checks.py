@@ -40,7 +40,7 @@ from rxbridge.events import (
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 20)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 21)]
 
 urlpatterns: list[Any] = []
 
@@ -286,8 +286,8 @@ class TestBundle:
         stamp = {"reflex": version("reflex"), "ui": "", "sources": {}} | stamp
         (bundle / ".rxbridge.json").write_text(json.dumps(stamp))
 
-    def test_w006_missing(self, project: Path):
-        assert ids(check_project()) == ["rxbridge.W006"]
+    def test_missing_is_not_said_by_every_command(self, project: Path):
+        assert check_project() == []
 
     def test_not_missing_nor_stale(self, project: Path):
         self.build(project / ".web/build/client")
@@ -318,6 +318,8 @@ class TestBundle:
         expected = [] if built else ["rxbridge.W006"]
         introduced = ConnectionRegistry().introduce(PageHeaders(pages))
         assert ids(check_application(router(default=introduced))) == expected
+        urlpatterns[:] = spa_urlpatterns(pages)
+        assert ids(check_application(router(default=DJANGO))) == expected
 
 
 class TestW016PagesWithoutHeaders:
@@ -603,6 +605,20 @@ def test_w019_states_that_a_killed_process_forgets(quiet, monkeypatch, mode, deb
 faulty = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, app))
 
 
+@pytest.mark.parametrize(
+    ("command", "of", "expected"),
+    [
+        ("runserver", "django.contrib.staticfiles", ["rxbridge.W020"]),
+        ("runserver", "daphne", []),
+        ("migrate", "django.contrib.staticfiles", []),
+    ],
+)
+def test_w020_runserver_of_views_alone(monkeypatch, command: str, of: str, expected: list[str]):
+    monkeypatch.setattr("sys.argv", ["manage.py", command])
+    monkeypatch.setattr("rxbridge.django.checks.get_commands", lambda: {"runserver": of})
+    assert ids(check_project()) == expected
+
+
 def test_manage_py_check_says_them(built: Path, tmp_path: Path, monkeypatch):
     assert "no issues" in manage(built, "check").stdout
     monkeypatch.setenv("REFLEX_STATE_MANAGER_DISK_DEBOUNCE", "0")
@@ -611,8 +627,9 @@ def test_manage_py_check_says_them(built: Path, tmp_path: Path, monkeypatch):
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text.lstrip())
-    result = manage(tmp_path, "check")
-    assert "(rxbridge.W006)" in result.stdout
+    assert "no issues" in manage(tmp_path, "check").stdout
+    result = manage(tmp_path, "check", "--deploy")
+    assert result.stdout.count("(rxbridge.W006)") == 1
     assert "manage.py export_reflex" in result.stdout
 
 

@@ -147,6 +147,21 @@ class TestFromRouterDataAlone:
         event = make_event(cookies={"sessionid": "claimed"})
         assert build(event, connections=registry).COOKIES == {}
 
+    def test_registry_around_nothing_is_told_once(self, caplog):
+        """Whoever forgets ``connections.wrap(…)`` would wonder why nobody is signed in."""
+        factory = SyntheticRequestFactory(ConnectionRegistry())
+        for _ in range(2):
+            factory.build(ReflexEvent(name="n", router_data={"headers": {"host": "shop"}}))
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "connections.wrap(reflex_asgi(app))" in caplog.text
+
+    def test_event_of_no_socket_is_not_told_of(self, registry, caplog):
+        factory = SyntheticRequestFactory(registry)
+        with open_socket(registry) as connection:
+            factory.build(over(connection))
+        factory.build(ReflexEvent(name="n"))
+        assert caplog.records == []
+
     def test_event_over_no_connection_has_the_fallback_host(self):
         request = build(ReflexEvent(name="x"), fallback_host="shop.example.com")
         assert request.get_host() == "shop.example.com"

@@ -174,3 +174,16 @@ def test_bridge_is_not_made_where_reflex_is_to_poll(monkeypatch):
 def test_backlog_of_none_is_refused():
     with pytest.raises(ValueError, match="write 1 or more"):
         reflex_asgi(app, backlog=0)
+
+
+@pytest.mark.parametrize("pages", [set(), {"404"}, {"index", "404"}])
+def test_app_without_a_page_is_told_of(monkeypatch, tmp_path, caplog, pages):
+    """Nobody imported the modules with ``@rx.page``."""
+    monkeypatch.chdir(tmp_path)
+    left = {route: page for route, page in app._unevaluated_pages.items() if route in pages}
+    monkeypatch.setattr(app, "_unevaluated_pages", left)
+    reflex_asgi(app)
+    told = [record.message for record in caplog.records if record.name == "rxbridge"]
+    assert ["import the modules with @rx.page" in message for message in told] == (
+        [] if "index" in pages else [True]
+    )

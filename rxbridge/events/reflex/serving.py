@@ -75,6 +75,10 @@ def reflex_asgi(
         variable.set(before)
     if type(app._state_manager) is StateManagerRedis:
         app._state_manager = RedisStates.in_place_of(app._state_manager)
+    if not app._unevaluated_pages.keys() - {"404"}:
+        logger.warning(
+            "The Reflex app has no page. Where it is made, import the modules with @rx.page."
+        )
     if app.event_namespace is not None:
         asgi = Intake(app, TabHandover(asgi, app.event_namespace), backlog=backlog)
     upload = get_config().prepend_backend_path(str(Endpoint.UPLOAD))

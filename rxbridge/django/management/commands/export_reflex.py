@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from rxbridge.django._build import build, stage
+from rxbridge.django._build import FIRST_BUILD, build, stage
 from rxbridge.django._project import STAGED, Project, Stamp
 from rxbridge.django._signals import terminable
 from rxbridge.errors import RxBridgeError
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Staged it to {staged}")
 
     def _build(self, project: Project) -> None:
-        self.stdout.write("Building the pages. The first time, this installs npm packages.")
+        self.stdout.write(FIRST_BUILD)
         build(project, lambda line: self.stdout.write(f"  │ {line}"))
         self.stdout.write(self.style.SUCCESS(f"Built {project.bundle}"))
 
