@@ -45,6 +45,8 @@ _KEPT_BROWSERS = 2
 # A peer that reads nothing must not keep a closed connection's task alive (seconds).
 _CLOSE_TIMEOUT = 5.0
 
+_PONG = "3"  # Engine.IO's packet, which is all of the message
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 SameSite = Literal["Lax", "Strict", "None"]
@@ -76,7 +78,7 @@ class Connection:
       None. A secret as the session cookie is, and not in the jar.
     - ``browsers``: all cookies of that kind that the browser showed; two first tabs make two.
     - ``closed``: it ended, or ``close`` was called; ``closed_at``: when, by ``time.monotonic()``.
-    - ``frames``: how many messages its socket has received.
+    - ``pongs``: how many of Engine.IO's pings its socket's client has answered.
 
     Attributes are read-only by convention; all methods may be called from any thread.
     """
@@ -93,12 +95,12 @@ class Connection:
         "client",
         "closed",
         "closed_at",
-        "frames",
         "headers",
         "id",
         "kind",
         "network",
         "path",
+        "pongs",
         "root_path",
         "scheme",
         "server",
@@ -119,7 +121,7 @@ class Connection:
         self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.closed = False
         self.closed_at: float | None = None
-        self.frames = 0
+        self.pongs = 0
         browsers, cookies = split_browsers(parse_cookies(headers))
         self.browsers = frozenset(browsers)
         self.browser: str | None = min(browsers, default=None)  # A __Host- one before others.
@@ -547,7 +549,7 @@ class _Socket:
             await self._send({"type": "websocket.close", "code": code, "reason": reason})
 
     def _seen(self, message: Message) -> Message:
-        self.connection.frames += 1
+        self.connection.pongs += message.get("text") == _PONG
         if message["type"] == "websocket.disconnect":
             self._end()
         return message

@@ -1,8 +1,11 @@
 """A tab whose network died without a close comes back to its state; a duplicate does not get it."""
 
+import asyncio
+import contextlib
 import uuid
 
 import pytest
+import websockets
 from django.db import connections as databases
 
 from rxbridge.testing import RawClient
@@ -43,6 +46,26 @@ async def test_tab_whose_socket_is_silent_goes_on_with_its_state(server):
             assert tab.vars()["count"] == 3
             await tab.fire(ADD, number=1)
             await tab.var("count", 4)
+
+
+@pytest.mark.server
+async def test_clicks_a_gone_page_has_left_on_their_way_are_no_sign_of_life(server):
+    token = str(uuid.uuid4())
+
+    async def keep_coming(socket: Socket) -> None:
+        with contextlib.suppress(websockets.ConnectionClosed):
+            while True:
+                await socket.fire(ADD, number=0)
+                await asyncio.sleep(0.05)
+
+    async with connect(server.ws_url, token=token, cookies=BROWSER) as gone:
+        await gone.fire(ADD, number=3)
+        await gone.var("count", 3)
+        clicks = asyncio.create_task(keep_coming(gone))
+        async with connect(server.ws_url, token=token, cookies=BROWSER) as tab:
+            assert not new_token(tab)
+            assert tab.vars()["count"] == 3
+        clicks.cancel()
 
 
 @pytest.mark.server

@@ -165,13 +165,16 @@ class TabHandover:
 
 
 async def _answers(socket: Any, connection: Connection) -> bool:
-    """Send Engine.IO's ping over a socket, and tell whether anything comes back."""
-    before = connection.frames
+    """Send Engine.IO's ping over a socket, and tell whether it is answered.
+
+    Nothing else counts: a page that has just gone may have left clicks on their way.
+    """
+    before = connection.pongs
     await socket.send(Packet(PING))
     clock = asyncio.get_running_loop().time
     until = clock() + ANSWER
     while not connection.closed and clock() < until:
-        if connection.frames != before:
+        if connection.pongs != before:
             return True
         await asyncio.sleep(0.02)
     return False
