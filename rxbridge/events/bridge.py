@@ -447,7 +447,8 @@ class _Passage:
                     await self._tell_of_end()
                 raise
             if self._binding is not None and self._binding.afterwards:
-                await bridge.afterwards.do(*self._binding.afterwards)
+                client = "" if connection is None else connection.network
+                await bridge.afterwards.do(*self._binding.afterwards, client=client)
             return await self._conclude(request, outcome)
 
     async def _tell_of_end(self) -> None:

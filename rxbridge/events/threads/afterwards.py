@@ -18,29 +18,30 @@ logger = logging.getLogger("rxbridge")
 class Afterwards:
     """Call functions on a few threads of their own, in the order they come.
 
-    Beyond ``limit`` that wait, none is taken.
+    Of those of one client, a network address, at most as many are taken as are left of ``limit``.
     """
 
     def __init__(self, *, threads: int = 4, limit: int = 1_000) -> None:
         self._limit = limit
         self._threads = ThreadPoolExecutor(threads, "rxbridge-afterwards")
-        self._left: set[Future[None]] = set()
+        self._left: dict[Future[None], str] = {}
 
     def __len__(self) -> int:
         """Return how many calls have yet to end."""
         return len(self._left)
 
-    async def do(self, *calls: Callable[[], object]) -> None:
+    async def do(self, *calls: Callable[[], object], client: str = "") -> None:
         """See that ``calls`` are made; under ``EventClient`` they are when this returns."""
         for call in calls:
             if current_rehearsal.get() is not None:
                 await sync_to_async(_logged)(call)
-            elif len(self._left) >= self._limit:
-                logger.error("Not done, since %d calls wait already: %r", len(self._left), call)
+            elif (own := [*self._left.values()].count(client)) >= self._limit - len(self._left):
+                waiting = f"{len(self._left)} calls wait, {own} of this client"
+                logger.error("Not done, since %s: %r", waiting, call)
             else:
                 future = self._threads.submit(closing, _logged, call)
-                self._left.add(future)
-                future.add_done_callback(self._left.discard)
+                self._left[future] = client
+                future.add_done_callback(self._left.pop)
 
     async def ended(self) -> None:
         """Wait until nothing is left to be done."""

@@ -102,8 +102,8 @@ async def test_mail_that_outlasts_the_grace_is_said_to_be_lost(tmp_path):
                 await asyncio.to_thread(server.wait_for_log, "1 e-mails", timeout=30)
 
 
-async def test_what_is_left_is_bounded_and_its_errors_are_logged(caplog):
-    afterwards = Afterwards(threads=1, limit=2)
+async def test_what_is_left_is_bounded_for_each_client_and_its_errors_are_logged(caplog):
+    afterwards = Afterwards(threads=1, limit=4)
     go_on = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -114,9 +114,11 @@ async def test_what_is_left_is_bounded_and_its_errors_are_logged(caplog):
         raise LookupError
 
     caplog.set_level(logging.ERROR, "rxbridge")
-    await afterwards.do(wait, fail, wait)
+    await afterwards.do(wait, fail, wait, client="192.0.2.1")
     assert len(afterwards) == 2
-    assert "2 calls wait already" in caplog.text
+    assert "2 calls wait, 2 of this client" in caplog.text
+    await afterwards.do(wait, wait, client="192.0.2.2")
+    assert len(afterwards) == 3
     go_on.set()
     await afterwards.ended()
     assert len(afterwards) == 0
