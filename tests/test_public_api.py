@@ -39,7 +39,8 @@ PUBLIC = {
     "rxbridge.state": """
         AppState DjangoContextState DjangoI18nState DjangoUserState PicklingStripper
         collect_context context_mirror guarded i18n_context login_required_page
-        permission_required_page staff_required_page switch_language user_context user_snapshot
+        permission_required_page serialize_django_values staff_required_page
+        switch_language user_context user_snapshot
     """,
     "rxbridge.state.auth": """
         AuthPages AuthTexts FieldView FormView PasswordChangeConfig PasswordResetConfig

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         context_mirror,
         i18n_context,
         user_context,
-        user_snapshot,
     )
     from rxbridge.state.language import switch_language
     from rxbridge.state.page_guards import (
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         staff_required_page,
     )
     from rxbridge.state.pickling import PicklingStripper
+    from rxbridge.state.values import serialize_django_values, user_snapshot
 
 # Importing a state registers it with Reflex, so each name is imported when it is asked for.
 _MODULES = {
@@ -37,10 +37,11 @@ _MODULES = {
     "i18n_context": "context",
     "login_required_page": "page_guards",
     "permission_required_page": "page_guards",
+    "serialize_django_values": "values",
     "staff_required_page": "page_guards",
     "switch_language": "language",
     "user_context": "context",
-    "user_snapshot": "context",
+    "user_snapshot": "values",
 }
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "i18n_context",
     "login_required_page",
     "permission_required_page",
+    "serialize_django_values",
     "staff_required_page",
     "switch_language",
     "user_context",

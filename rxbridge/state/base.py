@@ -13,6 +13,7 @@ from django.contrib.messages import get_messages
 from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
 from rxbridge.state.context import context_of
+from rxbridge.state.values import Rows, for_var
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -50,11 +51,18 @@ class AppState:
 
             cls.__getattribute__ = read_anew  # type: ignore[method-assign]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a var to what a page can show of ``value``, or raise ``RxBridgeError``."""
+        if type(value) not in (bool, int, str) and name in getattr(type(self), "vars", ()):
+            value = for_var(value, f"{type(self).__name__}.{name}")
+        super().__setattr__(name, value)
+
     def get_value(self: Any, key: str) -> Any:
-        """Return a var's value, or what the delta of another tab is to await."""
+        """Return a var's value, or what the delta is to await for it."""
         read = partial(super().get_value, key)  # type: ignore[misc]
         if key not in type(self).computed_vars:
-            return read()
+            value = read()
+            return value.fetched() if isinstance(value, Rows) else value
         return _later(self, key, read) if _is_anothers(self) or _is_pushed(self) else read()
 
     # How Reflex knows an override of its own method from a handler that is named like it.

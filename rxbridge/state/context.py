@@ -4,33 +4,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import inspect
-import math
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
-from decimal import Decimal
-from enum import Enum
 from typing import Any, TypeAlias
-from uuid import UUID
 
 from asgiref.sync import async_to_sync, sync_to_async
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.context_processors import PermWrapper
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.base import BaseStorage
 from django.http import HttpRequest
 from django.template import Engine
-from django.utils.duration import duration_iso_string
-from django.utils.functional import LazyObject, Promise, empty
 from django.utils.module_loading import import_string
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events.requests import dotted_name
 from rxbridge.state._mixins import made_mixin
 from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
+from rxbridge.state.values import in_event_loop, json_safe, user_snapshot
 
 __all__ = [
     "EventContext",
@@ -38,22 +27,9 @@ __all__ = [
     "context_mirror",
     "i18n_context",
     "user_context",
-    "user_snapshot",
 ]
 
 Processor: TypeAlias = "Callable[[Any], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]"
-
-NOBODY: Mapping[str, Any] = {
-    "user_id": "",
-    "username": "",
-    "email": "",
-    "first_name": "",
-    "last_name": "",
-    "is_authenticated": False,
-    "is_staff": False,
-    "is_superuser": False,
-}
-"""What is shown of a visitor who is not signed in."""
 
 # What processors of Django's own give that belongs to the event alone, or is mirrored otherwise.
 _LEFT_OUT = (HttpRequest, BaseStorage, PermWrapper)
@@ -64,26 +40,6 @@ _CSRF_PROCESSOR = "django.template.context_processors.csrf"
 # Where a request keeps its context, and for which states it was mirrored.
 _CONTEXT = "_rxbridge_context"
 _MIRRORED = "_rxbridge_contexts_mirrored"
-
-
-def user_snapshot(user: Any) -> dict[str, Any]:
-    """Return what may be shown of ``user`` as plain values, without a query.
-
-    A custom user model need not have all the fields; one it lacks is empty, and so is all of
-    an anonymous user.
-    """
-    if user is None or not user.is_authenticated:
-        return dict(NOBODY)
-    return {
-        "user_id": plain_text(user.pk),
-        "username": plain_text(user.get_username()),
-        "email": plain_text(getattr(user, user.get_email_field_name(), None)),
-        "first_name": plain_text(getattr(user, "first_name", None)),
-        "last_name": plain_text(getattr(user, "last_name", None)),
-        "is_authenticated": True,
-        "is_staff": bool(getattr(user, "is_staff", False)),
-        "is_superuser": bool(getattr(user, "is_superuser", False)),
-    }
 
 
 def user_context(request: HttpRequest) -> dict[str, Any]:
@@ -123,70 +79,6 @@ async def collect_context(
         return context
 
     return await sync_to_async(finish)()
-
-
-def json_safe(value: Any, key: str) -> Any:
-    """Return ``value`` as JSON can hold it; raise ``RxBridgeError`` naming ``key``.
-
-    Text, whole and finite numbers, booleans and ``None`` stay. Lists, tuples, sets and dicts
-    with keys of text or numbers are taken apart, and so are dataclasses. Translated and safe
-    text, UUIDs and decimals become text; dates, times and durations their ISO form; choices
-    their value; users a ``user_snapshot``.
-    """
-    if isinstance(value, LazyObject):
-        value = _unwrapped(value)
-    if value is None or type(value) in (bool, int, str):
-        return value
-    for kinds, convert in _CONVERSIONS:
-        if isinstance(value, kinds):
-            return convert(value)
-    if isinstance(value, Mapping):
-        return {
-            _json_key(name, key): json_safe(each, f"{key}.{name}") for name, each in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [json_safe(each, f"{key}[{index}]") for index, each in enumerate(value)]
-    if isinstance(value, set | frozenset):
-        return sorted((json_safe(each, key) for each in value), key=repr)
-    if isinstance(value, float) and math.isfinite(value):
-        return float(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: json_safe(getattr(value, field.name), f"{key}.{field.name}")
-            for field in dataclasses.fields(value)
-        }
-    msg = (
-        f"{key} is {dotted_name(type(value))}, which no page can be "
-        "sent; return text, numbers, lists and dicts instead."
-    )
-    raise RxBridgeError(msg)
-
-
-def _choice(value: Enum) -> Any:
-    return json_safe(value.value, str(value))
-
-
-_CONVERSIONS: Sequence[tuple[Any, Callable[[Any], Any]]] = (
-    (Enum, _choice),
-    ((str, Promise, UUID, Decimal), plain_text),
-    (int, int),
-    ((date, datetime, time_of_day), lambda value: value.isoformat()),
-    (timedelta, duration_iso_string),
-    ((AbstractBaseUser, AnonymousUser), user_snapshot),
-)
-
-
-def _unwrapped(value: Any) -> Any:
-    if vars(value)["_wrapped"] is empty:
-        bool(value)  # any use of it has it load
-    return _unwrapped(inner) if isinstance(inner := vars(value)["_wrapped"], LazyObject) else inner
-
-
-def _json_key(name: Any, key: str) -> str:
-    if isinstance(name, str | int | Promise | UUID) and not isinstance(name, bool):
-        return plain_text(name.value if isinstance(name, Enum) else name)
-    msg = f"{key} has the key {name!r}; a page can be sent keys of text only."
-    raise RxBridgeError(msg)
 
 
 def _plain_items(function: Processor, values: Any) -> dict[str, Any]:
@@ -249,7 +141,7 @@ class EventContext(Mapping[str, Any]):
 
     def _known(self) -> Mapping[str, Any]:
         if self._values is None:
-            if _loop_runs_here():
+            if in_event_loop():
                 msg = "In an async handler write: context = await self.django_context."
                 raise RxBridgeError(msg)
             async_to_sync(self._load)()
@@ -262,14 +154,6 @@ def context_of(request: HttpRequest | None) -> EventContext:
         return EventContext(None)
     context: EventContext = vars(request).setdefault(_CONTEXT, EventContext(request))
     return context
-
-
-def _loop_runs_here() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def context_mirror(*processors: Processor | str) -> type[Any]:

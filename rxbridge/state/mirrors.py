@@ -18,7 +18,6 @@ from rxbridge.events.guards import open_to_visitors
 from rxbridge.events.sessions.tabs import innermost
 from rxbridge.state._flash import delivered
 from rxbridge.state._mixins import made_mixin
-from rxbridge.state.context import NOBODY, json_safe, user_snapshot
 from rxbridge.state.language import (
     direction_of,
     is_bidi,
@@ -26,6 +25,7 @@ from rxbridge.state.language import (
     language_of,
     site_language,
 )
+from rxbridge.state.values import NOBODY, json_safe, user_snapshot
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -9,11 +9,11 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Model
-from django.db.models.fields.files import FieldFile
 from django.forms import BaseForm, ModelChoiceField, model_to_dict
-from django.utils import timezone
 
+from rxbridge.errors import RxBridgeError
 from rxbridge.state.crud._lookups import resolve
+from rxbridge.state.values import json_safe
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -56,26 +56,6 @@ def with_relations(config: ModelCRUDConfig, rows: QuerySet[Any, Any]) -> QuerySe
     return rows.prefetch_related(*sorted(fetched)) if fetched else rows
 
 
-def plain(value: Any) -> Any:
-    """Return ``value`` as JSON has it: exact decimals and dates as ISO 8601, both as text."""
-    if value is None or isinstance(value, bool | float | str):
-        return str(value) if isinstance(value, str) else value
-    if isinstance(value, int):
-        # Beyond this, a browser's numbers are not exact.
-        return int(value) if abs(value) < 2**53 else str(value)
-    if isinstance(value, datetime):
-        return (timezone.localtime(value) if timezone.is_aware(value) else value).isoformat()
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, FieldFile):
-        return value.url if value else ""
-    if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return str(value)
-
-
 def input_values(form: BaseForm) -> Row:
     """Return what the inputs of ``form`` begin with."""
     return {
@@ -116,7 +96,10 @@ def _reader(model: type[Model], path: str) -> Callable[[Model], Any]:
         if field.many_to_many:
             return [str(each) for each in getattr(instance, last).all()]
         value = getattr(instance, last)
-        return str(value) if isinstance(value, Model) else plain(value)
+        try:
+            return str(value) if isinstance(value, Model) else json_safe(value, path)
+        except RxBridgeError:  # A field's own kind of value.
+            return str(value)
 
     return read
 

@@ -430,7 +430,7 @@ class TestState:
         await Note.objects.acreate(title="hers", owner=ada)
         await tab.fire(Own.load)
         tab.connection.replace_cookies({})
-        fired = await tab.navigate("/nowhere")
+        fired = await tab.navigate("/")
         assert (await state(tab)).rows == []
         assert "hers" not in repr(fired.deltas)
 
