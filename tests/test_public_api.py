@@ -32,7 +32,7 @@ PUBLIC = {
     "rxbridge.events.reflex": """
         CSP_APP_WRAPS EventInProcess Kind LocalServer call_in_event check_transports
         follow_sign_ins frontend_path handlers_without_transaction have_page_fire navigation
-        page_task reflex_asgi seconds_until_stored
+        page_task reflex_asgi seconds_until_stored state_schema
     """,
     "rxbridge.events.sessions": "",
     "rxbridge.events.threads": "",

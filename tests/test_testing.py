@@ -9,10 +9,13 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse, HttpResponseRedirect
 from django.test import AsyncClient
 from django.utils.deprecation import MiddlewareMixin
+from reflex_base.registry import RegistrationContext
 
-from rxbridge.events import SyntheticRequestFactory
+from rxbridge.errors import RxBridgeError
+from rxbridge.events import SyntheticRequestFactory, login_required
+from rxbridge.state import login_required_page
 from rxbridge.testing import EventClient, Fired, assert_refused, make_event, run_middleware
-from tests.events.app import Counter, app, bridged, connections, journal, unbridged
+from tests.events.app import Counter, app, bridge, bridged, connections, unbridged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,6 +41,11 @@ class Talk(rx.State):
     @rx.event
     def load(self):
         return rx.call_script('window.location.assign("/admin/")')
+
+    @rx.event
+    @login_required
+    def secret(self):
+        return rx.toast("secret")
 
     @rx.event
     def chain_a_failure(self):
@@ -75,6 +83,48 @@ class TestFired:
         assert [type(error) for error in fired.exceptions] == [LookupError]
         assert isinstance(fired.exception, LookupError)
         assert fired.vars["count"] == 0
+
+
+class TestDecoratedPages:
+    """Nothing has compiled the app, so Reflex has not added them yet."""
+
+    @pytest.fixture
+    def decorated(self):
+        with RegistrationContext.ensure_context().fork():
+
+            @rx.page(route="/decorated/[slug]", on_load=Talk.secret)
+            @login_required_page
+            def page():
+                return rx.text("a page")
+
+            @rx.page(route="/decorated", on_load=Counter.on_load)
+            @rx.page(route="/also", on_load=Counter.add(3))
+            def other():
+                return rx.text("another")
+
+            decorated = rx.App()
+            decorated.add_middleware(bridge())
+            yield decorated
+
+    async def test_on_load_and_route_parameters(self, decorated, ada):
+        async with EventClient(decorated, user=ada) as tab:
+            assert (await tab.load("/decorated")).vars["name"] == "loaded by ada"
+            assert (await tab.load("/also")).vars["count"] == 3
+            await tab.load("/decorated/mug")
+            assert (await tab.state(Counter)).slug == "mug"
+
+    async def test_guard_of_the_page_speaks_for_what_it_loads(self, decorated):
+        async with EventClient(decorated) as tab:
+            fired = await tab.load("/decorated/mug")
+        assert [refusal.status for refusal in fired.refusals] == [302]
+        assert fired.redirect is None
+
+    async def test_each_is_added_once(self, decorated, caplog):
+        for _ in range(2):
+            async with EventClient(decorated) as tab, tab.tab() as other:
+                await other.load("/also")
+        assert not caplog.records
+        assert len(decorated._unevaluated_pages) == 3
 
 
 class TestEventClient:
@@ -185,11 +235,12 @@ class TestEventClient:
             await tab.load("/product/mug", query="x=1")
             assert (await tab.state(Counter)).slug == "mug"
 
-    async def test_unknown_page_loads_without_on_load(self):
-        journal.clear()
+    @pytest.mark.parametrize("method", ["load", "navigate"])
+    async def test_path_without_a_page_is_an_error_that_names_the_pages(self, method: str):
         async with EventClient(app) as tab:
-            assert (await tab.load("/nowhere")).vars["is_hydrated"] is True
-        assert journal == []
+            with pytest.raises(RxBridgeError, match=r"no page at '/nowhere'; it has .*/members"):
+                await getattr(tab, method)("/nowhere")
+            assert (await tab.fire(Counter.add(1))).vars["count"] == 1
 
     async def test_endless_background_task_does_not_hold_up_the_test(self):
         async with EventClient(app) as tab:

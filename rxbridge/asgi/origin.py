@@ -122,7 +122,8 @@ class OriginGuard:
             return "the site does not answer on its Host (ALLOWED_HOSTS)"
         origins = _header_values(scope, b"origin")
         if not origins:
-            return None if self._allow_missing else "it has no Origin header"
+            missing = "it has no Origin header, which programs may with allow_missing=True"
+            return None if self._allow_missing else missing
         if len(origins) > 1:
             return "it has several Origin headers"
         return None if self.any_origin else self._reason_to_refuse_origin(origins[0], own)

@@ -1,6 +1,7 @@
 """How an ASGI application is put together, as far as its parts show it."""
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from rxbridge.asgi import PrefixRouter
@@ -15,6 +16,12 @@ def wrapped(app: Any) -> list[Any]:
     while (inner := _inner(layers[-1])) is not None and inner not in layers:
         layers.append(inner)
     return layers
+
+
+def layers(application: Any) -> Iterator[Any]:
+    """Yield each app there is in ``application``, below its prefixes too."""
+    for app in (application, *routes(application).values()):
+        yield from wrapped(app)
 
 
 def routes(application: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from rxbridge.asgi.cookies import MemoryTickets
 from rxbridge.django._project import STAGED, NoProject, Project, Stamp
 from rxbridge.django._server import load_application
 from rxbridge.django._urlconf import Place, first_segments, places
-from rxbridge.django._wiring import routes, wrapped
+from rxbridge.django._wiring import layers, routes, wrapped
 
 if TYPE_CHECKING:
     from rxbridge.events.bridge import EventBridge
@@ -92,7 +92,7 @@ def check_application(
     return [
         *_routing(application),
         *_origins(application),
-        *_cors(application),
+        *_transformers(application),
         *_bundles_of(application),
         *_headers_of_pages(application),
         *(_event_chain(bridge) if bridge else ()),
@@ -265,29 +265,70 @@ def _allows_all_origins() -> bool:
     return "*" in _reflex_config().cors_allowed_origins
 
 
-def _cors(application: Any) -> Iterator[checks.CheckMessage]:
-    if getattr(application, "api_transformer", None) is not None and _allows_all_origins():
+def _transformers(application: Any) -> Iterator[checks.CheckMessage]:
+    """Check what an ``api_transformer`` adds to Reflex's app: who may read it, and its routes."""
+    transformers = getattr(_reflex_app(application), "api_transformer", None)
+    if transformers is None:
+        return
+    if _allows_all_origins():
         yield checks.Warning(
             "Reflex's CORS is around what api_transformer adds: every web site may read it with "
             "the visitor's cookies.",
             hint="Set cors_allowed_origins in rxconfig.py; [] allows none.",
             id="rxbridge.W015",
         )
+    added = transformers if isinstance(transformers, Sequence) else [transformers]
+    if lost := sorted({path for each in added for path in _unrouted(each, routes(application))}):
+        yield checks.Warning(
+            f"No prefix leads to {', '.join(lost)} of api_transformer, so the pages answer there.",
+            hint=f"Give each a prefix in the PrefixRouter: {lost[0]!r}: reflex. Where programs "
+            "post there, which send no Origin: OriginGuard.from_settings(…, allow_missing=True).",
+            id="rxbridge.W022",
+        )
+
+
+def _unrouted(transformer: Any, table: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the first segments of an app's routes that no prefix takes to an ``rx.App``."""
+    reached = [prefix for prefix, app in table.items() if _reflex_app(app) is not None]
+    for route in getattr(transformer, "routes", ()) if table else ():
+        path: str = getattr(route, "path", "")
+        own = getattr(getattr(route, "endpoint", None), "__module__", "") != "fastapi.applications"
+        if own and path and not any(f"{path}/".startswith(f"{prefix}/") for prefix in reached):
+            yield "/" + path.split("/")[1]
 
 
 def _bundles_of(application: Any) -> Iterator[checks.CheckMessage]:
     views: list[Any] = [place.pattern.callback for place in places() if place.is_spa]
-    of_views = [view.view_initkwargs.get("pages") for view in views]
-    for app in (wrapped(application)[-1], *routes(application).values(), *of_views):
-        for each in wrapped(app):
-            if isinstance(each, SPAStaticApp):
-                directory = Path(each.directory)
-                if next(directory.rglob("*.html"), None) is None:
-                    yield checks.Warning(
-                        f"There is no bundle of pages in {directory}.",
-                        hint=_BUILD,
-                        id="rxbridge.W006",
-                    )
+    pages = [each for view in views for each in wrapped(view.view_initkwargs.get("pages"))]
+    apps = [each for each in [*layers(application), *pages] if isinstance(each, SPAStaticApp)]
+    for bundle in {Path(each.directory) for each in apps}:
+        if next(bundle.rglob("*.html"), None) is None:
+            yield checks.Warning(
+                f"There is no bundle of pages in {bundle}.", hint=_BUILD, id="rxbridge.W006"
+            )
+        elif not _is_of_states(bundle, _reflex_app(application)):
+            yield checks.Warning(
+                f"The bundle in {bundle} is of other states than the server has, so each page "
+                "says that there is a new version, and asks for handlers nobody has.",
+                hint=f"{_BUILD}. If that is no remedy, a module with states is imported by the "
+                "build alone, or by the server alone: import it beside the app.",
+                id="rxbridge.W021",
+            )
+
+
+def _is_of_states(bundle: Path, app: Any) -> bool:
+    """Tell whether a bundle's pages are for the states that ``app`` has, as far as is known."""
+    if app is None:
+        return True
+    from rxbridge.events.reflex import state_schema
+
+    schema = (state_schema(app) or "").encode()
+    return any(schema in script.read_bytes() for script in bundle.rglob("*.js"))
+
+
+def _reflex_app(application: Any) -> Any:
+    """Return the ``rx.App`` that an application serves, if it is found."""
+    return next((each for each in layers(application) if hasattr(each, "api_transformer")), None)
 
 
 def _headers_of_pages(application: Any) -> Iterator[checks.CheckMessage]:

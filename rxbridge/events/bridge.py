@@ -125,7 +125,8 @@ class EventBridge(rx.Middleware):
     unless given. Parts that are to know each other and do not are a ``ValueError``.
 
     With ``threaded`` a handler that is not async runs on its event's own thread, where Django's
-    ORM may be used; without, on the event loop, as in plain Reflex.
+    ORM may be used; without, on the event loop, as in plain Reflex. A function of the event
+    decides for each handler.
 
     With ``fresh_vars`` a tab whose user gives way to another, or to nobody, starts with fresh
     vars; without, the next user of the tab is sent what the former one's handlers left in them.
@@ -147,7 +148,7 @@ class EventBridge(rx.Middleware):
         refuse: Callable[[Refusal], Sequence[EventSpec]] = default_refusal,
         only: Predicate | None = None,
         skip: Predicate | None = None,
-        threaded: bool = True,
+        threaded: bool | Predicate = True,
         fresh_vars: bool = True,
         tab_grace: float | None = 10.0,
     ) -> None:
@@ -580,8 +581,11 @@ class _Passage:
         if process.is_fresh:
             await process.rehydrate()
         await process.show_fresh_vars()
+        threaded = bridge.threaded
+        if callable(threaded):
+            threaded = threaded(process.description)
         try:
-            await process.run(payload, threaded=bridge.threaded, tab_grace=bridge.tab_grace)
+            await process.run(payload, threaded=threaded, tab_grace=bridge.tab_grace)
         except PermissionDenied as refused:
             response = await self._refused(request, refused)
             if await process.mirror(request) or changed:

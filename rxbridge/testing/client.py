@@ -161,16 +161,19 @@ class EventClient:
         """Open a page as a browser does: the snapshot of all vars, then the page's ``on_load``.
 
         It comes with the browser's cookies as they are then, so with a login of another tab.
+        Raises ``RxBridgeError`` for a path without a page.
         """
+        event = self.server.load_event(path)
         self.path, self.query = path, query
         if self.cookies != self._browser.cookies:
             self._connect()
-        return await self._send(self.server.load_event())
+        return await self._send(event)
 
     async def navigate(self, path: str, *, query: str = "") -> Fired:
         """Go to another page of the app by a link: its ``on_load``, without a new snapshot."""
+        event = self.server.navigation_event(path)
         self.path, self.query = path, query
-        return await self._send(self.server.navigation_event())
+        return await self._send(event)
 
     async def fire(self, handler: Any, /, **payload: Any) -> Fired:
         """Fire a handler by reference, ``State.handler`` or ``State.handler("argument")``.

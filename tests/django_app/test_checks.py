@@ -16,6 +16,8 @@ from django.http import HttpResponse
 from django.test import override_settings
 from django.urls import include, path, re_path
 from reflex_base.registry import RegistrationContext
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from rxbridge.asgi import (
     REFLEX_PREFIXES,
@@ -37,10 +39,11 @@ from rxbridge.events import (
     database_threads,
     login_required,
 )
+from rxbridge.events.reflex import state_schema
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
-ALL = [f"rxbridge.W{number:03}" for number in range(1, 21)]
+ALL = [f"rxbridge.W{number:03}" for number in range(1, 23)]
 
 urlpatterns: list[Any] = []
 
@@ -186,6 +189,84 @@ class TestW015CorsAroundDjango:
     def test_not_triggered_where_nothing_is_inside(self, make_app: Any, quiet: rx.Config):
         quiet.cors_allowed_origins = ["*"]
         assert check_application(make_app()) == []
+
+
+class TestW022ApiTransformerWithoutRoute:
+    @pytest.fixture
+    def make_app(self) -> Iterator[Any]:
+        with RegistrationContext.ensure_context().fork():
+            yield rx.App
+
+    @pytest.fixture(autouse=True)
+    def closed(self, quiet: rx.Config):
+        quiet.cors_allowed_origins = []
+
+    @staticmethod
+    def api(*paths: str) -> Starlette:
+        return Starlette(routes=[Route(each, view) for each in paths])
+
+    @staticmethod
+    def served(inside: rx.App, *prefixes: str, **options: Any) -> PrefixRouter:
+        reflex = OriginGuard(ConnectionRegistry().wrap(inside), allowed=[])
+        return PrefixRouter(dict.fromkeys([*REFLEX_PREFIXES, *prefixes], reflex), **options)
+
+    def test_triggered(self, make_app: Any):
+        inside = make_app(api_transformer=self.api("/v1/items", "/v1/items/{pk}", "/hooks"))
+        (message,) = check_application(self.served(inside))
+        assert (message.id, " /hooks, /v1 of" in message.msg) == ("rxbridge.W022", True)
+
+    def test_triggered_by_one_of_several_and_by_a_prefix_that_goes_elsewhere(self, make_app: Any):
+        inside = make_app(api_transformer=[lambda reflex: reflex, self.api("/v1/items")])
+        routed = self.served(inside)
+        elsewhere = PrefixRouter({**routed.routes, "/v1": app})
+        assert ids(check_application(elsewhere)) == ["rxbridge.W022"]
+
+    @pytest.mark.parametrize("prefix", ["/v1", "/v1/items"])
+    def test_not_triggered(self, make_app: Any, prefix: str):
+        inside = make_app(api_transformer=self.api("/v1/items", "/v1/items/{pk}"))
+        inside.api_transformer.mount("", inside)  # As Reflex does when it is called.
+        assert check_application(self.served(inside, prefix)) == []
+
+    def test_not_triggered_where_reflex_is_the_default(self, make_app: Any):
+        inside = make_app(api_transformer=self.api("/v1/items"))
+        assert check_application(self.served(inside, default=inside)) == []
+
+    def test_not_triggered_without_a_router_or_routes(self, make_app: Any):
+        inside = make_app(api_transformer=self.api("/v1/items"))
+        assert check_application(inside) == []
+        inside.api_transformer = lambda reflex: reflex
+        assert check_application(self.served(inside)) == []
+
+
+class TestW021OtherStates:
+    @pytest.fixture
+    def stateful(self) -> Iterator[rx.App]:
+        with RegistrationContext.ensure_context().fork():
+            yield rx.App()
+
+    @staticmethod
+    def bundle(folder: Path, script: str) -> PageHeaders:
+        (folder / "assets").mkdir()
+        (folder / "index.html").write_text("")
+        (folder / "assets/context-WVs9H9Lj.js").write_text(script)
+        return PageHeaders(SPAStaticApp(folder))
+
+    def test_triggered(self, stateful: rx.App, tmp_path: Path):
+        pages = self.bundle(tmp_path, f"var s=`{'0' * 32}`")
+        reflex = OriginGuard(stateful, allowed=[])
+        routed = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex), default=pages)
+        assert ids(check_application(routed)) == ["rxbridge.W021"]
+        urlpatterns[:] = spa_urlpatterns(pages)
+        routed = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex), default=DJANGO)
+        assert ids(check_application(routed)) == ["rxbridge.W021"]
+
+    def test_not_triggered(self, stateful: rx.App, tmp_path: Path):
+        pages = self.bundle(tmp_path, f"var s=`{state_schema(stateful)}`")
+        reflex = OriginGuard(stateful, allowed=[])
+        routed = PrefixRouter(dict.fromkeys(REFLEX_PREFIXES, reflex), default=pages)
+        assert check_application(routed) == []
+        stateful._state = None
+        assert check_application(routed) == []
 
 
 class TestW002ReflexWithoutRoute:

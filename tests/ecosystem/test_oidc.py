@@ -69,7 +69,7 @@ async def test_state_of_the_login_is_kept_in_the_session():
 @pytest.mark.parametrize("requests", [SyntheticRequestFactory, as_gets])
 async def test_expired_session_sends_a_page_that_loads_to_the_provider(requests):
     async with EventClient(bridged_app(requests), cookies=await signed_in(-HOUR)) as tab:
-        fired = await tab.load("/orders")
+        fired = await tab.load("/")
     assert fired.redirect.startswith("https://provider.example.org/authorize?")
 
 

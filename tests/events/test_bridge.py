@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -136,6 +137,75 @@ def sent(fired, name):
         for changes in delta.values()
         if f"{name}_rx_state_" in changes
     ]
+
+
+journal_of_the_port = sqlite3.connect(":memory:")
+"""As a module opens one that was written for handlers on the event loop."""
+
+
+class Ported(rx.State):
+    """What works in plain Reflex, where a handler is on the thread that has imported its module."""
+
+    done: bool = False
+
+    @rx.event
+    def write(self):
+        journal_of_the_port.execute("SELECT 1")
+        self.done = True
+
+    @rx.event
+    def spawn(self):
+        work = asyncio.sleep(0)
+        try:
+            asyncio.create_task(work)  # noqa: RUF006 - as it is written where it comes from
+        except RuntimeError:
+            work.close()
+            raise
+        self.done = True
+
+    @rx.event
+    def later(self):
+        asyncio.get_event_loop().call_soon(lambda: None)
+        self.done = True
+
+    @rx.event
+    def in_steps(self):
+        yield
+        journal_of_the_port.execute("SELECT 1")
+        self.done = True
+
+    @rx.event
+    def fail(self):
+        raise RuntimeError
+
+
+PORTED = [Ported.write, Ported.spawn, Ported.later, Ported.in_steps]
+
+
+class TestHandlersOfThePort:
+    @pytest.mark.parametrize("handler", PORTED)
+    async def test_what_fails_on_another_thread_says_so(self, handler, caplog):
+        async with EventClient(app, raise_exceptions=False) as tab:
+            fired = await tab.fire(handler)
+        assert isinstance(fired.exception, RuntimeError | sqlite3.ProgrammingError)
+        assert "threaded=False" in caplog.text
+
+    async def test_another_error_says_nothing_of_threads(self):
+        async with EventClient(app, raise_exceptions=False) as tab:
+            fired = await tab.fire(Ported.fail)
+        assert not hasattr(fired.exception, "__notes__")
+
+    @pytest.mark.parametrize("handler", PORTED)
+    @pytest.mark.parametrize("threaded", [False, lambda event: "Ported" not in event.handler_name])
+    async def test_works_without_a_thread(self, handler, threaded):
+        with bridged(threaded=threaded):
+            async with EventClient(app) as tab:
+                assert (await tab.fire(handler)).vars["done"] is True
+
+    async def test_others_stay_on_their_thread(self):
+        with bridged(threaded=lambda event: "Ported" not in event.handler_name):
+            async with EventClient(app) as tab:
+                assert (await tab.fire(Counter.query_sync)).exception is None
 
 
 class TestHandlers:
@@ -972,8 +1042,8 @@ class TestRestart:
         assert fired.vars["is_hydrated"] is True
 
     async def test_malformed_event_leaves_the_page_alive(self, caplog):
-        async with EventClient(app, path="/\x00") as tab:
-            fired = await tab.load("/\x00")
+        async with EventClient(app) as tab:
+            fired = await tab.load("/", query="\x00")
         assert fired.vars["is_hydrated"] is True
         assert fired.toasts == [TOASTS[400]]
         assert "control characters" in caplog.text

@@ -2,14 +2,30 @@
 
 import asyncio
 import contextlib
+import json
+import subprocess
+import sys
+from pathlib import Path
 
+import httpx
 import pytest
+import reflex as rx
 import websockets
 from django.db import connections as databases
 from reflex_base.config import get_config
+from reflex_base.registry import RegistrationContext
 from reflex_base.utils.format import format_event_handler
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from rxbridge.asgi import ConnectionRegistry
+from rxbridge.asgi import (
+    REFLEX_PREFIXES,
+    ConnectionRegistry,
+    OriginGuard,
+    PrefixRouter,
+    SPAStaticApp,
+)
 from rxbridge.events import reflex_asgi
 from rxbridge.testing import RawClient
 from tests.events.app import Counter, app, bridge, journal
@@ -187,3 +203,95 @@ def test_app_without_a_page_is_told_of(monkeypatch, tmp_path, caplog, pages):
     assert ["import the modules with @rx.page" in message for message in told] == (
         [] if "index" in pages else [True]
     )
+
+
+class TestApiTransformer:
+    """The table of docs/topologies.md."""
+
+    OWN = "http://localhost"
+    OTHER = "https://evil.example"
+
+    @pytest.fixture
+    def application(self, tmp_path):
+        async def tell(request):
+            return JSONResponse(request.cookies)
+
+        routes = [Route(path, tell, methods=["GET", "POST"]) for path in ("/search", "/hooks/paid")]
+        with RegistrationContext.ensure_context().fork():
+            backend = reflex_asgi(rx.App(api_transformer=Starlette(routes=routes)))
+            reflex = OriginGuard(ConnectionRegistry().wrap(backend))
+            hooks = OriginGuard(backend, allow_missing=True)
+            yield PrefixRouter(
+                dict.fromkeys(REFLEX_PREFIXES, reflex) | {"/search": reflex, "/hooks": hooks},
+                default=SPAStaticApp(tmp_path),
+            )
+
+    @pytest.mark.parametrize(
+        ("method", "path", "origin", "status"),
+        [
+            ("POST", "/search", OWN, 200),
+            ("POST", "/search", OTHER, 403),
+            ("POST", "/search", None, 403),
+            ("GET", "/search", None, 200),
+            ("POST", "/hooks/paid", OWN, 200),
+            ("POST", "/hooks/paid", OTHER, 403),
+            ("POST", "/hooks/paid", None, 200),
+            ("GET", "/hooks/paid", None, 200),
+        ],
+    )
+    async def test_route_and_guard_are_the_prefixs(
+        self, application, caplog, method, path, origin, status
+    ):
+        transport = httpx.ASGITransport(application)
+        cookies = {"sessionid": "x"}
+        async with httpx.AsyncClient(
+            transport=transport, base_url=self.OWN, cookies=cookies
+        ) as client:
+            headers = {} if origin is None else {"origin": origin}
+            answer = await client.request(method, path, headers=headers)
+        assert answer.status_code == status
+        if status == 200:
+            assert answer.json() == (cookies if path == "/hooks/paid" else {})
+        elif origin is None:
+            assert "allow_missing=True" in caplog.text
+
+
+RXCONFIG = """
+import reflex as rx
+config = rx.Config(app_name="early", state_auto_setters=True, plugins=[],
+                   disable_plugins=[rx.plugins.SitemapPlugin])
+"""
+
+EARLY = """
+import reflex as rx
+
+class Form(rx.State):
+    name: str = ""
+    age: int = 0
+
+    def set_age(self, age: str):
+        "Of the form's own."
+
+app = rx.App()
+
+@rx.page(route="/")
+def index():
+    return rx.input(on_change=Form.set_name)
+"""
+
+
+def test_setters_are_there_whatever_was_imported_first(tmp_path):
+    (tmp_path / "rxconfig.py").write_text(RXCONFIG)
+    (tmp_path / "early.py").write_text(EARLY)
+
+    def states(*how):
+        probe = Path(__file__).parents[1] / "probes" / "early_states.py"
+        command = [sys.executable, probe, *how]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert not done.returncode, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    normal = states("after", "served")
+    assert normal == {"had": True, "name": "Ada", "schema": normal["schema"]}
+    assert states("before", "served") == {**normal, "had": False}
+    assert states("before", "tested") == {**normal, "had": False}

@@ -72,6 +72,7 @@ async def main():
 
 worker.LINGER = 60  # On a slow machine a thread would be cleaned meanwhile.
 app = rx.App()
+app.add_page(rx.fragment, route="/")
 app.add_middleware(EventBridge(ConnectionRegistry()))
 call_command("migrate", verbosity=0)
 threading.setprofile(note)

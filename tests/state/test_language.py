@@ -165,6 +165,10 @@ async def test_variant_of_a_language_is_the_language_there_is():
         assert (await state(tab))[0] == "de"
 
 
+app.add_page(rx.fragment, route="/orders")
+app.add_page(rx.fragment, route="/de/orders")
+
+
 @pytest.mark.parametrize(
     ("page", "code", "leads_to"),
     [

@@ -68,6 +68,10 @@ class Mirror(Protocol):
         ...
 
 
+# What asyncio says where no loop runs, and sqlite3 of a connection that another thread opened.
+_OF_ANOTHER_THREAD = ("current event loop", "running event loop", "in that same thread")
+
+
 class Kind(Enum):
     """What an event is to the bridge."""
 
@@ -561,9 +565,24 @@ def _awaiting(fn: Callable[..., Any]) -> Callable[..., Any]:
 def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(fn)
     async def answer(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(await _uninterrupted(fn, state, **payload))
+        try:
+            returned = await _uninterrupted(fn, state, **payload)
+        except Exception as error:
+            _note_thread(error)
+            raise
+        return await _kept_back(returned)
 
     return answer
+
+
+def _note_thread(error: Exception) -> None:
+    """Add to what is raised for being on another thread than the event loop's why that is so."""
+    if any(sign in str(error) for sign in _OF_ANOTHER_THREAD):
+        error.add_note(
+            "EventBridge runs a handler that is not async on a thread of its event. Make it async, "
+            "or write EventBridge(..., threaded=False), which may be a function of the event that "
+            "returns False for this handler alone; see docs/troubleshooting.md."
+        )
 
 
 def _on_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -642,7 +661,11 @@ def _steps_on_thread(fn: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIte
         try:
             more = True
             while more:
-                more, value = await _uninterrupted(_step, generator)
+                try:
+                    more, value = await _uninterrupted(_step, generator)
+                except Exception as error:
+                    _note_thread(error)
+                    raise
                 if not more:
                     close_outbox()
                 if more or value is not None:

@@ -18,9 +18,13 @@ import reflex as rx
 from reflex.istate.manager.memory import StateManagerMemory
 from reflex.istate.manager.token import BaseStateToken
 from reflex.state import OnLoadInternalState, State, StateUpdate
+from reflex_base.config import get_config
 from reflex_base.event import Event, resolve_upload_handler_param
 from reflex_base.event.processor.base_state_processor import BaseStateEventProcessor
 from reflex_base.registry import RegistrationContext
+
+from rxbridge.errors import RxBridgeError
+from rxbridge.events.reflex.setters import add_setters
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
@@ -83,6 +87,8 @@ class LocalServer:
 
     async def __aenter__(self) -> Self:
         self._stack.enter_context(self._app.set_contexts())
+        add_setters()
+        add_pages(self._app)
         self._processor.configure(
             state_manager=self._manager,
             event_namespace=self,  # type: ignore[arg-type] # only its emit_update is called
@@ -97,13 +103,24 @@ class LocalServer:
         """Take what would go to a tab's page."""
         self._received.setdefault(token, []).append(update)
 
-    def load_event(self) -> Event:
-        """Return the event a browser sends as it connects."""
+    def load_event(self, path: str) -> Event:
+        """Return the event a browser sends as it connects from a page of the app."""
+        self._require_page(path)
         return Event(name=f"{State.get_full_name()}.hydrate_and_load")
 
-    def navigation_event(self) -> Event:
+    def navigation_event(self, path: str) -> Event:
         """Return the event a browser sends as it goes to another page of the app."""
+        self._require_page(path)
         return Event(name=f"{OnLoadInternalState.get_full_name()}.on_load_internal")
+
+    def _require_page(self, path: str) -> None:
+        if self._app.router(path) is None:
+            pages = ", ".join(f"/{route}" for route in sorted(self._app._unevaluated_pages))
+            msg = (
+                f"The app has no page at {path!r}; it has {pages or 'none'}. Import the modules "
+                "of its pages; a query is given as query=."
+            )
+            raise RxBridgeError(msg)
 
     def event(self, handler: Any, payload: Mapping[str, Any]) -> Event:
         """Return the event of a handler given by reference."""
@@ -177,6 +194,16 @@ class LocalServer:
             errors += await self._wait(token, future.children)
         await self._processor.finished()
         return errors
+
+
+def add_pages(app: rx.App) -> None:
+    """Give the app the pages of ``@rx.page`` and of plugins, as compiling it does."""
+    for page, options in app._registration_context.decorated_pages:
+        route = app._page_route_key(page, options.get("route"))
+        known = app._unevaluated_pages.get(route or "")
+        if known is None or known.component is not page:
+            app.add_page(page, **options)
+    app._register_plugin_pages(get_config().plugins)
 
 
 def _params(route: str, path: str) -> dict[str, str | list[str]]:

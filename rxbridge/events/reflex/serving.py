@@ -19,6 +19,7 @@ from rxbridge.asgi._refusal import refuse
 from rxbridge.events.reflex.handover import TabHandover
 from rxbridge.events.reflex.intake import Intake
 from rxbridge.events.reflex.redis_states import RedisStates
+from rxbridge.events.reflex.setters import add_setters
 from rxbridge.events.reflex.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ def reflex_asgi(
     before = variable.getenv()
     variable.set(True)
     try:
+        with app.set_contexts():
+            add_setters()
         asgi: ASGIApp = app()
     finally:
         variable.set(before)
