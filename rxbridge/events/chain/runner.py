@@ -167,7 +167,8 @@ def releases_connections(threads: ThreadPool) -> bool:
 
 
 def _begin(keep: float | None) -> None:
-    reset_queries()  # Django keeps them for ``connection.queries`` under DEBUG.
+    if settings.DEBUG:  # when Django keeps them for ``connection.queries``
+        reset_queries()
     _close_older(keep)
 
 
