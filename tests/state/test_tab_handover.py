@@ -113,6 +113,19 @@ async def test_note_of_a_worker_that_is_gone_is_taken_away(workers, scope):
     assert await here.tabs.link_token_to_sid("a-tab", "another-sid") is None
 
 
+async def test_note_of_a_worker_that_ends_before_it_answers_is_taken_away(workers, monkeypatch):
+    monkeypatch.setattr(handover, "ANSWER", 0.2)
+    ending, here = workers
+    monkeypatch.setattr(ending.handover, "_answer", lambda *_: asyncio.Event().wait())
+    await ending.listen()
+    await ending.take()
+    handshake = asyncio.create_task(here.handshake())
+    await asyncio.sleep(0.1)
+    await ending.be_killed()
+    await handshake
+    assert await here.note() is None
+
+
 async def test_tab_of_a_worker_that_listens_is_left_to_it_and_hears_nothing(workers):
     other, here = workers
     await other.listen()

@@ -134,13 +134,15 @@ class TabHandover:
         question = Question(browsers, f"rxbridge:answer:{secrets.token_urlsafe(16)}")
         update: Any = question
         asked = pickle.dumps(LostAndFoundRecord(token=token, update=update))
-        if not await redis.publish(channel, asked):
-            await asyncio.sleep(PATIENCE)
+        for _ in range(2):  # One that is being stopped may hear it, and end before it answers.
             if not await redis.publish(channel, asked):
-                # Unless the tab has come back elsewhere meanwhile.
-                await redis.eval(_TAKE_AWAY, 1, key, note)
+                await asyncio.sleep(PATIENCE)
+                if not await redis.publish(channel, asked):
+                    # Unless the tab has come back elsewhere meanwhile.
+                    await redis.eval(_TAKE_AWAY, 1, key, note)
+                    return
+            if await redis.blpop([question.answer], timeout=ANSWER + PATIENCE):
                 return
-        await redis.blpop([question.answer], timeout=ANSWER + PATIENCE)
 
     async def _hear(self, update: StateUpdate | Question, token: str) -> None:
         """Take what another worker publishes for a tab of this one, as Reflex's listener has it."""
