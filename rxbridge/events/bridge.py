@@ -215,7 +215,8 @@ class EventBridge(rx.Middleware):
                 return update
             # What Reflex would send itself would not wait for what is still to be stored.
             process.outbox.is_closed = True
-            await process.emit(*update.events)
+            if update.events:
+                await process.emit(*update.events)
             return process.update()
         except BaseException:
             await process.give_up()

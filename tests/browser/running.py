@@ -86,6 +86,7 @@ class Club:
     def __init__(self, url: str, database: Path, mail: Path, *servers: Server) -> None:
         self.url = url
         self.servers = servers
+        self.redis_url = ""
         self._database = database
         self._mail = mail
 
@@ -334,10 +335,13 @@ def run_workers(
     """Serve the club with two workers behind one address; Redis has what they share."""
     place = Place(members, folder)
     with contextlib.ExitStack() as stack:
-        environment = place.environment(CLUB_REDIS=stack.enter_context(run_redis(folder)))
+        redis_url = stack.enter_context(run_redis(folder))
+        environment = place.environment(CLUB_REDIS=redis_url)
         servers = [
             stack.enter_context(run_server(kind, APPLICATION, env=environment, cwd=folder))
             for _ in range(2)
         ]
         balancer = stack.enter_context(run_balancer([server.port for server in servers]))
-        yield Club(balancer.url, place.database, place.mail, *servers), balancer
+        club = Club(balancer.url, place.database, place.mail, *servers)
+        club.redis_url = redis_url
+        yield club, balancer

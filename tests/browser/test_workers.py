@@ -1,6 +1,8 @@
 """Two workers behind one address, with Redis: it is seen in the other worker's tabs too."""
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import time
@@ -8,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from playwright.sync_api import Locator, expect
 
 from tests.browser.balancer import SOCKET, Balancer
@@ -212,6 +215,32 @@ def test_tab_whose_network_died_in_silence_comes_back_to_what_it_has_counted(
     click(tab, 1)
     expect(seen).to_have_text("ada 4")
     guest.context.close()
+
+
+@contextlib.contextmanager
+def refusing(redis_url: str) -> Iterator[None]:
+    """Have Redis refuse whoever comes, and end the connections it has."""
+    with redis.Redis.from_url(redis_url) as client:
+        client.config_set("requirepass", "away")
+        for kind in ("normal", "pubsub"):
+            client.client_kill_filter(_type=kind, skipme=True)
+        yield
+        client.config_set("requirepass", "")
+
+
+def test_redis_that_is_away_is_one_toast_and_all_resumes(workers: Workers, arrive: Arrive) -> None:
+    tab = workers.open(arrive(workers.club), "/", worker=0)
+    seen = tab.page.get_by_test_id("seen")
+    click(tab, 1)
+    expect(seen).to_have_text(re.compile(r" 1$"))
+    with refusing(workers.club.redis_url):
+        click(tab, 3)
+        expect(tab.page.get_by_text("An error occurred.")).to_have_count(1)
+        expect(seen).to_have_text(re.compile(r" 1$"))
+    click(tab, 1)
+    expect(seen).to_have_text(re.compile(r" 2$"))
+    tab.page.reload()
+    expect(seen).to_have_text(re.compile(r" 2$"))
 
 
 def settled(output: Locator) -> str:

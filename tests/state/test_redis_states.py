@@ -138,7 +138,7 @@ async def test_lock_is_not_extended_for_a_short_handler_nor_after_its_end(url, m
     async def extend(self, *lock):
         extended.append(lock)
 
-    monkeypatch.setattr(RedisStates, "_extend", extend)
+    monkeypatch.setattr(RedisStates, "extend", extend)
     async with visit(states(url)) as tab:
         await tab.fire(Store.count_up)
         await asyncio.sleep(EXPIRATION / 1000)
@@ -149,7 +149,7 @@ async def test_lock_of_another_is_not_extended(url):
     manager = states(url)
     await manager.redis.set("lock", b"another", px=EXPIRATION)
     async with asyncio.timeout(5):
-        await manager._extend(b"lock", b"own")
+        await manager.extend(b"lock", b"own")
     assert await manager.redis.pttl("lock") <= EXPIRATION / 2
     await manager.close()
 
@@ -167,7 +167,7 @@ async def test_lock_is_extended_once_redis_answers_again(url, monkeypatch):
 
     monkeypatch.setattr(manager.redis, "eval", answer)
     async with asyncio.timeout(5):
-        await manager._extend(b"lock", b"own")
+        await manager.extend(b"lock", b"own")
     assert next(answers, None) is None
     await manager.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from reflex_base.event.context import EventContext
 from reflex_base.utils.format import json_dumps
 
-from rxbridge.events.reflex.outbox import Sending, by_way_of, replaced
+from rxbridge.events.reflex.outbox import Sending, by_way_of
 
 
 class _Telling(Sending):
@@ -40,7 +41,7 @@ def watched_deltas(
         yield None
         return
     telling = by_way_of(_Telling, context.emit_delta_impl, tell)
-    token = EventContext.set(replaced(context, emit_delta_impl=telling))
+    token = EventContext.set(dataclasses.replace(context, emit_delta_impl=telling))
     try:
         yield context.txid, context.parent_txid
     finally:

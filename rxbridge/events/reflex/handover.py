@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import logging
 import pickle
@@ -75,12 +76,13 @@ class TabHandover:
         self._namespace = namespace
         self._tabs = namespace._token_manager
         self._answering: set[asyncio.Task[None]] = set()
+        self._listening: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Make way for a tab that comes back, then let Reflex have it."""
         if scope["type"] == "websocket" and isinstance(self._tabs, RedisTokenManager):
             # Before Reflex does, for whatever socket: it would take a question for an update.
-            self._tabs.ensure_lost_and_found_task(self._hear)
+            self._listen(self._tabs)
         if (token := token_of(scope)) is not None:
             try:
                 await self._make_way(token, scope.get(CONNECTION_SCOPE_KEY))
@@ -88,6 +90,19 @@ class TabHandover:
                 # A note may be another release's, or none: the token is the client's word.
                 logger.warning("A tab that came back may lose its state: %r", error)
         await self._app(scope, receive, send)
+
+    def _listen(self, tabs: RedisTokenManager) -> None:
+        tabs.ensure_lost_and_found_task(self._hear)
+        task = tabs._lost_and_found_task
+        if task is not None and task is not self._listening:
+            self._listening = task
+            task.add_done_callback(functools.partial(self._listen_again, tabs))
+
+    def _listen_again(self, tabs: RedisTokenManager, ended: asyncio.Task[None]) -> None:
+        # Reflex gives up when Redis is away for five seconds.
+        if not ended.cancelled():
+            ended.exception()
+            ended.get_loop().call_later(1, self._listen, tabs)
 
     async def _make_way(self, token: str, newcomer: Connection | None) -> None:
         tabs = self._tabs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import functools
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
@@ -75,7 +75,7 @@ def close_outbox() -> None:
 def open_outbox(context: EventContext, *, shows_all: bool) -> Outbox:
     """Have what the event of this task sends go by an outbox of its own."""
     EventContext.set(
-        replaced(
+        dataclasses.replace(
             context,
             emit_delta_impl=by_way_of(_DeltaByOutbox, context.emit_delta_impl),
             emit_event_impl=by_way_of(_EventsByOutbox, context.emit_event_impl),
@@ -94,11 +94,3 @@ def by_way_of(stop: type[Sending], send: Any, *arguments: Any) -> Any:
             return send
         inner = inner.send
     return send and stop(send, *arguments)
-
-
-def replaced(context: EventContext, **ways: Any) -> EventContext:
-    """Return a copy of an event's context with other ways to send; Reflex's stays as it is."""
-    changed = copy.copy(context)
-    for name, way in ways.items():
-        object.__setattr__(changed, name, way)
-    return changed

@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import AsyncGenerator
+from collections import defaultdict
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Self
 
 from redis.exceptions import RedisError
@@ -25,18 +25,29 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
 
 
+_RELEASE = """
+for _, id in ipairs(ARGV) do
+    if redis.call('GET', KEYS[1]) == id then redis.call('DEL', KEYS[1]) end
+end
+"""
+
+
 @dataclasses.dataclass
 class RedisStates(StateManagerRedis):
     """Reflex's own manager of states in Redis, with two promises more.
 
     The lock of a state lives as long as who works on it, however long that is: it is extended from
-    half its expiration on. With its process it ends after one expiration.
+    half its expiration on. With its process it ends after one expiration. One that Redis may have
+    taken or kept while it did not answer is given up before the next.
 
     What an event has in its outbox is sent once its state is stored, before the lock is free. A
     page that was shown more than was stored loads again, or is sent all by its next event.
     """
 
     ahead: set[str] = dataclasses.field(default_factory=set, init=False)
+    stale: defaultdict[bytes, set[bytes]] = dataclasses.field(
+        default_factory=lambda: defaultdict(set), init=False
+    )
 
     @classmethod
     def in_place_of(cls, manager: StateManagerRedis) -> Self:
@@ -74,29 +85,26 @@ class RedisStates(StateManagerRedis):
             load = Event(name=f"{State.get_full_name()}.hydrate_and_load")
             await EventContext.get().enqueue(load)
 
-    @contextlib.asynccontextmanager
-    async def _lock(self, token: Any, event_name: str | None = None) -> AsyncGenerator[bytes]:
-        async with super()._lock(token, event_name) as lock_id:
-            extending: list[asyncio.Task[None]] = []
+    async def _try_get_lock(self, lock_key: bytes, lock_id: bytes) -> bool | None:
+        if stale := self.stale.get(lock_key):
+            redis: Any = self.redis
+            await redis.eval(_RELEASE, 1, lock_key, *stale)
+            self.stale.pop(lock_key, None)
+        try:
+            return await super()._try_get_lock(lock_key, lock_id)
+        except RedisError:
+            self.stale[lock_key].add(lock_id)
+            raise
 
-            def extend() -> None:
-                keeping = self._extend(self._lock_key(token), lock_id)
-                extending.append(asyncio.create_task(keeping, name="rxbridge_lock"))
+    def _lock(self, token: Any, event_name: str | None = None) -> Any:
+        return _KeptLock(self, self._lock_key(token), super()._lock(token, event_name))
 
-            timer = asyncio.get_running_loop().call_later(self._half, extend)
-            try:
-                yield lock_id
-            finally:
-                timer.cancel()
-                for task in extending:
-                    task.cancel()
-
-    async def _extend(self, key: bytes, lock_id: bytes) -> None:
+    async def extend(self, key: bytes, lock_id: bytes) -> None:
         """Give a lock its whole time again and again, until it is another's."""
         redis: Any = self.redis
         held = True
         while held:
-            pause = self._half
+            pause = self.half
             try:
                 held = await redis.eval(_EXTEND, 1, key, lock_id, self.lock_expiration)
             except RedisError:
@@ -104,5 +112,36 @@ class RedisStates(StateManagerRedis):
             await asyncio.sleep(pause)
 
     @property
-    def _half(self) -> float:
+    def half(self) -> float:
+        """Seconds after which a lock is extended."""
         return self.lock_expiration / 2000
+
+
+class _KeptLock:
+    """A lock of Reflex's that lives as long as who has it. It is no generator, which costs more."""
+
+    __slots__ = ("_id", "_key", "_lock", "_states", "_task", "_timer")
+
+    def __init__(self, states: RedisStates, key: bytes, lock: AbstractAsyncContextManager[bytes]):
+        self._states, self._key, self._lock = states, key, lock
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> bytes:
+        self._id = await self._lock.__aenter__()
+        begin_later = asyncio.get_running_loop().call_later
+        self._timer = begin_later(self._states.half, self._begin)
+        return self._id
+
+    def _begin(self) -> None:
+        extending = self._states.extend(self._key, self._id)
+        self._task = asyncio.create_task(extending, name="rxbridge_lock")
+
+    async def __aexit__(self, *exc_info: object) -> bool | None:
+        self._timer.cancel()
+        if self._task is not None:
+            self._task.cancel()
+        try:
+            return await self._lock.__aexit__(*exc_info)  # type: ignore[arg-type]
+        except RedisError:
+            self._states.stale[self._key].add(self._id)
+            raise
