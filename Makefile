@@ -28,7 +28,7 @@ pytest = $(PY) -m pytest $(1) || \
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup system test tests parts ecosystem lint format docs bench fuzz clean
+.PHONY: help demo setup system test tests parts ecosystem lint format docs bench fuzz faults soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -92,6 +92,14 @@ bench: setup ## Run the benchmarks
 fuzz: setup ## Try random input on the pure parts: ten minutes, or FUZZ_SECONDS=60
 	$(say) "Fuzzing for $${FUZZ_SECONDS:-600} seconds"
 	@$(PY) -m tests.fuzz
+
+faults: setup system ## Fail network, workers, Redis and database under a real browser; writes docs/faults.md
+	$(say) "Trying each fault"
+	@$(PY) -m tests.faults
+
+soak: setup system ## Tabs amid killed workers: twenty minutes, or SOAK_SECONDS=60
+	$(say) "Soaking for $${SOAK_SECONDS:-1200} seconds"
+	@$(PY) -m tests.faults.soak $${SOAK_SECONDS:-1200}
 
 clean: ## Remove what the other targets made
 	rm -rf docs/_build docs/_generated .python .venv .venv-* .nox .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

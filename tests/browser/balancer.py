@@ -35,6 +35,8 @@ class Balancer:
         self._passing: set[asyncio.Task[None]] = set()
         self.choose: Callable[[str, str], int] = self.take_turns
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.delay = 0.0
+        """Seconds by which all that passes comes late."""
         self._sockets: set[asyncio.StreamWriter] = set()
         self._lost: set[asyncio.StreamWriter] = set()
 
@@ -46,15 +48,22 @@ class Balancer:
         """Return the worker whose turn it is."""
         return next(self._turns)
 
+    def go_silent(self) -> None:
+        """Pass on nothing more of the WebSockets there are, and tell nobody."""
+        self._soon(lambda: self._lost.update(self._sockets))
+
     def lose_network(self) -> None:
         """End all WebSockets for their browsers only: no worker is told, and none hears of them."""
-        assert self._loop is not None
-        self._loop.call_soon_threadsafe(self._lose)
+        self.go_silent()
+        self._soon(lambda: [writer.close() for writer in self._sockets])
 
-    def _lose(self) -> None:
-        self._lost |= self._sockets
-        for writer in self._sockets:
-            writer.close()
+    def cut(self) -> None:
+        """End all WebSockets for both sides, without a closing handshake."""
+        self._soon(lambda: [writer.transport.abort() for writer in self._sockets])
+
+    def _soon(self, do: Callable[[], object]) -> None:
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(do)
 
     async def serve(self, started: threading.Event, stop: threading.Event) -> None:
         """Serve until ``stop`` is set."""
@@ -82,10 +91,25 @@ class Balancer:
                     forth.write(head)
                     if self.served[-1].method == SOCKET:
                         self._sockets.add(writer)
-                    await _first_of(_copy(reader, forth), _copy(back, writer))
+                    await _first_of(
+                        self._copy(reader, forth, of=writer), self._copy(back, writer, of=writer)
+                    )
                     self._sockets.discard(writer)
                     if writer in self._lost:
                         await asyncio.Event().wait()
+
+    async def _copy(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        *,
+        of: asyncio.StreamWriter,
+    ) -> None:
+        while chunk := await reader.read(65536):
+            await asyncio.sleep(self.delay)
+            if of not in self._lost:
+                writer.write(chunk)
+                await writer.drain()
 
     def _assign(self, head: bytes) -> tuple[int, bytes]:
         """Return who is to serve a request, and its head as that worker gets it."""
@@ -118,12 +142,6 @@ async def _first_of(*copying: Coroutine[Any, Any, None]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while chunk := await reader.read(65536):
-        writer.write(chunk)
-        await writer.drain()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Reflex's configuration: the club's pages, and states in memory or in Redis."""
+"""Reflex's configuration: the club's pages, and states in Redis, in memory or on disk."""
 
 import os
 
@@ -8,7 +8,7 @@ redis_url = os.environ.get("CLUB_REDIS")
 config = rx.Config(
     app_name="club",
     app_module_import="tests.browser.club.ui",
-    state_manager_mode="redis" if redis_url else "memory",
+    state_manager_mode="redis" if redis_url else os.environ.get("CLUB_STATES", "memory"),
     redis_url=redis_url,
     telemetry_enabled=False,
     show_built_with_reflex=False,

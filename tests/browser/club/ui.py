@@ -16,7 +16,7 @@ from rxbridge.asgi import CacheTickets, ConnectionRegistry, CookieHandoff  # noq
 from rxbridge.events import CSP_APP_WRAPS, EventBridge, user_passes_test  # noqa: E402
 from rxbridge.events.sessions.broadcast import RedisBroadcast  # noqa: E402
 from rxbridge.events.sessions.revoker import SessionRevoker  # noqa: E402
-from rxbridge.state import AppState, DjangoUserState  # noqa: E402
+from rxbridge.state import AppState, DjangoUserState, PicklingStripper  # noqa: E402
 from rxbridge.state.auth import (  # noqa: E402
     AuthPages,
     RegistrationConfig,
@@ -40,13 +40,15 @@ class Auth(
     """Everything that there are ready pages for."""
 
 
-class Member(AppState, rx.State):
-    """Handlers that tell who they ran as."""
+class Member(AppState, PicklingStripper, rx.State):
+    """Handlers that tell who they ran as. The next release has one var more."""
 
     events: int = 0
     seen: str = ""
     kept: str = ""
     uploaded: str = ""
+    if "CLUB_RELEASE" in os.environ:
+        added: str = ""
 
     def _name(self) -> str:
         return self.user.get_username() or NOBODY

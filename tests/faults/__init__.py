@@ -1,0 +1,1 @@
+"""What becomes of tabs when network, workers, Redis or the database fail: ``make faults``."""
