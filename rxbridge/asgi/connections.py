@@ -309,11 +309,20 @@ class ConnectionRegistry:
         """
 
         async def introduced(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] == "http":
-                if cookies := self._introductions(scope):
-                    send = _setting(cookies, send)
-                send = self._following(scope, send)
-            await app(scope, receive, send)
+            if scope["type"] != "http":
+                await app(scope, receive, send)
+                return
+            own = [(b"set-cookie", cookie) for cookie in self._introductions(scope)]
+
+            async def send_and_follow(message: Message) -> None:
+                if message["type"] == "http.response.start":
+                    if set_cookies := _set_cookies(message):
+                        self._follow(scope, set_cookies)
+                    if own:  # A cache must not give two visitors one cookie.
+                        message = _with_headers(message, *own, (b"cache-control", b"private"))
+                await send(message)
+
+            await app(scope, receive, send_and_follow)
 
         return introduced
 
@@ -333,17 +342,8 @@ class ConnectionRegistry:
             follower.on_set_cookies(gone, [(each.partition("=")[0], "", "/") for each in gone])
         return [_farewell(browser, self._attributes) for browser in gone]
 
-    def _following(self, scope: Scope, send: Send) -> Send:
-        """Return a ``send`` that puts what an answer sets into its browser's jars."""
-
-        async def send_and_follow(message: Message) -> None:
-            if message["type"] == "http.response.start" and (set_cookies := _set_cookies(message)):
-                self._follow(scope, set_cookies)
-            await send(message)
-
-        return send_and_follow
-
     def _follow(self, scope: Scope, set_cookies: list[SetCookie]) -> None:
+        """Put what an answer sets into its browser's jars."""
         browsers, held = split_browsers(parse_cookies(lowered(scope["headers"])))
         if not browsers:
             return
@@ -654,20 +654,6 @@ def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
 
 def _wants_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     return any(name.lower() == b"accept" and b"text/html" in value for name, value in headers)
-
-
-def _setting(cookies: list[bytes], send: Send) -> Send:
-    """Return a ``send`` that adds ``Set-Cookie`` headers to an answer."""
-
-    async def send_with_cookies(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            # A cache must not give two visitors one cookie.
-            private = (b"cache-control", b"private")
-            set_cookies = ((b"set-cookie", cookie) for cookie in cookies)
-            message = _with_headers(message, *set_cookies, private)
-        await send(message)
-
-    return send_with_cookies
 
 
 def _set_cookies(message: Message) -> list[SetCookie]:

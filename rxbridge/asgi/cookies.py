@@ -253,7 +253,7 @@ class CookieHandoff:
             await self.tickets.put(_key(ticket), json.dumps(record), self.lifetime)
             if tab is not None:
                 left = json.dumps({**record, "ticket": _key(ticket)})
-                await self.tickets.put(_tab_key(tab, connection.browser), left, _AWAY)
+                await self.tickets.put(_kept("tab", tab, connection.browser), left, _AWAY)
         if self.tickets.shared:
             self._spawn(self._look_out(connection, ticket))
         return ticket
@@ -267,7 +267,7 @@ class CookieHandoff:
         self._tabs[connection] = tab
         pending = _Pending()
         for browser in connection.browsers:
-            stored = await self.tickets.get(_tab_key(tab, browser))
+            stored = await self.tickets.get(_kept("tab", tab, browser))
             left: dict[str, Any] = {"cookies": {}} if stored is None else json.loads(stored)
             for name, cookie in left["cookies"].items():
                 held, value = connection.held.get(name), parse_set_cookie(cookie.encode())[1]
@@ -281,7 +281,7 @@ class CookieHandoff:
                 with contextlib.suppress(ValueError):  # Beyond what a jar holds: as for the event.
                     connection.put(name, value)
             if not pending.cookies:
-                await self.tickets.delete(_tab_key(tab, browser))
+                await self.tickets.delete(_kept("tab", tab, browser))
         pending.offered = -math.inf
         if pending.cookies:
             self._pending[connection] = pending
@@ -391,7 +391,7 @@ class CookieHandoff:
             if connection is not None and self._is_current(connection, ticket):
                 connection.follow((name, held.get(name), "/") for name in stale)
         receipt = json.dumps({**record, "is_stale": bool(stale)})
-        await self.tickets.put(_receipt_key(ticket), receipt, self.lifetime)
+        await self.tickets.put(_kept("redeemed", ticket), receipt, self.lifetime)
         fresh = {name: cookie for name, cookie in cookies.items() if name not in stale}
         if fresh and self.on_settled is not None:
             values = {name: parse_set_cookie(each.encode())[1] for name, each in fresh.items()}
@@ -410,18 +410,18 @@ class CookieHandoff:
             ask = self._on_conflict if is_begun else None
             is_lost = ask is None or not await ask(name, value, held[name])
             if is_lost and record["tab"] is not None:
-                await self.tickets.put(_lost_key(record["tab"], record["browser"]), "", _AWAY)
+                await self.tickets.put(_kept("lost", record["tab"], record["browser"]), "", _AWAY)
 
     async def has_lost(self, connection: Connection, tab: str) -> bool:
         """Tell, once, whether a tab's events have set a cookie in vain: the browser got another."""
-        keys = [_lost_key(tab, browser) for browser in connection.browsers]
+        keys = [_kept("lost", tab, browser) for browser in connection.browsers]
         return any([await self.tickets.delete(key) for key in keys])
 
     async def _confirm(
         self, ticket: str, browsers: set[str], held: dict[str, str]
     ) -> list[str] | None:
         jars = {each: each.cookies for each in self._connections if each.browser in browsers}
-        record = await self._spend(_receipt_key(ticket), browsers)
+        record = await self._spend(_kept("redeemed", ticket), browsers)
         if record is None:
             return None
         await self._forget(record, ticket)
@@ -432,7 +432,7 @@ class CookieHandoff:
             self._settle(connection, ticket, held, browsers, before=before, is_stale=stale)
         else:
             receipt = json.dumps([held, sorted(browsers), record["is_stale"]])
-            await self.tickets.put(_held_key(ticket), receipt, self.lifetime)
+            await self.tickets.put(_kept("held", ticket), receipt, self.lifetime)
         # The browser's other tabs, and a tab whose socket is a new one meanwhile.
         for other, before in jars.items():
             if other not in self._pending:
@@ -441,8 +441,10 @@ class CookieHandoff:
 
     async def _forget(self, record: Mapping[str, Any], ticket: str) -> None:
         """Have nothing left for the tab's next socket, unless it is of a newer ticket."""
-        key = _tab_key(record["tab"], record["browser"])
-        stored = await self.tickets.get(key) if record["tab"] is not None else None
+        if record["tab"] is None:
+            return
+        key = _kept("tab", record["tab"], record["browser"])
+        stored = await self.tickets.get(key)
         if stored is not None and json.loads(stored)["ticket"] == _key(ticket):
             await self.tickets.delete(key)
 
@@ -498,7 +500,7 @@ class CookieHandoff:
     ) -> None:
         """Tell what the browser holds by now, if no worker has the tab that is to confirm it."""
         await asyncio.sleep(_PATIENCE)
-        waits = [await self.tickets.get(key) for key in (_receipt_key(ticket), _held_key(ticket))]
+        waits = [await self.tickets.get(_kept(what, ticket)) for what in ("redeemed", "held")]
         if waits == [None, None] or self.on_settled is None:
             return
         gone = Connection({"type": "websocket", "path": self.path, "headers": []})
@@ -514,11 +516,11 @@ class CookieHandoff:
             await asyncio.sleep(_POLL)
             if not self._is_current(connection, ticket) or connection.closed:
                 return
-            receipt = await self.tickets.get(_held_key(ticket))
+            receipt = await self.tickets.get(_kept("held", ticket))
             if receipt is not None:
                 held, browsers, is_stale = json.loads(receipt)
                 self._settle(connection, ticket, held, browsers, before=before, is_stale=is_stale)
-                await self.tickets.delete(_held_key(ticket))
+                await self.tickets.delete(_kept("held", ticket))
                 return
 
 
@@ -628,20 +630,8 @@ def _digest(value: str | None) -> str:
     return "" if value is None else hashlib.sha256(value.encode()).hexdigest()[:32]
 
 
-def _receipt_key(ticket: str) -> str:
-    return f"redeemed:{_key(ticket)}"
-
-
-def _held_key(ticket: str) -> str:
-    return f"held:{_key(ticket)}"
-
-
-def _tab_key(tab: str, browser: str) -> str:
-    return f"tab:{_key(f'{tab} {browser}')}"
-
-
-def _lost_key(tab: str, browser: str) -> str:
-    return f"lost:{_key(f'{tab} {browser}')}"
+def _kept(what: str, *of: str) -> str:
+    return f"{what}:{_key(' '.join(of))}"
 
 
 def _is_among(browser: str, shown: Iterable[str]) -> bool:

@@ -32,6 +32,7 @@ from rxbridge.events.reflex import (
     page_task,
 )
 from rxbridge.events.reflex.answers import answer
+from rxbridge.events.reflex.former import user_key
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
 from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.sessions.tabs import known_user
@@ -261,7 +262,7 @@ class EventBridge(rx.Middleware):
         raised: list[Exception] = []
 
         async def work(request: EventRequest, binding: Binding) -> Any:
-            if _key_of_user(request) != _key_of_user(former.request):
+            if user_key(known_user(request)) != user_key(known_user(former.request)):
                 msg = (
                     "The browser has another user than the background task "
                     f"{event.handler_name} began with, so a piece of it did not run."
@@ -649,10 +650,6 @@ def _refusal(
         redirect=None if target is None else navigation(app, target),
         handler_ran=handler_ran,
     )
-
-
-def _key_of_user(request: Any) -> Any:
-    return getattr(known_user(request), "pk", None)
 
 
 def keep_cookies(

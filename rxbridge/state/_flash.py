@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.messages import constants, get_messages
-from django.contrib.messages.storage.cookie import CookieStorage
-from django.contrib.messages.storage.fallback import FallbackStorage
-from django.contrib.messages.storage.session import SessionStorage
 
-from rxbridge.events.binder import binding_in
+from rxbridge.events.binder import bound
+from rxbridge.events.chain.hooks import MESSAGE_STORAGES
 from rxbridge.state.language import plain_text
 
 if TYPE_CHECKING:
@@ -23,9 +20,6 @@ _KEPT = 20
 """Messages a page keeps that nobody dismisses; beyond it the oldest goes."""
 
 _ON_REQUEST = "_rxbridge_inbox"
-
-# These read the cookie or the session, both of which are loaded by then.
-_LOADED = (CookieStorage, FallbackStorage, SessionStorage)
 
 
 class _Inbox:
@@ -86,9 +80,11 @@ async def _fill(inbox: _Inbox, request: HttpRequest) -> None:
     stored = getattr(request, "shows_page", False)
     if not (stored or _queued(storage)):
         return
-    if isinstance(storage, list) or _goes_elsewhere():
-        return
-    if type(storage) in _LOADED:
+    binding = bound()
+    if isinstance(storage, list) or (binding is not None and binding.destination is not None):
+        return  # Without messages; or the page that the browser goes to then is to show them.
+    # These read the cookie or the session, both of which are loaded by then.
+    if type(storage) in MESSAGE_STORAGES:
         inbox.take(storage, stored=stored)
     else:
         await sync_to_async(inbox.take)(storage, stored=stored)
@@ -97,12 +93,6 @@ async def _fill(inbox: _Inbox, request: HttpRequest) -> None:
 def _queued(storage: Any) -> list[Any] | None:
     """Return the messages that this event has added."""
     return getattr(storage, "_queued_messages", None)
-
-
-def _goes_elsewhere() -> bool:
-    """Tell whether the browser goes to another page after this event, which is to show them."""
-    binding = binding_in(copy_context())
-    return binding is not None and binding.destination is not None
 
 
 def _entry(message: Any) -> dict[str, str]:

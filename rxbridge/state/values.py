@@ -111,7 +111,8 @@ def json_safe(value: Any, key: str) -> Any:
             _json_key(name, key): json_safe(each, f"{key}.{name}") for name, each in value.items()
         }
     if isinstance(value, QuerySet):
-        value = _rows(value, key)
+        _require_rows(value, key)
+        value = list(value)
     if isinstance(value, list | tuple):
         return [json_safe(each, f"{key}[{index}]") for index, each in enumerate(value)]
     if isinstance(value, set | frozenset):
@@ -174,11 +175,6 @@ class Rows(list[Any]):
 def _require_rows(queryset: QuerySet[Any, Any], key: str) -> None:
     if issubclass(queryset._iterable_class, ModelIterable):  # noqa: SLF001
         raise _refusal(queryset.model, key)
-
-
-def _rows(queryset: QuerySet[Any, Any], key: str) -> list[Any]:
-    _require_rows(queryset, key)
-    return list(queryset)
 
 
 def in_event_loop() -> bool:

@@ -33,14 +33,14 @@ def _csrf_in_session(request: HttpRequest) -> bool:  # noqa: ARG001
     return settings.CSRF_USE_SESSIONS
 
 
-_MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
+MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
 
 
 def _messages_need_io(request: HttpRequest) -> bool:
     storage = getattr(request, "_messages", None)
     if storage is None:
         return False
-    if type(storage) not in _MESSAGE_STORAGES:
+    if type(storage) not in MESSAGE_STORAGES:
         return True
     # Django's own look into the session, which a refused event may not have loaded yet.
     session = getattr(request, "session", None)

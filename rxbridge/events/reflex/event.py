@@ -81,28 +81,15 @@ class Kind(Enum):
     REPORT = "Reflex's own event by which a page reports an error"
 
 
-@functools.cache
-def _hydrating_handlers() -> frozenset[str]:
-    return _names((State,), "hydrate", "hydrate_and_load")
-
-
-@functools.cache
-def _page_handlers() -> frozenset[str]:
-    return (
-        _hydrating_handlers()
-        | _names((OnLoadInternalState,), "on_load_internal")
-        | _names((State, OnLoadInternalState), "set_is_hydrated")
-        | _names((UpdateVarsInternalState,), "update_vars_internal")
-    )
-
-
-@functools.cache
-def _report_handlers() -> frozenset[str]:
-    return _names((FrontendEventExceptionState,), "handle_frontend_exception")
-
-
-def _names(states: tuple[type[BaseState], ...], *handlers: str) -> frozenset[str]:
-    return frozenset(f"{state.get_full_name()}.{name}" for state in states for name in handlers)
+_ROOT, _ON_LOAD = State.get_full_name(), OnLoadInternalState.get_full_name()
+_HYDRATING = frozenset({f"{_ROOT}.hydrate", f"{_ROOT}.hydrate_and_load"})
+_OF_PAGES = _HYDRATING | {
+    f"{_ROOT}.set_is_hydrated",
+    f"{_ON_LOAD}.on_load_internal",
+    f"{_ON_LOAD}.set_is_hydrated",
+    f"{UpdateVarsInternalState.get_full_name()}.update_vars_internal",
+}
+_REPORT = f"{FrontendEventExceptionState.get_full_name()}.handle_frontend_exception"
 
 
 class EventInProcess:
@@ -117,7 +104,7 @@ class EventInProcess:
         self._context = EventContext.get()
         self.is_chained = self._context.parent_txid is not None
         """Whether another event enqueued this one."""
-        self.loads_page = event.name in _hydrating_handlers()
+        self.loads_page = event.name in _HYDRATING
         """Whether a page has just loaded, or has a new socket: it is sent all vars of its tab."""
         self._shows_page = self.loads_page or event.name.endswith(".on_load_internal")
         states = self._context.state_manager
@@ -140,9 +127,9 @@ class EventInProcess:
     @functools.cached_property
     def kind(self) -> Kind:
         """What this event is to the bridge."""
-        if self._event.name in _page_handlers():
+        if self._event.name in _OF_PAGES:
             return Kind.PAGE
-        if self._event.name in _report_handlers():
+        if self._event.name == _REPORT:
             return Kind.REPORT
         return Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
 
@@ -462,17 +449,13 @@ _running: ContextVar[EventInProcess] = ContextVar("rxbridge.event")
 
 def follow_sign_ins() -> None:
     """Have handlers that sign somebody in or out go on with that user's vars."""
-    user_logged_in.connect(_on_sign_in, dispatch_uid="rxbridge.fresh_vars")
-    user_logged_out.connect(_on_sign_out, dispatch_uid="rxbridge.fresh_vars")
+    for signal in (user_logged_in, user_logged_out):
+        signal.connect(_pass_on, dispatch_uid="rxbridge.fresh_vars")
 
 
-def _on_sign_in(*, request: Any = None, user: Any = None, **_: Any) -> None:
+def _pass_on(*, signal: Any, request: Any = None, user: Any = None, **_: Any) -> None:
     if (running := _running.get(None)) is not None:
-        running.pass_to(request, user)
-
-
-def _on_sign_out(*, request: Any = None, **_: Any) -> None:
-    _on_sign_in(request=request)
+        running.pass_to(request, user if signal is user_logged_in else None)
 
 
 @functools.cache
@@ -488,11 +471,12 @@ def _prepared(handler: EventHandler, threaded: bool) -> EventHandler:
         return handler
     if inspect.isgeneratorfunction(function):
         return _replaced(handler, _steps_on_thread(handler.fn)) if threaded else handler
-    if inspect.iscoroutinefunction(function):
-        return _replaced(handler, _awaiting(handler.fn))
-    if not threaded:
-        return _replaced(handler, _on_loop(handler.fn))
-    return _replaced(handler, _on_thread(BaseHandler().make_view_atomic(handler.fn)))
+    call: Callable[..., Awaitable[Any]] = handler.fn
+    if not inspect.iscoroutinefunction(function):
+        call = functools.partial(_on_loop, handler.fn)
+        if threaded:
+            call = functools.partial(_on_thread, BaseHandler().make_view_atomic(handler.fn))
+    return _replaced(handler, _keeping_back(handler.fn, call))
 
 
 def handlers_without_transaction() -> set[str]:
@@ -554,58 +538,44 @@ def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
     return EventHandler(fn=fn, state=handler.state, _type_hints=handler._type_hints)
 
 
-def _awaiting(fn: Callable[..., Any]) -> Callable[..., Any]:
+async def _on_thread(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
+    """Call ``fn`` on the event's thread; what it raises for being there says why it was."""
+    try:
+        return await _uninterrupted(fn, *args, **named)
+    except Exception as error:
+        if any(sign in str(error) for sign in _OF_ANOTHER_THREAD):
+            error.add_note(
+                "EventBridge runs a handler that is not async on a thread of its event. Make it "
+                "async, or write EventBridge(..., threaded=False), which may be a function of the "
+                "event that returns False for this handler alone; see docs/troubleshooting.md."
+            )
+        raise
+
+
+async def _on_loop(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
+    return fn(*args, **named)
+
+
+def _keeping_back(
+    fn: Callable[..., Any], call: Callable[..., Awaitable[Any]]
+) -> Callable[..., Any]:
+    """Return ``fn``, by way of ``call``, without the redirects it returns: they go out last."""
+
     @functools.wraps(fn)
     async def answer(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(await fn(state, **payload))
+        returned, running = await call(state, **payload), _running.get()
+        await running.keep_up()
+        if returned is None:
+            return None
+        if _is_redirect(returned):
+            running.redirects.append(returned)
+            return None
+        if isinstance(returned, list | tuple):
+            running.redirects.extend(filter(_is_redirect, returned))
+            return [each for each in returned if not _is_redirect(each)]
+        return returned
 
     return answer
-
-
-def _on_thread(fn: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fn)
-    async def answer(state: BaseState, /, **payload: Any) -> Any:
-        try:
-            returned = await _uninterrupted(fn, state, **payload)
-        except Exception as error:
-            _note_thread(error)
-            raise
-        return await _kept_back(returned)
-
-    return answer
-
-
-def _note_thread(error: Exception) -> None:
-    """Add to what is raised for being on another thread than the event loop's why that is so."""
-    if any(sign in str(error) for sign in _OF_ANOTHER_THREAD):
-        error.add_note(
-            "EventBridge runs a handler that is not async on a thread of its event. Make it async, "
-            "or write EventBridge(..., threaded=False), which may be a function of the event that "
-            "returns False for this handler alone; see docs/troubleshooting.md."
-        )
-
-
-def _on_loop(fn: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(fn)
-    async def answer(state: BaseState, /, **payload: Any) -> Any:
-        return await _kept_back(fn(state, **payload))
-
-    return answer
-
-
-async def _kept_back(returned: Any) -> Any:
-    """Return what a handler returned without its redirects, which go out last."""
-    running = _running.get()
-    await running.keep_up()
-    if returned is None:
-        return None
-    if _is_redirect(returned):
-        running.redirects.append(returned)
-        return None
-    if isinstance(returned, list | tuple):
-        running.redirects.extend(filter(_is_redirect, returned))
-        return [each for each in returned if not _is_redirect(each)]
-    return returned
 
 
 def _is_redirect(spec: Any) -> bool:
@@ -661,11 +631,7 @@ def _steps_on_thread(fn: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIte
         try:
             more = True
             while more:
-                try:
-                    more, value = await _uninterrupted(_step, generator)
-                except Exception as error:
-                    _note_thread(error)
-                    raise
+                more, value = await _on_thread(_step, generator)
                 if not more:
                     close_outbox()
                 if more or value is not None:

@@ -107,16 +107,19 @@ class TabHandover:
     async def _make_way(self, token: str, newcomer: Connection | None) -> None:
         tabs = self._tabs
         browsers = frozenset(map(_digest, () if newcomer is None else newcomer.browsers))
-        note = tabs.token_to_socket.get(token)
-        if note is not None and note.instance_id == tabs.instance_id:
+        if self._note_of(token) is not None:
             await self._close_if_dead(token, browsers)
         elif isinstance(tabs, RedisTokenManager):
             await self._ask_its_worker(tabs, token, browsers)
 
+    def _note_of(self, token: str) -> Any:
+        """Return Reflex's note of the tab, if a socket of this worker has it."""
+        note = self._tabs.token_to_socket.get(token)
+        return note if note is not None and note.instance_id == self._tabs.instance_id else None
+
     async def _close_if_dead(self, token: str, browsers: frozenset[str]) -> None:
         """Close the tab's socket here if it is one of these browsers and does not answer."""
-        server = self._namespace.app.sio
-        note = self._tabs.token_to_socket.get(token)
+        server, note = self._namespace.app.sio, self._note_of(token)
         if server is None or note is None:
             return
         manager, namespace = server.manager, self._namespace.namespace
@@ -172,9 +175,7 @@ class TabHandover:
     async def _answer(self, question: Question, token: str) -> None:
         redis: Any = self._tabs.redis  # type: ignore[attr-defined] # asked through it
         try:
-            note = self._tabs.token_to_socket.get(token)
-            if note is not None and note.instance_id == self._tabs.instance_id:
-                await self._close_if_dead(token, question.browsers)
+            await self._close_if_dead(token, question.browsers)
             await redis.rpush(question.answer, b"")
             await redis.expire(question.answer, 10)
         except Exception as error:

@@ -24,6 +24,7 @@ from reflex_base.event.processor.base_state_processor import BaseStateEventProce
 from reflex_base.registry import RegistrationContext
 
 from rxbridge.errors import RxBridgeError
+from rxbridge.events.reflex.answers import bridge_of
 from rxbridge.events.reflex.setters import add_setters
 
 if TYPE_CHECKING:
@@ -79,11 +80,8 @@ class LocalServer:
     @property
     def connections(self) -> Any:
         """The registry of the app's bridge, or ``None``."""
-        for middleware in self._app._middlewares:
-            registry = getattr(getattr(middleware, "requests", None), "connections", None)
-            if registry is not None:
-                return registry
-        return None
+        requests = getattr(bridge_of(self._app), "requests", None)
+        return getattr(requests, "connections", None)
 
     async def __aenter__(self) -> Self:
         self._stack.enter_context(self._app.set_contexts())

@@ -13,6 +13,7 @@ from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 
 from rxbridge.errors import InvalidEvent, NotShown
+from rxbridge.events.reflex.answers import bridge_of
 from rxbridge.events.requests import ReflexEvent
 
 logger = logging.getLogger("rxbridge")
@@ -47,11 +48,10 @@ async def as_owner(state: Any, name: str, compute: Callable[[], Any]) -> Any:
         shows_page=True,
     )
     try:
-        for middleware in RegistrationContext.get().app._middlewares:
-            if (bridged := getattr(middleware, "as_owner", None)) is not None:
-                return await bridged(event, compute)
-        msg = "the app has no EventBridge"
-        raise NotShown(msg)
+        if (bridge := bridge_of(RegistrationContext.get().app)) is None:
+            msg = "the app has no EventBridge"
+            raise NotShown(msg)
+        return await bridge.as_owner(event, compute)
     except (NotShown, InvalidEvent) as error:
         logger.warning("A tab keeps the %s it shows: %s.", event.name, error)
         return _DROP_FROM_DELTA

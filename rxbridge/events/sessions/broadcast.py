@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class RedisBroadcast:
                     deliver(_text(message["data"]))
 
     def _client(self) -> AbstractAsyncContextManager[Any]:
-        return _opened(self._redis) if isinstance(self._redis, str) else _borrowed(self._redis)
+        return _opened(self._redis) if isinstance(self._redis, str) else nullcontext(self._redis)
 
 
 @asynccontextmanager
@@ -159,11 +159,6 @@ async def _opened(address: str) -> AsyncGenerator[Any]:
         except asyncio.CancelledError:
             await closing  # Cut off, it would leave the connection open.
             raise
-
-
-@asynccontextmanager
-async def _borrowed(client: Redis) -> AsyncGenerator[Any]:
-    yield client
 
 
 def _check_address(address: str) -> None:

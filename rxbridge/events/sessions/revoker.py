@@ -10,7 +10,6 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from django.conf import settings
@@ -449,7 +448,7 @@ class SessionRevoker:
                 tab.cancel(but=None)
                 self._close(tab)
             elif tab.seen is None:
-                tab.ends = _always  # Its first event is under way.
+                tab.ends = lambda _: True  # Its first event is under way.
 
     # What is known.
 
@@ -460,9 +459,9 @@ class SessionRevoker:
 
     def _catch_up(self, tab: Tab) -> None:
         """Apply a change of the user that came while an event was under way with the old one."""
-        deadline, ends = self._changed.get(tab.user or "", (0.0, _never))
-        if time.monotonic() < deadline and ends(tab):
-            self._end([tab], ends, _cause.get())
+        changed = self._changed.get(tab.user or "")
+        if changed is not None and time.monotonic() < changed[0] and changed[1](tab):
+            self._end([tab], changed[1], _cause.get())
 
     def _remember(self, user: str, ends: Test) -> None:
         self._changed[user] = (time.monotonic() + _RECENT, ends)
@@ -546,7 +545,7 @@ class SessionRevoker:
             return False
         try:
             # Not in this context: it belongs to a request that is over when the call is made.
-            loop.call_soon_threadsafe(partial(call, *args), context=Context())
+            loop.call_soon_threadsafe(call, *args, context=Context())
         except RuntimeError:  # closed
             return False
         return True
@@ -558,8 +557,7 @@ class SessionRevoker:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
     def _later(self, delay: float, call: Callable[..., object], *args: Any) -> None:
-        loop = asyncio.get_running_loop()
-        loop.call_later(delay, partial(call, *args), context=Context())
+        asyncio.get_running_loop().call_later(delay, call, *args, context=Context())
 
     def _spawn(self, coroutine: Coroutine[Any, Any, object]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine, context=Context())
@@ -594,14 +592,6 @@ def _subject(user: Any, session: str | None) -> str:
 
 def _cookie_digest(name: str, value: str | None) -> str:
     return digest("cookie", name if value is None else f"{name}={value}")
-
-
-def _never(tab: Tab) -> bool:  # noqa: ARG001
-    return False
-
-
-def _always(tab: Tab) -> bool:  # noqa: ARG001
-    return True
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

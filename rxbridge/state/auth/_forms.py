@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import IntegrityError, router, transaction
 from django.utils.datastructures import MultiValueDict
 from django.utils.module_loading import import_string
 
 from rxbridge.events.reflex import page_task
+from rxbridge.state._forms import FORM, Errors
 
 if TYPE_CHECKING:
     from django.forms import BaseForm
 
     from rxbridge.state.auth.config import FormClass, RegistrationConfig
-
-Errors: TypeAlias = dict[str, list[str]]
-"""Messages by field, and under ``FORM`` those of the form as a whole."""
-
-FORM = "form"
-"""Instead of Django's ``"__all__"``: a page cannot look up a name with two underscores."""
 
 
 def load_form(form: FormClass) -> Any:
@@ -45,16 +39,6 @@ def form_input(form_data: object) -> MultiValueDict[str, Any]:
             elif isinstance(value, list) and all(isinstance(each, str) for each in value):
                 values.setlist(name, value)
     return values
-
-
-def errors_of(form: Any) -> Errors:
-    """Return a form's messages as plain text, in its fields' order and the active language."""
-    named = {NON_FIELD_ERRORS: FORM, **{name: name for name in form.fields}}
-    return {
-        key: [str(message) for message in form.errors[name]]
-        for name, key in named.items()
-        if name in form.errors
-    }
 
 
 def form_error(message: str) -> Errors:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
+    from rxbridge.state.auth.config import PasswordResetConfig, RegistrationConfig
+
 
 def running_request() -> HttpRequest:
     """Return the running event's request; raise where no bridge made one."""
@@ -50,11 +52,21 @@ def page_path(url: str) -> str:
 
 
 @sensitive_variables("password")
-def user_by_password(request: HttpRequest, user: Any, password: str | None) -> Any:
+def user_to_sign_in(
+    config: RegistrationConfig | PasswordResetConfig,
+    request: HttpRequest,
+    user: Any,
+    password: str | None,
+) -> Any:
     """Return ``user`` as the backends sign them in with ``password``; ``None`` if they do not.
 
     So a backend that asks for more, or refuses accounts that are not yet confirmed, is heard.
+    With ``config.backend`` none is asked, and without ``config.sign_in`` nobody is signed in.
     """
+    if not config.sign_in:
+        return None
+    if config.backend is not None:
+        return user if user.is_active else None
     if not password:
         return None
     return authenticate(request, username=user.get_username(), password=password)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import reflex as rx
 from django.utils.html import strip_tags
 
-from rxbridge.state.auth._forms import FORM
+from rxbridge.state._forms import FORM
 from rxbridge.state.auth._speech import Text, in_each_language, spoken
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import set_destination
 from rxbridge.events.guards import login_required
-from rxbridge.state.auth._forms import Errors, errors_of, focus_first_error, form_input, load_form
+from rxbridge.state._forms import Errors, errors_of
+from rxbridge.state.auth._forms import focus_first_error, form_input, load_form
 from rxbridge.state.auth._requests import running_request
 from rxbridge.state.auth.config import PasswordChangeConfig
 

@@ -16,11 +16,12 @@ from django.views.decorators.debug import sensitive_variables
 from rxbridge.events.binder import bound_event, set_destination
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.events.reflex import page_task
-from rxbridge.state.auth._forms import Errors, errors_of, focus_first_error, form_input, load_form
+from rxbridge.state._forms import Errors, errors_of
+from rxbridge.state.auth._forms import focus_first_error, form_input, load_form
 from rxbridge.state.auth._requests import (
     running_request,
     sign_in,
-    user_by_password,
+    user_to_sign_in,
 )
 from rxbridge.state.auth._reset_email import reset_form, send_link
 from rxbridge.state.auth.config import PasswordResetConfig
@@ -152,8 +153,5 @@ def _confirm(
         return "valid", errors_of(form), None
     user = form.save()
     del request.session[LINK]
-    if not config.sign_in:
-        return "done", {}, None
-    if config.backend is not None:
-        return "done", {}, user if user.is_active else None
-    return "done", {}, user_by_password(request, user, form.cleaned_data.get("new_password1"))
+    password = form.cleaned_data.get("new_password1")
+    return "done", {}, user_to_sign_in(config, request, user, password)

@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import current_user, set_destination
 from rxbridge.events.guards import open_to_visitors
+from rxbridge.state._forms import errors_of
 from rxbridge.state.auth._forms import (
-    errors_of,
     focus_first_error,
     form_input,
     registration_form,
@@ -22,7 +22,7 @@ from rxbridge.state.auth._requests import (
     next_url,
     running_request,
     sign_in,
-    user_by_password,
+    user_to_sign_in,
 )
 from rxbridge.state.auth.config import RegistrationConfig
 
@@ -72,12 +72,10 @@ def _create(config: RegistrationConfig, request: HttpRequest, form_data: object)
     """Return the form, and the new user where they are to be signed in."""
     form: Any = registration_form(config)(data=form_input(form_data))
     user = save_new(form) if form.is_valid() else None
-    if user is None or not config.sign_in:
+    if user is None:
         return form, None
-    if config.backend is not None:
-        return form, user if user.is_active else None
     password = form.cleaned_data.get("password1") or form.cleaned_data.get("password")
-    return form, user_by_password(request, user, password)
+    return form, user_to_sign_in(config, request, user, password)
 
 
 def _destination(request: HttpRequest, config: RegistrationConfig) -> str:

@@ -12,9 +12,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from rxbridge.events.binder import current_user, set_destination
 from rxbridge.events.guards import open_to_visitors
+from rxbridge.state._forms import Errors, errors_of
 from rxbridge.state.auth._forms import (
-    Errors,
-    errors_of,
     focus_first_error,
     form_error,
     form_input,

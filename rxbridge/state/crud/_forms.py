@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, BadRequest, ValidationError
+from django.core.exceptions import BadRequest, ValidationError
 from django.db import IntegrityError, transaction
 from django.forms import ModelForm, modelform_factory
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext
 
+from rxbridge.state._forms import FORM, Errors, errors_of
+
 if TYPE_CHECKING:
     from django.db.models import Model
 
     from rxbridge.state.crud.config import ModelCRUDConfig
-
-Errors: TypeAlias = dict[str, list[str]]
-"""Messages by field, and under ``FORM`` those of the form as a whole."""
-
-FORM = "form"
-"""Instead of Django's ``"__all__"``: a page cannot look up a name with two underscores."""
 
 
 class Forms:
@@ -78,16 +74,6 @@ def save(form: ModelForm[Any], using: str) -> Errors:
     except IntegrityError:
         return {FORM: [gettext("This clashes with something that is there already.")]}
     return {}
-
-
-def errors_of(form: ModelForm[Any]) -> Errors:
-    """Return a form's messages as plain text, in its fields' order and the active language."""
-    named = {NON_FIELD_ERRORS: FORM, **{name: name for name in form.fields}}
-    return {
-        key: [str(message) for message in form.errors[name]]
-        for name, key in named.items()
-        if name in form.errors
-    }
 
 
 def _check_whole(instance: Model) -> None:

@@ -12,7 +12,8 @@ from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.http import Http404
 from django.utils.translation import gettext
 
-from rxbridge.state.crud._forms import FORM, Errors, Forms, save
+from rxbridge.state._forms import FORM, Errors
+from rxbridge.state.crud._forms import Forms, save
 from rxbridge.state.crud._query import Asking, Query, checked_page, checked_pk
 from rxbridge.state.crud._rows import (
     Choice,
