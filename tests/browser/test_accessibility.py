@@ -60,8 +60,17 @@ def faults(page: Page) -> list[str]:
         page.set_viewport_size({"width": width, "height": 900})
         page.wait_for_function(_HAS_SCHEME, arg=scheme)
         seen = f"{page.url}, {scheme}, {width} px"
-        found += [f"{seen}: {fault}" for fault in page.evaluate(_FIND_FAULTS, RULES[scheme])]
+        found += [f"{seen}: {fault}" for fault in lasting(page, RULES[scheme])]
     return found
+
+
+def lasting(page: Page, rules: list[str]) -> list[str]:
+    """Return the faults that are there once the page has come to rest."""
+    for _ in range(10):
+        if not (found := page.evaluate(_FIND_FAULTS, rules)):
+            break
+        page.wait_for_timeout(300)
+    return list(found)
 
 
 @pytest.mark.parametrize(("name", "paths"), SHOP.items(), ids=["staff", "customer", "visitor"])

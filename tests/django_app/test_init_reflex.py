@@ -12,6 +12,7 @@ from rxbridge.django.management.commands.init_reflex import first_page
 from tests.django_app.site import environment, manage
 from tests.test_newcomer import files
 
+urlpatterns: list[object] = []
 SETTINGS = '\nINSTALLED_APPS += ["rxbridge.django"]\n'
 
 
@@ -51,7 +52,7 @@ def test_files_are_written_and_a_changed_one_after_a_diff_and_a_yes(project: Pat
 
 
 def test_names_and_addresses_are_those_of_the_project():
-    with override_settings(ROOT_URLCONF="tests.django_app.test_checks"):
+    with override_settings(ROOT_URLCONF=__name__):
         written = {path.name: (path.parent, text) for path, text in first_page("tests.django_app")}
     here = Path(__file__).parent
     assert {name: folder for name, (folder, _) in written.items()} == {
