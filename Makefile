@@ -15,7 +15,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PY := $(VENV)/bin/python
 
 # Tests that share nothing but the machine run a file at a time on two workers; the others build
-# bundles, start servers with fixed folders or drive one browser, and run one after the other.
+# bundles, start servers with fixed folders or drive one browser: see scripts/test_servers.sh.
 SPREAD := tests/asgi tests/events tests/state tests/trace tests/test_nothing_global.py \
 	tests/test_public_api.py tests/test_style.py tests/test_testing.py \
 	tests/test_testing_django.py tests/test_testing_raw.py
@@ -53,8 +53,7 @@ parts: setup system ## Run the tests that share nothing but the machine
 tests: parts
 	$(say) "Running the tests that go by the clock, and those with servers and browsers"
 	@$(call pytest,-m alone $(SPREAD),-m alone $(SPREAD))
-	@$(call pytest,$(addprefix --ignore=,$(SPREAD)),$(addprefix --ignore=,$(SPREAD)))
-	@scripts/test_shop.sh
+	@scripts/test_servers.sh $(SPREAD)
 
 ecosystem: ## Run other people's middleware around events, in an environment of its own
 	@scripts/test_ecosystem.sh
