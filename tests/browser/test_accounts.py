@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Callable
+from datetime import datetime
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -139,8 +140,8 @@ def token_of(club: Club, name: str, *, age: float) -> str:
     ((key, password, last_login, email),) = club.run_sql(
         f"SELECT {columns} FROM auth_user WHERE username = ?", name
     )
-    assert last_login is None
-    user = User(pk=key, password=password, email=email, username=name)
+    login = datetime.fromisoformat(last_login) if last_login else None
+    user = User(pk=key, password=password, email=email, username=name, last_login=login)
     generator = PasswordResetTokenGenerator()
     moment = generator._num_seconds(generator._now()) - int(age)
     return generator._make_token_with_timestamp(user, moment, generator.secret)
