@@ -16,7 +16,12 @@ import reflex as rx  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 
 from rxbridge.asgi import REFLEX_PREFIXES, PrefixRouter  # noqa: E402
-from rxbridge.events import database_threads, ends_with_tab, reflex_asgi  # noqa: E402
+from rxbridge.events import (  # noqa: E402
+    MiddlewareRunner,
+    database_threads,
+    ends_with_tab,
+    reflex_asgi,
+)
 from rxbridge.state import AppState  # noqa: E402
 from tests.events.app import app, connections  # noqa: E402
 
@@ -122,7 +127,9 @@ class Slow(AppState, rx.State):
 
 (bridge,) = app._middlewares
 if limit := os.environ.get("RXBRIDGE_TEST_THREADS"):
-    bridge.runner.threads = database_threads(limit=int(limit))
+    bridge.runner = MiddlewareRunner(
+        threads=database_threads(limit=int(limit)), leaves_thread=["project"]
+    )
 bridge.tab_grace = float(os.environ.get("RXBRIDGE_TEST_TAB_GRACE", "10"))
 
 reflex = connections.wrap(reflex_asgi(app, grace=float(os.environ.get("RXBRIDGE_TEST_GRACE", "8"))))

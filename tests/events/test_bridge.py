@@ -416,8 +416,9 @@ class TestHandlers:
             return await step(process, each)
 
         monkeypatch.setattr(EventInProcess, "note_step", noted)
-        async with EventClient(app) as tab:
-            await tab.fire(handler)
+        with bridged(runner=MiddlewareRunner(leaves_thread=["project"])):
+            async with EventClient(app) as tab:
+                await tab.fire(handler)
         (lease,) = leases
         assert lease.lets_go(is_empty=True) is may_go
 

@@ -2,13 +2,18 @@
 
 import asyncio
 from contextvars import copy_context
+from typing import ClassVar
 
 import pytest
+import reflex as rx
+from asgiref.sync import sync_to_async
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.urls import get_urlconf, set_urlconf
 from django.utils import translation
 
-from rxbridge.events import current_request
+from rxbridge.events import MiddlewareRunner, current_request, database_threads
+from rxbridge.state import AppState
 from rxbridge.testing import EventClient
 from tests.events.app import Counter, Watch, app, bridged, context_var, thread_local
 
@@ -35,6 +40,34 @@ class KeepUser:
         finally:
             thread_local.user = None
             context_var.reset(token)
+
+
+class TenantBackend(ModelBackend):
+    """Keep whose tenant it is in a thread-local, for routers and managers to read."""
+
+    def get_user(self, user_id):
+        user = super().get_user(user_id)
+        thread_local.tenant = user.get_username()
+        return user
+
+
+class Tenant(AppState, rx.State):
+    """Says in whose tenant its handlers work, and for whom."""
+
+    seen: list[str] = []
+    served: ClassVar[asyncio.Event]
+
+    def _look(self):
+        self.seen = [self.user.get_username(), thread_local.tenant]
+
+    @rx.event
+    async def await_the_other(self):
+        await self.served.wait()
+        await sync_to_async(self._look)()
+
+    @rx.event
+    def look(self):
+        self._look()
 
 
 @pytest.fixture
@@ -85,6 +118,27 @@ async def test_concurrent_events_read_their_own_user_only(users, wrapped):
             )
             wrong = [(await tab.state(Watch)).wrong for tab in crowd.tabs]
     assert wrong == [0] * USERS
+
+
+async def test_handler_that_awaited_is_in_the_tenant_its_users_backend_set(users, settings):
+    settings.AUTHENTICATION_BACKENDS = ["tests.events.test_isolation.TenantBackend"]
+    threads, looks = database_threads(), []
+    threads.release = lambda: looks.append(1)
+    Tenant.served = asyncio.Event()
+    with bridged(runner=MiddlewareRunner(threads=threads)):
+        async with (
+            EventClient(app, user=users[0]) as tab,
+            tab.tab(user=users[1]) as other,
+        ):
+            looks.clear()
+            waiting = asyncio.create_task(tab.fire(Tenant.await_the_other))
+            async with asyncio.timeout(5):
+                # The pool has looked again, or has let the thread go.
+                while len(looks) < 2 and not (looks and threads.free == threads.size):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert (await other.fire(Tenant.look)).vars["seen"] == ["user1", "user1"]
+            Tenant.served.set()
+            assert (await waiting).vars["seen"] == ["user0", "user0"]
 
 
 async def test_the_watch_sees_a_stranger(users):

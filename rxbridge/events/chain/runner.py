@@ -239,9 +239,10 @@ class MiddlewareRunner:
     event uses meanwhile. With ``threads=None`` it runs where asgiref's thread-sensitive code
     runs: on the caller's own thread under ``async_to_sync``.
 
-    A handler that only awaits gives the thread back, unless something synchronous may be open
-    around it: a middleware of ``keeps_thread``, that is one that is neither Django's own nor named
-    in ``leaves_thread`` by its dotted path, or something of ``around``.
+    A handler that only awaits gives the thread back where ``leaves_thread`` names all that may
+    have left something on it: ``"project"``, which is whatever else than middleware ran there,
+    such as backends, sessions and managers; ``"around"``, if there are any; and by its dotted path
+    each middleware that is not Django's own. ``keeps_thread`` has those it does not name.
 
     ``identity`` may know who an event's user is without a check; see ``Revalidator``.
 
@@ -285,8 +286,8 @@ class MiddlewareRunner:
         self._chain, self._plan, unknown = load_chain(
             list(listed), reasons, identity, self.observed
         )
-        named = ["around", *unknown] if self.around else unknown
-        self.keeps_thread = tuple(name for name in named if name not in {*leaves_thread})
+        may_keep = ["project", *(["around"] if self.around else []), *unknown]
+        self.keeps_thread = tuple(name for name in may_keep if name not in {*leaves_thread})
 
     async def run(
         self, request: HttpRequest, view: View, *, kwargs: Mapping[str, Any] | None = None

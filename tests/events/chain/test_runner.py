@@ -1086,12 +1086,12 @@ class TestConnections:
             request.session["value"] = await User.objects.acount()
             await never_whole(pool)
 
-        outcome = await stock(view, cookies=cookies, threads=pool)
+        outcome = await stock(view, cookies=cookies, threads=pool, leaves_thread=["project"])
         assert (outcome.exception, seen) == (None, [b"ada ada"])
         stored = await SessionStore(cookies["sessionid"]).aload()
         assert stored["value"] == 1
 
-    @pytest.mark.parametrize("stack", ["hooks", "async", "around", "failed"])
+    @pytest.mark.parametrize("stack", ["hooks", "async", "around", "failed", "project"])
     async def test_event_that_awaits_keeps_its_thread_where_something_may_be_open_on_it(
         self, stack
     ):
@@ -1110,13 +1110,16 @@ class TestConnections:
             await never_whole(pool)
 
         request = make_request(headers={"x-user": "ada"})
-        outcome = await run(middleware, view, request=request, threads=pool, around=around)
+        options = {"threads": pool, "around": around}
+        leaves = [] if stack == "project" else ["project"]
+        outcome = await run(middleware, view, request=request, leaves_thread=leaves, **options)
         assert outcome.exception is None
 
     async def test_event_that_awaits_may_leave_its_thread_to_others_despite_what_is_named(self):
-        runner = MiddlewareRunner([lets_all_through, KeepUserInThread])
-        path = "tests.events.chain.test_runner."
-        assert runner.keeps_thread == (f"{path}lets_all_through", f"{path}KeepUserInThread")
+        listed, path = [lets_all_through, KeepUserInThread], "tests.events.chain.test_runner."
+        runner = MiddlewareRunner(listed, around=[lambda request: nullcontext()])
+        kept = ("project", "around", f"{path}lets_all_through", f"{path}KeepUserInThread")
+        assert runner.keeps_thread == kept
         pool = database_threads(core=1, keep=0, release=True)
 
         async def view(request):
@@ -1124,7 +1127,7 @@ class TestConnections:
             await User.objects.acount()
             await until(lambda: whole(pool))
 
-        options = {"threads": pool, "leaves_thread": [f"{path}lets_all_through"]}
+        options = {"threads": pool, "leaves_thread": ["project", f"{path}lets_all_through"]}
         assert (await run([lets_all_through], view, **options)).exception is None
 
     @pytest.mark.parametrize("keeps", ["a transaction", "a connection"])
@@ -1142,7 +1145,8 @@ class TestConnections:
             await never_whole(pool)
             await sync_to_async(connections.close_all)()
 
-        assert (await run([], view, threads=pool)).exception is None
+        outcome = await run([], view, threads=pool, leaves_thread=["project"])
+        assert outcome.exception is None
 
     async def test_full_pool_of_the_database_is_a_503_that_says_what_to_do(self):
         class PoolTimeout(Exception):
