@@ -515,7 +515,7 @@ class _Passage:
             raise raised
         if not outcome.reached:
             await process.show_although_refused(request)
-        if not (background and admitted):
+        if not (background and admitted and self._verdict is None):
             return process.update(*specs)
         await self._start_background(request)
         await process.emit(*specs)

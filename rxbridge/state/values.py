@@ -167,8 +167,8 @@ class Rows(list[Any]):
     async def fetched(self) -> list[Any]:
         """Fetch the rows, once, on the event's thread."""
         if self._unfetched is not None:
-            unfetched, self._unfetched = self._unfetched, None
-            self[:] = await sync_to_async(json_safe)(*unfetched)
+            self[:] = await sync_to_async(json_safe)(*self._unfetched)
+            self._unfetched = None
         return self
 
 

@@ -10,6 +10,8 @@ import reflex as rx
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.utils.deprecation import MiddlewareMixin
 from reflex_base.event import (
     resolve_upload_chunk_handler_param,
     resolve_upload_handler_param,
@@ -42,6 +44,14 @@ class Bare(AbstractBaseUser):
 
 async def is_ada(user):
     return user.get_username() == "ada"
+
+
+asked = []
+
+
+def passes_if_asked_again(user):
+    asked.append(user)
+    return len(asked) > 1
 
 
 def returns_a_coroutine(user):
@@ -95,6 +105,12 @@ class Guarded(Shared, rx.State):
     async def background(self):
         async with self:
             self.ran = [*self.ran, "background"]
+
+    @rx.event(background=True)
+    @user_passes_test(passes_if_asked_again)
+    async def background_asked_once(self):
+        async with self:
+            self.ran = [*self.ran, "background_asked_once"]
 
     @login_required
     @rx.event(background=True)
@@ -240,6 +256,16 @@ class TestThroughTheBridge:
         assert ran == []
         assert fired.toasts == []
         assert fired.exception is None
+
+    async def test_refused_task_does_not_start_whatever_a_middleware_answers(self):
+        class AllIsWell(MiddlewareMixin):
+            def process_response(self, request, response):
+                return HttpResponse()
+
+        asked.clear()
+        with bridged(AllIsWell):
+            _, ran = await run(Guarded.background_asked_once)
+        assert (ran, len(asked)) == ([], 1)
 
     @pytest.mark.parametrize("handler", KINDS, ids=name_of)
     async def test_signed_in_user_runs_the_handler(self, handler):

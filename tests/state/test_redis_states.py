@@ -154,6 +154,18 @@ async def test_lock_of_another_is_not_extended(url):
     await manager.close()
 
 
+async def test_lock_that_is_anothers_by_now_is_left_to_it(url):
+    manager = states(url)
+    token = BaseStateToken(ident="tab", cls=Store)
+    key = manager._lock_key(token)
+    with contextlib.suppress(ValueError):
+        async with manager.modify_state(token):
+            await manager.redis.set(key, b"another", px=EXPIRATION)
+            raise ValueError  # Before it is stored, where it would be noted.
+    assert await manager.redis.get(key) == b"another"
+    await manager.close()
+
+
 async def test_lock_is_extended_once_redis_answers_again(url, monkeypatch):
     manager = states(url)
     await manager.redis.set("lock", b"own", px=EXPIRATION)

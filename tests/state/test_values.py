@@ -12,7 +12,7 @@ import pytest
 import reflex as rx
 from django.contrib.auth.models import Group, User
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import models
+from django.db import DatabaseError, models
 from django.utils.translation import gettext_lazy
 from reflex_base.utils import serializers
 
@@ -173,6 +173,13 @@ class TestAssignmentWithoutTheCall:
             fired = await tab.fire(Pinned.pin("User(username='ada')"))
         assert isinstance(fired.exception, RxBridgeError)
         assert "Pinned.value is django.contrib.auth.models.User" in str(fired.exception)
+
+
+async def test_rows_that_could_not_be_fetched_are_not_taken_for_none():
+    rows = Rows(Group.objects.extra(where=["nonsense"]).values("name"), "rows")
+    for _ in range(2):
+        with pytest.raises(DatabaseError):
+            await rows.fetched()
 
 
 def test_rows_that_nobody_fetched_are_stored_as_a_list():

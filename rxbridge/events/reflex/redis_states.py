@@ -7,8 +7,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections import defaultdict
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Self
+from uuid import uuid4
 
 from redis.exceptions import RedisError
 from reflex.istate.manager.redis import StateManagerRedis
@@ -97,7 +97,18 @@ class RedisStates(StateManagerRedis):
             raise
 
     def _lock(self, token: Any, event_name: str | None = None) -> Any:
-        return _KeptLock(self, self._lock_key(token), super()._lock(token, event_name))
+        return _KeptLock(self, self._lock_key(token), f"{event_name}:{uuid4().hex}".encode())
+
+    async def release(self, key: bytes, lock_id: bytes) -> None:
+        """Delete a lock unless it is another's by now, and wake who waits for it here."""
+        redis: Any = self.redis
+        try:
+            await redis.eval(_RELEASE, 1, key, lock_id)
+        except RedisError:
+            self.stale[key].add(lock_id)
+            raise
+        finally:
+            self._notify_next_waiter(key)
 
     async def extend(self, key: bytes, lock_id: bytes) -> None:
         """Give a lock its whole time again and again, until it is another's."""
@@ -120,14 +131,14 @@ class RedisStates(StateManagerRedis):
 class _KeptLock:
     """A lock of Reflex's that lives as long as who has it. It is no generator, which costs more."""
 
-    __slots__ = ("_id", "_key", "_lock", "_states", "_task", "_timer")
+    __slots__ = ("_id", "_key", "_states", "_task", "_timer")
 
-    def __init__(self, states: RedisStates, key: bytes, lock: AbstractAsyncContextManager[bytes]):
-        self._states, self._key, self._lock = states, key, lock
+    def __init__(self, states: RedisStates, key: bytes, lock_id: bytes):
+        self._states, self._key, self._id = states, key, lock_id
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> bytes:
-        self._id = await self._lock.__aenter__()
+        await self._states._wait_lock(self._key, self._id)
         begin_later = asyncio.get_running_loop().call_later
         self._timer = begin_later(self._states.half, self._begin)
         return self._id
@@ -136,12 +147,8 @@ class _KeptLock:
         extending = self._states.extend(self._key, self._id)
         self._task = asyncio.create_task(extending, name="rxbridge_lock")
 
-    async def __aexit__(self, *exc_info: object) -> bool | None:
+    async def __aexit__(self, *_: object) -> None:
         self._timer.cancel()
         if self._task is not None:
             self._task.cancel()
-        try:
-            return await self._lock.__aexit__(*exc_info)  # type: ignore[arg-type]
-        except RedisError:
-            self._states.stale[self._key].add(self._id)
-            raise
+        await self._states.release(self._key, self._id)

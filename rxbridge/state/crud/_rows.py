@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import is_dataclass
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
@@ -96,8 +97,10 @@ def _reader(model: type[Model], path: str) -> Callable[[Model], Any]:
         if field.many_to_many:
             return [str(each) for each in getattr(instance, last).all()]
         value = getattr(instance, last)
+        if isinstance(value, Model) or is_dataclass(value):
+            return str(value)
         try:
-            return str(value) if isinstance(value, Model) else json_safe(value, path)
+            return json_safe(value, path)
         except RxBridgeError:  # A field's own kind of value.
             return str(value)
 

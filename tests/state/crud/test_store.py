@@ -1,6 +1,7 @@
 """What the configuration's own parts do: forms, serializers, scopes; and changes at one time."""
 
 import threading
+from dataclasses import dataclass
 
 import pytest
 from django import forms
@@ -62,6 +63,23 @@ def test_serializer_makes_the_row(ada):
     note = Note.objects.create(title="milk", owner=ada)
     store = owned(serialize=lambda note: {"shout": note.title.upper()})
     assert store.page(ada, Query()).rows == [{"shout": "MILK", "id": str(note.pk)}]
+
+
+def test_dataclass_of_a_field_is_its_text(ada, monkeypatch):
+    @dataclass
+    class Title:
+        text: str
+        secret: str = "of the server"
+
+        def __str__(self):
+            return self.text
+
+    def from_db_value(value, *_):
+        return Title(value)
+
+    monkeypatch.setattr(Note._meta.get_field("title"), "from_db_value", from_db_value, False)
+    Note.objects.create(title="milk", owner=ada)
+    assert owned().page(ada, Query()).rows[0]["title"] == "milk"
 
 
 def test_queryset_limits_every_path(ada):
