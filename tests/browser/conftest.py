@@ -39,9 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-# Not for the session: a running Playwright is a running event loop, and tests after it have theirs.
-@pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    """A Chromium for the block; where there is none the test is skipped, or fails in CI."""
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("CI has no Chromium; .ci/run is to install it.")
@@ -50,6 +50,13 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         browser.close()
+
+
+# Not for the session: a running Playwright is a running event loop, and tests after it have theirs.
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ import threading
 import uuid
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,14 +19,13 @@ import socketio
 from django.contrib.auth.models import Group, User
 from django.core import serializers
 from django.db import connection
-from django.db import connections as databases
 from django.test import Client
 
 from rxbridge.state import DjangoI18nState, DjangoUserState
 from rxbridge.state._page_guard_state import PageGuardState
 from tests.events.app import Counter
 from tests.events.wire import page
-from tests.servers import Server, run_server
+from tests.servers import Server
 from tests.state.auth.app import Auth, LoginOnly, Other, Visit
 from tests.state.crud.app import Hooked, Own, Shared
 from tests.state.crud.models import Folder, Label, Note
@@ -105,20 +103,6 @@ class Attacker:
 
         with self._heard:
             assert self._heard.wait_for(is_there, 10), self._server.log[-2000:]
-
-
-@pytest.fixture(scope="module")
-def server(crud_tables, tmp_path_factory) -> Iterator[Server]:
-    with run_server(
-        "uvicorn",
-        "tests.state.crud.site:application",
-        env={
-            "RXBRIDGE_TEST_DB": str(databases["default"].settings_dict["NAME"]),
-            "DJANGO_SETTINGS_MODULE": "tests.state.crud.settings",
-        },
-        cwd=Path(tmp_path_factory.mktemp("site")),
-    ) as running:
-        yield running
 
 
 MODELS = (Note, Folder, Label, Group, User)

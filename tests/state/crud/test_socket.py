@@ -1,38 +1,21 @@
 """A list that follows, at a real server."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections as databases
 from django.test import Client
 from reflex.state import OnLoadInternalState
 from reflex_base.utils.format import format_event_handler
 
 from tests.events.wire import Socket, connect
-from tests.servers import Server, run_server
+from tests.servers import Server
 from tests.state.crud.app import Own
 
 pytestmark = pytest.mark.server
 
 ON_LOAD = f"{OnLoadInternalState.get_full_name()}.on_load_internal"
-
-
-@pytest.fixture(scope="module")
-def server(crud_tables, tmp_path_factory) -> Iterator[Server]:
-    with run_server(
-        "uvicorn",
-        "tests.state.crud.site:application",
-        env={
-            "RXBRIDGE_TEST_DB": str(databases["default"].settings_dict["NAME"]),
-            "DJANGO_SETTINGS_MODULE": "tests.state.crud.settings",
-        },
-        cwd=Path(tmp_path_factory.mktemp("site")),
-    ) as running:
-        yield running
 
 
 def sign_in(user) -> dict[str, str]:
