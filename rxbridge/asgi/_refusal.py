@@ -2,6 +2,8 @@
 
 from http import HTTPStatus
 
+from starlette.responses import PlainTextResponse
+
 from rxbridge.asgi._types import Receive, Scope, Send
 
 
@@ -12,18 +14,8 @@ async def refuse(scope: Scope, receive: Receive, send: Send, status: HTTPStatus)
     ``status`` is.
     """
     if scope["type"] == "http":
-        await _respond(send, status)
+        answer = PlainTextResponse(status.phrase, status, {"cache-control": "no-store"})
+        await answer(scope, receive, send)
     elif (await receive())["type"] == "websocket.connect":
         await send({"type": "websocket.close"})
         await receive()  # websocket.disconnect: the server has sent the refusal.
-
-
-async def _respond(send: Send, status: HTTPStatus) -> None:
-    body = status.phrase.encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", b"no-store"),
-    ]
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.urls import Resolver404, ResolverMatch, resolve
 
-from rxbridge.asgi.connections import CONNECTION_HEADER
+from rxbridge.asgi.connections import CONNECTION_HEADER, MAX_HEADER_BYTES
 from rxbridge.errors import InvalidEvent
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ MAX_PATH_LENGTH = 8 * 1024
 
 MAX_DEPTH = 100
 """Levels of lists and objects in an event's payload."""
-
-MAX_HEADER_BYTES = 64 * 1024
-"""Bytes of all headers together, as servers allow for a handshake."""
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}

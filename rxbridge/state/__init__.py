@@ -9,12 +9,7 @@ if TYPE_CHECKING:
     from rxbridge.state._concrete import DjangoUserState
     from rxbridge.state._context_state import DjangoContextState
     from rxbridge.state._i18n_state import DjangoI18nState
-    from rxbridge.state.context import (
-        collect_context,
-        context_mirror,
-        i18n_context,
-        user_context,
-    )
+    from rxbridge.state.context import collect_context, context_mirror, i18n_context, user_context
     from rxbridge.state.language import switch_language
     from rxbridge.state.page_guards import (
         guarded,

@@ -125,8 +125,7 @@ class LiveList:
         ``owner`` is a user, for whose rows alone it was.
         """
         key = EVERYBODY if owner is None else str(owner.pk)
-        using = router.db_for_write(self.model)
-        transaction.on_commit(partial(self._announce, key), using=using, robust=True)
+        self._announce_at_commit(key, router.db_for_write(self.model))
 
     async def changes(
         self, tab: str, *, user: Any, connection: _Closable | None = None
@@ -179,14 +178,15 @@ class LiveList:
         return [field.remote_field.through for field in self.model._meta.many_to_many]  # noqa: SLF001
 
     def _on_signal(self, *, instance: Any, using: str, **_: Any) -> None:
-        transaction.on_commit(
-            partial(self._announce, self._owner_of(instance)), using=using, robust=True
-        )
+        self._announce_at_commit(self._owner_of(instance), using)
 
     def _on_relation(self, *, action: str, instance: Any, using: str, **_: Any) -> None:
         if action.startswith("post_"):
             owner = self._owner_of(instance) if isinstance(instance, self.model) else EVERYBODY
-            transaction.on_commit(partial(self._announce, owner), using=using, robust=True)
+            self._announce_at_commit(owner, using)
+
+    def _announce_at_commit(self, owner: str, using: str) -> None:
+        transaction.on_commit(partial(self._announce, owner), using=using, robust=True)
 
     def _owner_of(self, instance: Any) -> str:
         if self._owner is None:

@@ -12,12 +12,7 @@ from typing import Any, TypeAlias, overload
 
 import reflex as rx
 
-from rxbridge.events.guards import (
-    GUARDS,
-    login_required,
-    permission_required,
-    staff_required,
-)
+from rxbridge.events.guards import GUARDS, login_required, permission_required, staff_required
 
 __all__ = ["guarded", "login_required_page", "permission_required_page", "staff_required_page"]
 
@@ -60,17 +55,11 @@ def login_required_page(
     Written below ``@rx.page``, with or without arguments. It also acts when the visitor is
     signed out while the page is open.
     """
-    from rxbridge.state._page_guard_state import PageGuardState
 
     def decorate(page: Page) -> Page:
         @wraps(page)
         def guarded_page() -> rx.Component:
-            return guarded(
-                page(),
-                when=PageGuardState.is_authenticated,
-                fallback=_to_login(),
-                pending=pending,
-            )
+            return _for_signed_in(page(), pending)
 
         return _behind(login_required(), guarded_page)
 
@@ -103,12 +92,7 @@ def staff_required_page(
     def decorate(page: Page) -> Page:
         @wraps(page)
         def guarded_page() -> rx.Component:
-            refused = guarded(
-                forbidden or rx.text(FORBIDDEN),
-                when=PageGuardState.is_authenticated,
-                fallback=_to_login(),
-                pending=pending,
-            )
+            refused = _for_signed_in(forbidden or rx.text(FORBIDDEN), pending)
             return _cond(PageGuardState.is_staff, page(), refused)
 
         return _behind(staff_required(), guarded_page)
@@ -158,11 +142,12 @@ def _behind(guard: Any, page: Page) -> Page:
     return page
 
 
-def _to_login() -> rx.Component:
-    """Return what asks for the login page as soon as it is shown."""
+def _for_signed_in(component: rx.Component, pending: rx.Component | None) -> rx.Component:
+    """Show ``component`` to who is signed in; take anyone else to the login page."""
     from rxbridge.state._page_guard_state import PageGuardState
 
-    return _asking(PageGuardState.require_login)
+    when, to_login = PageGuardState.is_authenticated, _asking(PageGuardState.require_login)
+    return guarded(component, when=when, fallback=to_login, pending=pending)
 
 
 def _asking(event: Any) -> rx.Component:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,13 +12,10 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ["Broadcast", "Reader", "RedisBroadcast", "keep_listening"]
-
-logger = logging.getLogger("rxbridge")
+__all__ = ["Broadcast", "RedisBroadcast"]
 
 _ALIVE = 5.0  # seconds of silence after which the connection to Redis is tried with a ping
 _ANSWER = 2.0  # seconds Redis may take to answer anything
-_LONGEST_PAUSE = 5.0  # seconds between attempts to reach Redis, at most
 
 
 class Broadcast(Protocol):
@@ -37,53 +32,6 @@ class Broadcast(Protocol):
         outage too: messages sent before may have been lost.
         """
         ...
-
-
-class Reader:
-    """Hands on the messages of a channel; what is none is dropped, and said once."""
-
-    def __init__(self, channel: str, take: Callable[[dict[str, Any]], None]) -> None:
-        self._channel = channel
-        self._take = take
-        self._has_complained = False
-
-    def __call__(self, text: str) -> None:
-        """Read one message."""
-        try:
-            self._take(json.loads(text))
-        except Exception:
-            # Anything may be sent there, and often: one line says it.
-            if not self._has_complained:
-                self._has_complained = True
-                logger.exception("Messages on %s are none, and are dropped", self._channel)
-
-
-async def keep_listening(
-    broadcast: Broadcast,
-    deliver: Callable[[str], None],
-    gap: Callable[[], None],
-    lost: Callable[[], None] = lambda: None,
-) -> None:
-    """Listen until cancelled, and anew when ``broadcast`` has left off, for whatever reason.
-
-    It tells of the gap as it begins again, and calls ``lost`` whenever it hears no more.
-    """
-    pause = 0.1
-    while True:
-        began = asyncio.get_running_loop().time()
-        try:
-            await broadcast.listen(deliver, gap)
-            logger.warning("%r left off listening; it is asked to again", broadcast)
-        except OSError as error:
-            logger.warning("Messages of other workers do not arrive: %s", error)
-        except Exception:
-            logger.exception("%r failed to listen; it is asked to again", broadcast)
-        finally:
-            lost()
-        if asyncio.get_running_loop().time() - began > 2 * _ALIVE:
-            pause = 0.1
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 class RedisBroadcast:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from asgiref.sync import async_to_sync
 
-from rxbridge.events.sessions.broadcast import Reader, keep_listening
-
 if TYPE_CHECKING:
     from rxbridge.events.sessions.broadcast import Broadcast
 
@@ -21,6 +19,7 @@ logger = logging.getLogger("rxbridge")
 Message: TypeAlias = dict[str, Any]
 
 _LONGEST_PAUSE = 5.0  # seconds between attempts to reach the broadcast, at most
+_SOUND = 10.0  # seconds of listening after which the next attempt is made at once
 
 
 class Wire:
@@ -50,7 +49,7 @@ class Wire:
         self._worker = secrets.token_hex(8)
         self._outbox: dict[str, None] = {}
         self._is_sending = False
-        self._hear = Reader(f"the channel of {subject}", self._take)
+        self._has_complained = False
         self.listening = asyncio.Event()
 
     def __len__(self) -> int:
@@ -60,7 +59,7 @@ class Wire:
     def listen(self) -> Coroutine[Any, Any, None]:
         """Return what hears the other workers, until cancelled; ``listening`` tells when."""
         self.listening = asyncio.Event()
-        return keep_listening(self._broadcast, self._hear, self._gap, self.listening.clear)
+        return self._listen(self.listening)
 
     def post(self, message: Message) -> Coroutine[Any, Any, None] | None:
         """Have ``message`` sent; return what is to be run for it, if it is not running yet."""
@@ -100,9 +99,38 @@ class Wire:
         finally:
             self._is_sending = False
 
-    def _take(self, message: Message) -> None:
-        if message["worker"] != self._worker:
-            self._obey(message)
+    async def _listen(self, listening: asyncio.Event) -> None:
+        """Listen, and anew when the broadcast has left off, for whatever reason."""
+        clock = asyncio.get_running_loop().time
+        pause = 0.1
+        while True:
+            began = clock()
+            try:
+                await self._broadcast.listen(self._hear, self._gap)
+                logger.warning("%r left off listening; it is asked to again", self._broadcast)
+            except OSError as error:
+                logger.warning("Messages of other workers do not arrive: %s", error)
+            except Exception:
+                logger.exception("%r failed to listen; it is asked to again", self._broadcast)
+            finally:
+                listening.clear()
+            if clock() - began > _SOUND:
+                pause = 0.1
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _hear(self, text: str) -> None:
+        """Obey a message of another worker; what is none is dropped, and said once."""
+        try:
+            message: Message = json.loads(text)
+            if message["worker"] != self._worker:
+                self._obey(message)
+        except Exception:
+            # Anything may be sent there, and often: one line says it.
+            if not self._has_complained:
+                self._has_complained = True
+                channel = f"the channel of {self._subject}"
+                logger.exception("Messages on %s are none, and are dropped", channel)
 
     def _gap(self) -> None:
         self.listening.set()

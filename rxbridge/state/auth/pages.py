@@ -253,19 +253,16 @@ def _add_reset_confirm(app: rx.App, pages: AuthPages) -> None:
         errors=state.reset_confirm_errors,
         pending=state.reset_confirm_pending,
     )
+    new_link = _links(pages, password_reset=texts.to_new_link)
     content = rx.match(
         state.reset_link,
         ("valid", pages.form(form)),
-        ("invalid", _stacked(_failed(texts.reset_link_invalid), _new_link(pages))),
+        ("invalid", _stacked(_failed(texts.reset_link_invalid), new_link)),
         ("done", _stacked(_done(texts.reset_confirm_done), _links(pages, login=texts.to_login))),
         rx.spinner(),
     )
     options = {"on_load": state.open_reset_confirm, "meta": _PRIVATE}
     _add(app, pages, config.confirm_url, texts.reset_confirm, content, **options)
-
-
-def _new_link(pages: AuthPages) -> Any:
-    return _links(pages, password_reset=pages.texts.to_new_link)
 
 
 def _links(pages: AuthPages, **texts: Text) -> Any:

@@ -18,11 +18,7 @@ from rxbridge.events.guards import open_to_visitors
 from rxbridge.events.reflex import page_task
 from rxbridge.state._forms import Errors, errors_of
 from rxbridge.state.auth._forms import focus_first_error, form_input, load_form
-from rxbridge.state.auth._requests import (
-    running_request,
-    sign_in,
-    user_to_sign_in,
-)
+from rxbridge.state.auth._requests import running_request, sign_in, user_to_sign_in
 from rxbridge.state.auth._reset_email import reset_form, send_link
 from rxbridge.state.auth.config import PasswordResetConfig
 

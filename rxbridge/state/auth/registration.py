@@ -12,18 +12,8 @@ from django.views.decorators.debug import sensitive_variables
 from rxbridge.events.binder import current_user, set_destination
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.state._forms import errors_of
-from rxbridge.state.auth._forms import (
-    focus_first_error,
-    form_input,
-    registration_form,
-    save_new,
-)
-from rxbridge.state.auth._requests import (
-    next_url,
-    running_request,
-    sign_in,
-    user_to_sign_in,
-)
+from rxbridge.state.auth._forms import focus_first_error, form_input, registration_form, save_new
+from rxbridge.state.auth._requests import next_url, running_request, sign_in, user_to_sign_in
 from rxbridge.state.auth.config import RegistrationConfig
 
 if TYPE_CHECKING:

@@ -13,18 +13,8 @@ from django.views.decorators.debug import sensitive_variables
 from rxbridge.events.binder import current_user, set_destination
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.state._forms import Errors, errors_of
-from rxbridge.state.auth._forms import (
-    focus_first_error,
-    form_error,
-    form_input,
-    load_form,
-)
-from rxbridge.state.auth._requests import (
-    next_url,
-    running_request,
-    sign_in,
-    sign_out,
-)
+from rxbridge.state.auth._forms import focus_first_error, form_error, form_input, load_form
+from rxbridge.state.auth._requests import next_url, running_request, sign_in, sign_out
 from rxbridge.state.auth.config import SessionAuthConfig
 
 if TYPE_CHECKING:

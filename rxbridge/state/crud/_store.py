@@ -90,7 +90,9 @@ class Store:
         rows = self._asking.apply(self._rules.scope(user), query)
         rows = with_relations(self._config, rows)
         if self._rules.judges_rows(user):
-            return self._cut(self._visible(user, rows[:MAX_JUDGED]), number)
+            judged = rows[:MAX_JUDGED]
+            visible = [each for each in judged if self._rules.allows("view", user, each)]
+            return self._cut(visible, number)
         return self._cut(rows, number)
 
     def new(self, user: Any) -> Draft:
@@ -124,7 +126,8 @@ class Store:
             form = self._forms.bound(user, instance, submitted)
             if version_of(self._config, instance) != version:
                 current = input_values(self._forms.unbound(user, instance))
-                return Result(errors=_changed_meanwhile(), current=current)
+                changed = gettext("Somebody else has changed this meanwhile.")
+                return Result(errors={FORM: [changed]}, current=current)
             return Result(errors=save(form, using))
 
     def delete(self, user: Any, pk: object) -> Result:
@@ -150,9 +153,6 @@ class Store:
         return Page(
             rows=[self._row(each) for each in shown], total=total, number=number, count=count
         )
-
-    def _visible(self, user: Any, rows: QuerySet[Any, Any]) -> list[Model]:
-        return [each for each in rows if self._rules.allows("view", user, each)]
 
     def _draft(self, form: ModelForm[Any], *, pk: Any = "", version: str = "") -> Draft:
         return Draft(
@@ -182,7 +182,3 @@ class Store:
         using = router.db_for_write(self._config.model)
         with transaction.atomic(using=using):
             yield using
-
-
-def _changed_meanwhile() -> Errors:
-    return {FORM: [gettext("Somebody else has changed this meanwhile.")]}

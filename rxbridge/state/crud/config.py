@@ -93,12 +93,8 @@ class ModelCRUDConfig:
 
     def hook(self, action: Action) -> Hook | None:
         """Return what is asked besides ownership and permissions, if anything is."""
-        return {
-            "view": self.can_view,
-            "add": self.can_add,
-            "change": self.can_change,
-            "delete": self.can_delete,
-        }[action]
+        hook: Hook | None = getattr(self, f"can_{action}")
+        return hook
 
 
 def _check(config: ModelCRUDConfig) -> None:
