@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 venv=${ECOSYSTEM_VENV:-.venv-ecosystem${DJANGO:+-$DJANGO}}
 pins=constraints/ecosystem.txt
 django=${DJANGO:-$(sed -n 's/^Django==//p' "$pins")}
-on_postgresql='atomic_requests|pghistory|tenants'
+on_postgresql='atomic_requests|database_away|pghistory|tenants'
 export PIP_DISABLE_PIP_VERSION_CHECK=1 REFLEX_TELEMETRY_ENABLED=false
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }

@@ -514,7 +514,10 @@ class _Passage:
             await process.emit(*specs)
             raise raised
         if not outcome.reached:
-            await process.show_although_refused(request)
+            if outcome.response.status_code >= 500 and process.is_of_unknown(request):
+                specs.append(process.once_more())
+            else:
+                await process.show_although_refused(request)
         if not (background and admitted and self._verdict is None):
             return process.update(*specs)
         await self._start_background(request)

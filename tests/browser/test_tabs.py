@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.running import NOBODY, Club, Guest, Tab
 from tests.servers import KINDS
@@ -118,3 +119,20 @@ def test_disconnect_signs_the_user_out_everywhere_and_nobody_else(
     assert [club.has_session(key) for key in keys] == [False, False, True]
     tabs[2].shows("ada")
     tabs[2].acts_as("ada")
+
+
+@pytest.mark.parametrize("club", ["uvicorn"], indirect=True)
+def test_tab_that_loads_while_the_sessions_are_away_comes_back_by_itself(
+    club: Club, arrive: Arrive
+) -> None:
+    guest = arrive(club)
+    tab = guest.open("/login")
+    tab.sign_in("ada")
+    tab.shows("ada")
+    tab.acts_as("ada")
+    club.run_sql("ALTER TABLE django_session RENAME TO away")
+    tab.go("/")
+    expect(tab.page.get_by_text("That did not work. Please try again.")).to_be_visible()
+    club.run_sql("ALTER TABLE away RENAME TO django_session")
+    tab.shows("ada")
+    tab.acts_as("ada")

@@ -119,6 +119,7 @@ async def connect(
     origin: str | None = None,
     compression: str | None = "deflate",
     address: str = "127.0.0.1",
+    until_loaded: bool = True,
 ) -> AsyncIterator[Socket]:
     """Open a tab's socket and load the page ``/``, as Reflex's client does in its connect.
 
@@ -143,5 +144,6 @@ async def connect(
             "router_data": page("/"),
         }
         await websocket.send(f"40{socket.namespace},{json.dumps({'event': boot})}")
-        await socket.var("is_hydrated", True)
+        if until_loaded:
+            await socket.var("is_hydrated", True)
         yield socket

@@ -2,18 +2,27 @@
 
 import asyncio
 import contextlib
+import ctypes
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 
+# Of Linux: a packet filter of a socket, here one that takes no packet at all.
+_ATTACH_FILTER, _DETACH_FILTER = 26, 27
+_RETURN_NOTHING = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+_DROP = struct.pack("HL", 1, ctypes.addressof(_RETURN_NOTHING))
+
 
 class Proxy:
-    """Passes TCP connections on to a port; ``mode`` says how it fails, if it does.
+    """Passes TCP connections on to a port or a Unix socket, and fails when it is told to.
 
-    ``cut`` ends connections and takes none; ``silent`` takes them and passes nothing on.
+    ``cut`` ends connections and takes none; ``fall_silent`` takes them and passes nothing on;
+    ``vanish`` has the machine answer no packet, as if it were off the network.
     """
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    def __init__(self, target: int | str) -> None:
+        self._target = target
         self._loop = asyncio.new_event_loop()
         self._open: set[asyncio.StreamWriter] = set()
         self._passes = asyncio.Event()
@@ -33,6 +42,11 @@ class Proxy:
         """Pass nothing on."""
         self._loop.call_soon_threadsafe(self._passes.clear)
 
+    def vanish(self) -> None:
+        """Answer no packet; the kernel of the other side sends each again until ``back``."""
+        self.fall_silent()
+        self._do(self._filter(_ATTACH_FILTER, _DROP))
+
     def _do(self, work) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
@@ -41,6 +55,15 @@ class Proxy:
         if self._server is None:
             self._server = await asyncio.start_server(self._pass, "127.0.0.1", self.port)
             self.port = self._server.sockets[0].getsockname()[1]
+        await self._filter(_DETACH_FILTER, 0)
+
+    async def _filter(self, option: int, value: bytes | int) -> None:
+        assert self._server is not None
+        accepted = (writer.get_extra_info("socket") for writer in self._open)
+        for each in [*self._server.sockets, *accepted]:
+            if each.family == socket.AF_INET:
+                with contextlib.suppress(OSError):  # There is none to take away, or no socket.
+                    each.setsockopt(socket.SOL_SOCKET, option, value)
 
     async def _cut(self) -> None:
         assert self._server is not None
@@ -50,7 +73,10 @@ class Proxy:
             writer.transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back, forth = await asyncio.open_connection("127.0.0.1", self._target)
+        if isinstance(self._target, str):
+            back, forth = await asyncio.open_unix_connection(self._target)
+        else:
+            back, forth = await asyncio.open_connection("127.0.0.1", self._target)
         self._open |= {writer, forth}
         try:
             async with asyncio.TaskGroup() as group:
@@ -60,6 +86,8 @@ class Proxy:
             pass
         finally:
             self._open -= {writer, forth}
+            writer.close()
+            forth.close()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(65536):
@@ -83,9 +111,9 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def run_proxy(port: int) -> Iterator[Proxy]:
-    """Serve a ``Proxy`` before a port until the block ends, on a thread of its own."""
-    proxy = Proxy(port)
+def run_proxy(target: int | str) -> Iterator[Proxy]:
+    """Serve a ``Proxy`` before a target until the block ends, on a thread of its own."""
+    proxy = Proxy(target)
     thread = threading.Thread(target=proxy.run)
     thread.start()
     proxy.back()

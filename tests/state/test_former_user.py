@@ -345,6 +345,22 @@ async def test_a_refused_page_load_is_nobodys():
                 assert fired.vars["letter"] == ""
 
 
+@pytest.mark.parametrize("event", [HYDRATE, f"{HYDRATE}_and_load", NAVIGATE])
+async def test_a_page_load_that_an_outage_refuses_shows_nothing_and_is_sent_again(event):
+    async with client() as raw:
+        async with anns_tab(raw) as tab:
+            token = tab.token
+        jar = await sync_to_async(signed_in)("ann")
+        async with raw.connect(cookies=jar, token=token) as tab:
+            with bridged(out_of_order):
+                fired = await tab.send(event)
+            assert fired.vars == {}
+            again = fired.events[-1].payload
+            assert "setTimeout" in again["javascript_code"]
+            assert event in again["callback"]
+            assert (await tab.send(HYDRATE)).vars["letter"] == SECRET
+
+
 async def test_a_refused_event_shows_nothing_of_what_outlived_its_root_state():
     async with client() as raw:
         async with anns_tab(raw) as tab:
@@ -358,6 +374,10 @@ async def test_a_refused_event_shows_nothing_of_what_outlived_its_root_state():
 
 
 def closed(get_response):
+    return lambda request: HttpResponse(status=403)
+
+
+def out_of_order(get_response):
     return lambda request: HttpResponse(status=503)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import random
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextvars import Context, ContextVar
@@ -36,6 +37,7 @@ from reflex_base.event.processor.base_state_processor import (
     process_event,
 )
 from reflex_base.registry import RegistrationContext
+from reflex_base.vars.base import LiteralVar, Var
 
 from rxbridge.asgi.connections import CONNECTION_HEADER, Connection, current_connection
 from rxbridge.events.binder import Binding, binding_in
@@ -273,6 +275,20 @@ class EventInProcess:
         if (user := known_user(request)) is not None:
             await self._settle(user, is_start=True)
         return await self.mirror(request)
+
+    def is_of_unknown(self, request: Any) -> bool:
+        """Tell whether it is to show somebody's page to a user that nobody could find."""
+        is_anothers = noted_user(self._state) != "" and known_user(request) is None
+        return self._shows_page and is_anothers
+
+    def once_more(self) -> Any:
+        """Return what has the page send this event again, a few seconds later."""
+        payload = self._event.payload.items()
+        args: tuple[tuple[Var[Any], Var[Any]], ...] = tuple(
+            (Var(name), LiteralVar.create(value)) for name, value in payload
+        )
+        again = EventSpec(handler=self._registered.handler, args=args)
+        return page_task("wait", random.uniform(1, 3), then=[again])  # noqa: S311
 
     async def show_although_refused(self, request: Any) -> None:
         """Show the page although its event was refused: to nobody, when it was to load it.

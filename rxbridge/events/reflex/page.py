@@ -24,6 +24,7 @@ _TASKS = {
     "handOff": HAND_OFF,
     "load": LOAD,
     "toast": """refs['__toast']?.["error"]""",
+    "wait": "(seconds => new Promise(done => setTimeout(done, 1000 * seconds)))",
     "withoutQuery": "(() => history.replaceState(history.state, '', location.pathname))",
 }
 
