@@ -276,6 +276,7 @@ class ConnectionRegistry:
         self.browser_cookie = browser_cookie
         self._attributes = _attributes(browser_cookie_samesite, browser_cookie_partitioned)
         self.followers: WeakSet[Follower] = WeakSet()
+        self.hand_offs: WeakSet[Follower] = WeakSet()
         self._open: dict[str, Connection] = {}
         self._known: WeakValueDictionary[str, Connection] = WeakValueDictionary()
 
@@ -351,7 +352,7 @@ class ConnectionRegistry:
             if connection.browser in browsers:
                 connection.follow(set_cookies)
         changed = [each for each in set_cookies if held.get(each[0]) != each[1]]
-        for follower in self.followers if changed else ():
+        for follower in (*self.hand_offs, *self.followers) if changed else ():
             follower.on_set_cookies(browsers, changed)
 
     def get(self, connection_id: str) -> Connection | None:

@@ -23,6 +23,7 @@ from rxbridge.asgi.connections import (
     MAX_HEADER_BYTES,
     Connection,
     ConnectionRegistry,
+    SetCookie,
     expiry_of,
     is_acceptable,
     lowered,
@@ -212,6 +213,7 @@ class CookieHandoff:
         self._tabs: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._lifespan = LifespanGroup()
         self._watchers: set[asyncio.Task[None]] = set()
+        connections.hand_offs.add(self)
 
     async def offer(
         self,
@@ -244,12 +246,18 @@ class CookieHandoff:
             "browser": connection.browser,
             "cookies": pending.cookies,
             "known": pending.known,
+            "own": pending.own,
+            "marks": pending.marks,
             "tab": tab,
         }
         # Of two offers at once the later one must find the earlier one's ticket to take it back.
         async with pending.lock:
             if previous:
                 await self._empty(previous, pending, record)
+            for name in pending.cookies if tab is not None else ():
+                mark = await self._mark(connection.browser, name)
+                if pending.marks.setdefault(name, mark) != mark and name in cookies:
+                    pending.begin_anew(name, before[name], mark)
             await self.tickets.put(_key(ticket), json.dumps(record), self.lifetime)
             if tab is not None:
                 left = json.dumps({**record, "ticket": _key(ticket)})
@@ -271,13 +279,14 @@ class CookieHandoff:
             left: dict[str, Any] = {"cookies": {}} if stored is None else json.loads(stored)
             for name, cookie in left["cookies"].items():
                 held, value = connection.held.get(name), parse_set_cookie(cookie.encode())[1]
-                known = left["known"][name]
                 if held == value:
                     continue
-                if _digest(held) not in known:
+                if not await self._may_set(name, left, held):
                     await self._note_losses({name: cookie}, left, connection.held)
                     continue
-                pending.cookies[name], pending.known[name] = cookie, known
+                pending.cookies[name], pending.known[name] = cookie, left["known"][name]
+                pending.own[name] = left["own"][name]
+                pending.marks[name] = await self._mark(connection.browser or browser, name)
                 with contextlib.suppress(ValueError):  # Beyond what a jar holds: as for the event.
                     connection.put(name, value)
             if not pending.cookies:
@@ -286,6 +295,36 @@ class CookieHandoff:
         if pending.cookies:
             self._pending[connection] = pending
         return bool(pending.cookies)
+
+    def on_set_cookies(self, browsers: Iterable[str], set_cookies: list[SetCookie]) -> None:
+        """Take note that an answer changes cookies of a browser; for the registry to call."""
+        self._spawn(self._unmark(list(browsers), [name for name, _, _ in set_cookies]))
+
+    async def _mark(self, browser: str, name: str) -> str:
+        """Return what stands for a browser's cookie until the browser is given another."""
+        key = _kept("mark", name, browser)
+        mark = await self.tickets.get(key) or secrets.token_urlsafe(16)
+        await self.tickets.put(key, mark, max(_AWAY, self.lifetime))
+        return mark
+
+    async def _unmark(self, browsers: Iterable[str], names: Collection[str]) -> None:
+        for browser in sorted(browsers)[:_BROWSERS]:
+            for name in names:
+                await self.tickets.delete(_kept("mark", name, browser))
+
+    async def _may_set(self, name: str, record: Mapping[str, Any], held: str | None) -> bool:
+        """Tell whether a browser that holds ``held`` has got nothing else since the offer.
+
+        What it had before, nothing say, it may hold again after a login and a logout: the mark
+        tells. A value that this tab has made is itself the sign.
+        """
+        value = parse_set_cookie(record["cookies"][name].encode())[1]
+        if held == value or (held is not None and _digest(held) in record["own"][name]):
+            return True
+        mark = record["marks"].get(name)
+        return _digest(held) in record["known"][name] and (
+            mark is None or mark == await self.tickets.get(_kept("mark", name, record["browser"]))
+        )
 
     def _due(
         self,
@@ -375,12 +414,9 @@ class CookieHandoff:
         record = await self._spend(_key(ticket), browsers)
         if record is None:
             return None
-        cookies: dict[str, str] = record.pop("cookies")
-        known: dict[str, list[str]] = record.pop("known")
-        stale = {name for name in cookies if _digest(held.get(name)) not in known[name]}
-        await self._note_losses(
-            {name: cookies[name] for name in stale}, {**record, "known": known}, held
-        )
+        cookies: dict[str, str] = record["cookies"]
+        stale = {name for name in cookies if not await self._may_set(name, record, held.get(name))}
+        await self._note_losses({name: cookies[name] for name in stale}, record, held)
         if stale:
             logger.warning(
                 "Not set, as the browser was given another value elsewhere while the event ran "
@@ -390,11 +426,13 @@ class CookieHandoff:
             connection = self._connections.get(record["connection"])
             if connection is not None and self._is_current(connection, ticket):
                 connection.follow((name, held.get(name), "/") for name in stale)
-        receipt = json.dumps({**record, "is_stale": bool(stale)})
+        kept = {name: record[name] for name in ("connection", "browser", "tab")}
+        receipt = json.dumps({**kept, "is_stale": bool(stale)})
         await self.tickets.put(_kept("redeemed", ticket), receipt, self.lifetime)
         fresh = {name: cookie for name, cookie in cookies.items() if name not in stale}
+        values = {name: parse_set_cookie(each.encode())[1] for name, each in fresh.items()}
+        await self._unmark(browsers, [name for name in values if held.get(name) != values[name]])
         if fresh and self.on_settled is not None:
-            values = {name: parse_set_cookie(each.encode())[1] for name, each in fresh.items()}
             self._spawn(self._settle_without_tab(ticket, browsers, {**held, **values}))
         return list(fresh.values())
 
@@ -493,7 +531,12 @@ class CookieHandoff:
     def _spawn(self, watch: Coroutine[Any, Any, None]) -> None:
         watcher = asyncio.get_running_loop().create_task(watch, context=Context())
         self._watchers.add(watcher)
-        watcher.add_done_callback(self._watchers.discard)
+        watcher.add_done_callback(self._end_watch)
+
+    def _end_watch(self, watcher: asyncio.Task[None]) -> None:
+        self._watchers.discard(watcher)
+        if not watcher.cancelled() and (error := watcher.exception()) is not None:
+            logger.warning("The store of tickets does not answer: %r", error)
 
     async def _settle_without_tab(
         self, ticket: str, browsers: set[str], held: Mapping[str, str | None]
@@ -560,6 +603,10 @@ _EMPTIED = 8
 goes, so that nobody's events crowd others' tickets out of the store."""
 
 
+_BROWSERS = 8
+"""Cookies to know a browser by that count in one request; an honest one shows two, or a few."""
+
+
 _KNOWN = 32
 """Values of a pending cookie that its browser may have by our doing, the newest first."""
 
@@ -567,11 +614,13 @@ _KNOWN = 32
 class _Pending:
     """The cookies of one connection that its browser has not confirmed, and their ticket."""
 
-    __slots__ = ("cookies", "emptied", "known", "lock", "offered", "ticket")
+    __slots__ = ("cookies", "emptied", "known", "lock", "marks", "offered", "own", "ticket")
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
         self.known: dict[str, list[str]] = {}
+        self.own: dict[str, list[str]] = {}
+        self.marks: dict[str, str] = {}
         self.lock = asyncio.Lock()
         self.offered = time.monotonic()
         self.ticket = ""
@@ -583,10 +632,20 @@ class _Pending:
         _check_cookies(merged.values())
         self.cookies = merged
         for name, cookie in cookies.items():
-            own = parse_set_cookie(cookie.encode())[1]
-            values = [*map(_digest, before[name]), _digest(own), *self.known.get(name, ())]
+            own = _digest(parse_set_cookie(cookie.encode())[1])
+            values = [*map(_digest, before[name]), own, *self.known.get(name, ())]
             self.known[name] = list(dict.fromkeys(values))[:_KNOWN]
+            self.own[name] = list(dict.fromkeys([own, *self.own.get(name, ())]))[:_KNOWN]
         self.offered = time.monotonic()
+
+    def begin_anew(self, name: str, before: Iterable[str | None], mark: str) -> None:
+        """Forget what a browser had that was given another value since.
+
+        An event that began with what an earlier one made does not know what the browser has.
+        """
+        had, own = [*map(_digest, before)], self.own[name]
+        self.known[name] = [*([each for each in had if each in own] or had), own[0]]
+        self.marks[name] = mark
 
     def is_overdue(self, lifetime: float) -> bool:
         return time.monotonic() - self.offered > lifetime

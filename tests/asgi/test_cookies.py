@@ -80,6 +80,17 @@ async def ask(
     return answer
 
 
+async def view_answer(registry: ConnectionRegistry, shown: str, cookie: str) -> None:
+    """Have a view behind ``introduce()`` set a cookie in the browser that shows ``shown``."""
+
+    async def view(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"set-cookie", cookie.encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    scope = {"type": "http", "path": "/", "headers": [(b"cookie", shown.encode())]}
+    await registry.introduce(view)(scope, _nothing, Answer().send)
+
+
 async def offered(handoff: CookieHandoff, connection: Connection) -> tuple[str, str]:
     """A ticket for a login, and the cookie of the browser it is for."""
     ticket = await handoff.offer(connection, LOGIN)
@@ -946,6 +957,92 @@ class TestAnotherSocketOfTheTab:
         assert await handoff.has_lost(back, "a-tab") is is_lost
         assert not await handoff.resume(back, "a-tab")
         assert not await handoff.has_lost(back, "a-tab")
+
+    async def test_brings_nothing_back_that_the_browser_has_had_and_lost(
+        self, handoff: CookieHandoff, connection: Connection, come_back: Callable[..., Connection]
+    ) -> None:
+        ticket = await self.left(handoff, connection, "sessionid=abc", "b=1")
+        answer = await ask(handoff, "POST", ticket, connection.browser)
+        assert answer.cookies == ["sessionid=abc", "b=1"]
+        back = come_back(b="1")  # The visitor has signed out, and nobody here has heard of it.
+        assert not await handoff.resume(back, "a-tab")
+        assert dict(back.cookies) == {"b": "1"}
+        assert await handoff.offer(back, {}) is None
+
+    async def test_brings_nothing_back_over_a_value_that_it_made_itself_and_that_is_there(
+        self, handoff: CookieHandoff, connection: Connection, come_back: Callable[..., Connection]
+    ) -> None:
+        await ask(handoff, "POST", await self.left(handoff, connection, "a=1"), connection.browser)
+        await handoff.offer(connection, {"a": "a=2"})
+        back = come_back(a="1")
+        assert await handoff.resume(back, "a-tab")
+        ticket = await handoff.offer(back, {})
+        assert (await ask(handoff, "POST", ticket, f"{back.browser}; a=1")).cookies == ["a=2"]
+
+    @pytest.mark.parametrize("by", ["views", "another tab"])
+    @pytest.mark.parametrize("then", ["the tab comes back", "the ticket is redeemed"])
+    async def test_signing_in_and_out_elsewhere_leaves_nothing_of_an_earlier_login(
+        self,
+        registry: ConnectionRegistry,
+        connection: Connection,
+        come_back: Callable[..., Connection],
+        tickets: TicketStore,
+        by: str,
+        then: str,
+    ) -> None:
+        handoff = CookieHandoff(registry, tickets=tickets)
+        ticket = await self.left(handoff, connection, "sessionid=abc")
+        held = ""
+        other = come_back()
+        await handoff.resume(other, "another-tab")
+        for cookie in ("sessionid=second; Path=/", "sessionid=; Path=/; Max-Age=0"):
+            shown = f"{connection.browser}; {held}"
+            if by == "views":
+                await view_answer(registry, shown, cookie)
+                await eventually(lambda: not handoff._watchers)
+            else:
+                late = await handoff.offer(other, {"sessionid": cookie})
+                assert (await ask(handoff, "POST", late, shown)).cookies == [cookie]
+                other.put("sessionid", None if "Max-Age" in cookie else "second")
+            held = cookie.partition(";")[0]
+        if then == "the ticket is redeemed":
+            assert (await ask(handoff, "POST", ticket, connection.browser)).cookies == []
+        back = come_back()
+        assert not await handoff.resume(back, "a-tab")
+        assert dict(back.cookies) == {}
+        assert await handoff.has_lost(back, "a-tab")
+
+    async def test_after_a_logout_by_a_view_the_same_socket_offers_no_earlier_login(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        handoff.lifetime = 0.05
+        await handoff.resume(connection, "a-tab")
+        ticket, browser = await offered(handoff, connection)
+        connection.set_cookie("sessionid", "new")
+        assert (await ask(handoff, "POST", ticket, browser)).cookies == list(LOGIN.values())
+        await view_answer(registry, f"{browser}; sessionid=new", "sessionid=; Path=/; Max-Age=0")
+        await asyncio.sleep(0.06)
+        ticket = await handoff.offer(connection, {})
+        assert (await ask(handoff, "POST", ticket, browser)).cookies == []
+        # Signing in again is another matter.
+        again = {"sessionid": "sessionid=again"}
+        ticket = await handoff.offer(connection, again, {"sessionid": (None, None)})
+        assert (await ask(handoff, "POST", ticket, browser)).cookies == ["sessionid=again"]
+
+    @pytest.mark.parametrize("value", ["new", "new-too"])
+    @pytest.mark.parametrize("is_held", [True, False])
+    async def test_after_an_unseen_logout_an_event_of_the_session_does_not_bring_it_back(
+        self, handoff: CookieHandoff, connection: Connection, value: str, is_held: bool
+    ) -> None:
+        await handoff.resume(connection, "a-tab")
+        ticket, browser = await offered(handoff, connection)
+        connection.set_cookie("sessionid", "new")
+        await ask(handoff, "POST", ticket, browser)
+        saved = {"sessionid": f"sessionid={value}; Max-Age=60"}
+        ticket = await handoff.offer(connection, saved, {"sessionid": (None, "new")})
+        shown = f"{browser}; sessionid=new" if is_held else browser
+        answer = await ask(handoff, "POST", ticket, shown)
+        assert answer.cookies == (list(saved.values()) if is_held else [])
 
     async def test_has_them_for_as_long_as_the_last_of_several_hand_offs_says(self) -> None:
         store = MemoryTickets()

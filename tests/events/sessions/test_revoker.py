@@ -433,6 +433,23 @@ async def test_other_tabs_follow_a_login_whose_own_tab_is_gone_before_it_confirm
         await each.aclose()
 
 
+async def test_a_session_that_was_ended_is_nobody_s_where_a_hand_off_brings_its_key_back(
+    site, user
+):
+    handoff = CookieHandoff(site.connections)
+    own = await site.tab()
+    await handoff.resume(own, "a-tab")
+    await site.event(own, partial(alogin, user=user))
+    await handoff.offer(own, {"sessionid": f"sessionid={own.cookies['sessionid']}"})
+    own.close()
+    await site.revoker.disconnect(user=user)
+    back = site.open()
+    assert await handoff.resume(back, "a-tab")
+    request = await site.event(back)
+    assert (await request.auser()).is_anonymous
+    assert not back.cookies
+
+
 async def test_a_tab_that_has_the_new_session_already_is_not_closed(site, user):
     own = await site.tab()
     await site.event(own, partial(alogin, user=user))
