@@ -33,6 +33,7 @@ from rxbridge.events.reflex import (
 )
 from rxbridge.events.reflex.answers import answer
 from rxbridge.events.reflex.former import user_key
+from rxbridge.events.reflex.recipients import note_shown, receive
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
 from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.sessions.tabs import known_user
@@ -416,7 +417,9 @@ class _Passage:
             is_bridged = process.enqueuing_binding is not None
         else:
             is_bridged = bridge.bridges(event)
+        recipient = receive(event, getattr(bridge.requests, "connections", None))
         if not is_bridged:
+            note_shown(process.app)
             return None
         try:
             request, self._jars = bridge.build(event)
@@ -425,6 +428,7 @@ class _Passage:
         except InvalidEvent as error:
             await process.show_although_refused(None)
             return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
+        recipient.request = request
         try:
             if process.may_be_cancelled and not event.background:
                 return await self._to_its_end(self._pass(request))

@@ -103,6 +103,20 @@ async def test_event_of_a_tab_whose_socket_is_silent(addresses, browser):
             await check_that_it_is_ada(browser, tab, there)
 
 
+async def test_stranger_who_has_the_token_while_it_runs_is_sent_nothing_of_it(addresses, browser):
+    here, there = addresses
+    async with browser.open(here) as tab:
+        await begin(tab)
+    async with Browser(browser.token).open(there) as thief:
+        sent = " ".join(thief.raw)
+        assert "new_token" not in sent
+        assert "entered" not in sent
+        assert not thief.vars().get("username")
+    async with browser.open(there) as tab:
+        await tab.var("username", "ada")
+        assert (await browser.redeem(tab, there))["sessionid"]
+
+
 async def test_stranger_who_has_the_token_by_then_gets_no_cookie_of_it(addresses, browser):
     here, there = addresses
     async with browser.open(here) as tab:

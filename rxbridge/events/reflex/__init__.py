@@ -3,9 +3,9 @@
 Read against Reflex 0.10; a Reflex upgrade is a change here. ``event`` is what the bridge works on,
 ``former`` what becomes of a tab whose user gives way to another, ``presence`` whether a tab is
 still there, ``answers`` what a page is told, ``serving`` the app with its sockets, ``handover``,
-``intake`` and ``uploads`` parts of that, ``setters`` what states have by the configuration,
-``redis_states`` and ``outbox`` by what time an event is stored and shown, ``local`` what
-``EventClient`` has in place of a server.
+``intake`` and ``uploads`` parts of that, ``recipients`` whom an update is for, ``setters`` what
+states have by the configuration, ``redis_states`` and ``outbox`` by what time an event is stored
+and shown, ``local`` what ``EventClient`` has in place of a server.
 """
 
 from rxbridge.events.reflex.event import (

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkabl
 
 import reflex as rx
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.base import BaseHandler
@@ -47,6 +46,7 @@ from rxbridge.events.reflex.former import VarsOwner, noted_user, user_key
 from rxbridge.events.reflex.outbox import Outbox, close_outbox, open_outbox
 from rxbridge.events.reflex.page import page_task
 from rxbridge.events.reflex.presence import Presence
+from rxbridge.events.reflex.recipients import Address, note_shown
 from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
@@ -175,7 +175,7 @@ class EventInProcess:
         last = str(self._state.router_data.get("headers", {}).get(CONNECTION_HEADER.decode()))
         tab: Connection | None = registry.get(last)
         if tab is not None and not tab.closed:
-            self.is_misdirected |= not _is_of_one_browser(upload, tab)
+            self.is_misdirected |= not Address.of(upload).is_of(tab)
         elif (user := known_user(request)) is not None:
             self.is_misdirected |= noted_user(self._state) not in ("", user_key(user))
         return self.is_misdirected
@@ -274,6 +274,7 @@ class EventInProcess:
         """
         if (user := known_user(request)) is not None:
             await self._settle(user, is_start=True)
+        note_shown(self.app)
         return await self.mirror(request)
 
     def is_of_unknown(self, request: Any) -> bool:
@@ -301,6 +302,7 @@ class EventInProcess:
         is_sent_all = is_fresh or self.loads_page
         if is_sent_all or (is_page and user is not None):
             await self._settle(user, is_start=True)
+            note_shown(self.app)
         if is_page:
             await self.mirror(None)
         if is_fresh:
@@ -428,15 +430,6 @@ def _mirroring(states: tuple[type[BaseState], ...]) -> list[type[BaseState]]:
         if issubclass(cls, Mirror)
         and cls._rxbridge_mirror is not getattr(cls.get_parent_state(), "_rxbridge_mirror", None)
     ]
-
-
-def _is_of_one_browser(upload: Connection, tab: Connection) -> bool:
-    session = upload.cookies.get(settings.SESSION_COOKIE_NAME)
-    of_tab = tab.cookies.get(settings.SESSION_COOKIE_NAME)
-    if (session and session == of_tab) or tab.browser in upload.browsers:
-        return True
-    # Without a cookie on either side nothing tells them apart.
-    return not (session or of_tab or upload.browsers or tab.browsers)
 
 
 def navigation(app: rx.App, url: str) -> Any:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
 import logging
 import pickle
 import secrets
@@ -18,6 +17,7 @@ from engineio.packet import PING, Packet  # type: ignore[import-untyped]
 from reflex.utils.token_manager import LostAndFoundRecord, RedisTokenManager
 
 from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
+from rxbridge.events.reflex.recipients import digest
 
 if TYPE_CHECKING:
     from reflex.app import EventNamespace
@@ -106,7 +106,7 @@ class TabHandover:
 
     async def _make_way(self, token: str, newcomer: Connection | None) -> None:
         tabs = self._tabs
-        browsers = frozenset(map(_digest, () if newcomer is None else newcomer.browsers))
+        browsers = frozenset(map(digest, () if newcomer is None else newcomer.browsers))
         if self._note_of(token) is not None:
             await self._close_if_dead(token, browsers)
         elif isinstance(tabs, RedisTokenManager):
@@ -128,7 +128,7 @@ class TabHandover:
         socket = server.eio.sockets.get(manager.eio_sid_from_sid(note.sid, namespace))
         if connection is None or socket is None:
             return
-        if connection.browser is not None and _digest(connection.browser) not in browsers:
+        if connection.browser is not None and digest(connection.browser) not in browsers:
             return
         if await _answers(socket, connection):
             return
@@ -196,10 +196,6 @@ async def _answers(socket: Any, connection: Connection) -> bool:
             return True
         await asyncio.sleep(0.02)
     return False
-
-
-def _digest(browser: str) -> str:
-    return hashlib.sha256(browser.encode()).hexdigest()
 
 
 def token_of(scope: Scope) -> str | None:

@@ -10,6 +10,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from rxbridge.events.reflex.recipients import Address, TabNamespace
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -30,7 +32,8 @@ class Presence:
     """
 
     def __init__(self, app: rx.App, token: str, connection: Connection, grace: float) -> None:
-        self._tabs: Any = getattr(app.event_namespace, "_token_manager", None)
+        self._namespace: Any = app.event_namespace
+        self._tabs: Any = getattr(self._namespace, "_token_manager", None)
         self._token = token
         self._connection = connection
         self._grace = grace
@@ -44,7 +47,7 @@ class Presence:
             return False
         now = time.monotonic()
         try:
-            is_back = await self._tabs.is_token_connected(self._token)
+            is_back = await self._tabs.is_token_connected(self._token) and self._is_own()
         except Exception as error:  # of Redis: nobody is known to have gone
             logger.warning("Whether the tab of a handler is there is not known: %r", error)
             is_back = True
@@ -55,6 +58,13 @@ class Presence:
             # It may have been back, by another socket, since it was last looked for.
             self._away_since = closed_at if closed_at > self._seen else now
         return now - self._away_since >= self._grace
+
+    def _is_own(self) -> bool:
+        """Tell whether who has the tab now is its browser, as far as this worker knows."""
+        if not isinstance(self._namespace, TabNamespace):
+            return True
+        here = self._namespace.connection_of(self._token)
+        return here is None or Address.of(self._connection).is_of(here)
 
     @contextlib.asynccontextmanager
     async def required(self) -> AsyncGenerator[None]:

@@ -10,6 +10,7 @@ import math
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from reflex.app import EventNamespace
 from reflex.istate.manager.redis import StateManagerRedis
 from reflex_base.config import get_config
 from reflex_base.constants import Endpoint, StateManagerMode
@@ -18,6 +19,7 @@ from reflex_base.environment import environment, state_manager_disk_debounce
 from rxbridge.asgi._refusal import refuse
 from rxbridge.events.reflex.handover import TabHandover
 from rxbridge.events.reflex.intake import Intake
+from rxbridge.events.reflex.recipients import TabNamespace
 from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.setters import add_setters
 from rxbridge.events.reflex.uploads import Uploads
@@ -78,6 +80,8 @@ def reflex_asgi(
         variable.set(before)
     if type(app._state_manager) is StateManagerRedis:
         app._state_manager = RedisStates.in_place_of(app._state_manager)
+    if type(app._event_namespace) is EventNamespace:
+        app._event_namespace = TabNamespace.in_place_of(app._event_namespace)
     if not app._unevaluated_pages.keys() - {"404"}:
         logger.warning(
             "The Reflex app has no page. Where it is made, import the modules with @rx.page."

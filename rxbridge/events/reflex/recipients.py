@@ -1,0 +1,179 @@
+"""Whom an update is for: the browser its event came from, not whoever has the tab's token."""
+
+# pyright: reportPrivateUsage=false
+# ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
+from __future__ import annotations
+
+import hashlib
+import logging
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakValueDictionary
+
+from django.conf import settings
+from reflex.app import EventNamespace
+from reflex.utils.token_manager import RedisTokenManager
+
+from rxbridge.asgi.connections import CONNECTION_HEADER, CONNECTION_SCOPE_KEY
+from rxbridge.events.reflex.answers import bridge_of
+from rxbridge.events.sessions.tabs import known_user
+
+if TYPE_CHECKING:
+    import reflex as rx
+    from reflex.state import StateUpdate
+
+    from rxbridge.asgi.connections import Connection
+    from rxbridge.events.requests import ReflexEvent
+
+logger = logging.getLogger("rxbridge")
+
+
+@dataclass(eq=False)
+class Recipient:
+    """Whom a running event works for: who fired it."""
+
+    token: str
+    connection: Connection | None
+    request: Any = None
+
+    def has(self, here: Connection) -> bool:
+        """Tell whether ``here`` is the event's own connection, or one of the same browser."""
+        return here is self.connection or self._address().is_of(here)
+
+    def addressed(self, update: StateUpdate) -> Addressed:
+        """Return what tells another worker whom an update is for."""
+        return Addressed(update, self._address())
+
+    def _address(self) -> Address:
+        is_signed_in = getattr(known_user(self.request), "is_authenticated", False)
+        return Address.of(self.connection, shows=is_signed_in)
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a browser is known by, in digests: another worker may be told.
+
+    Browsers that show no cookie, session's or other, are not told apart.
+    """
+
+    marks: frozenset[str]
+    shows: bool
+
+    @classmethod
+    def of(cls, connection: Connection | None, *, shows: bool = False) -> Self:
+        """Return the address of a connection's browser, which ``shows`` more if it must."""
+        if connection is None:
+            return cls(frozenset(), shows)
+        shown = _shown_by(connection)
+        given = () if connection.browser is None else (connection.browser,)
+        return cls(frozenset(map(digest, shown.union(given))), shows or bool(shown))
+
+    def is_of(self, connection: Connection) -> bool:
+        """Tell whether ``connection`` is of this browser, as far as the two are told apart."""
+        other = Address.of(connection)
+        return not self.marks.isdisjoint(other.marks) or not (self.shows or other.shows)
+
+
+@dataclass(frozen=True)
+class Addressed:
+    """Sent to the worker that has a tab, in place of an update."""
+
+    update: StateUpdate
+    address: Address
+
+
+class TabNamespace(EventNamespace):
+    """Reflex's own namespace, which asks who has a tab before that is sent something.
+
+    Reflex sends by token, to whichever socket has shown it. Here, what an event sends is for its
+    own connection, or another of the same browser; what comes of no event, as from
+    ``app.modify_state``, for who was shown the tab's vars last. Other sockets are not sent it. A
+    tab that comes back is sent all its vars as its page loads.
+    """
+
+    def __init__(self, namespace: str, app: rx.App) -> None:
+        super().__init__(namespace, app)
+        self._shown_to: WeakValueDictionary[str, Connection] = WeakValueDictionary()
+
+    @classmethod
+    def in_place_of(cls, namespace: EventNamespace) -> Self:
+        """Return one that has the same tabs, registered in its place."""
+        own = cls(namespace.namespace, namespace.app)
+        own._token_manager = namespace._token_manager
+        if own.app.sio is not None:
+            own.app.sio.register_namespace(own)
+        return own
+
+    async def emit_update(self, update: StateUpdate | Addressed, token: str) -> None:
+        """Send an update to a tab of this worker or another, if it is whom it is for."""
+        recipient, here = _recipient.get(), self.connection_of(token)
+        if recipient is not None and recipient.token != token:
+            recipient = None
+        sent: Any = update
+        if isinstance(update, Addressed):  # Passed on where the tab has moved on meanwhile.
+            is_for = here is None or update.address.is_of(here)
+            sent = update if here is None else update.update
+        elif here is not None:
+            is_for = self._is_shown_to(token, here) if recipient is None else recipient.has(here)
+        else:
+            is_for = True
+            if recipient is not None and isinstance(self._token_manager, RedisTokenManager):
+                sent = recipient.addressed(update)
+        if is_for:
+            await super().emit_update(sent, token)
+        else:
+            logger.info("Not sent: another browser has the tab that it was for.")
+
+    def connection_of(self, token: str) -> Connection | None:
+        """Return the connection of the tab's socket, if it is at this worker."""
+        note = self._token_manager.token_to_socket.get(token)
+        if note is None or note.instance_id != self._token_manager.instance_id:
+            return None
+        environ = self.app.sio and self.app.sio.get_environ(note.sid, self.namespace)
+        scope: dict[str, Any] = (environ or {}).get("asgi.scope", {})
+        return scope.get(CONNECTION_SCOPE_KEY)
+
+    def note_shown(self, recipient: Recipient) -> None:
+        """Take note that the vars of a tab are the recipient's from now on."""
+        connection = recipient.connection
+        if connection is not None and connection.kind == "websocket":
+            self._shown_to[recipient.token] = connection
+
+    def _is_shown_to(self, token: str, here: Connection) -> bool:
+        last = self._shown_to.get(token)
+        if last is None:  # Its page has not loaded, or there is no bridge that would tell.
+            requests = getattr(bridge_of(self.app), "requests", None)
+            return getattr(requests, "connections", None) is None
+        return here is last or Address.of(last, shows=True).is_of(here)
+
+
+def receive(event: ReflexEvent, connections: Any) -> Recipient:
+    """Have what the running task sends to the tab of ``event`` be for who fired that."""
+    headers = event.router_data.get("headers")
+    connection = event.connection
+    if connections is not None and isinstance(headers, dict):
+        connection = connections.get(str(headers.get(CONNECTION_HEADER.decode()))) or connection
+    recipient = Recipient(event.token, connection)
+    _recipient.set(None if connections is None else recipient)
+    return recipient
+
+
+def note_shown(app: rx.App) -> None:
+    """Take note that the vars of the tab are those of the running event's user."""
+    recipient = _recipient.get()
+    if recipient is not None and isinstance(app.event_namespace, TabNamespace):
+        app.event_namespace.note_shown(recipient)
+
+
+def digest(mark: str) -> str:
+    """Return what stands for a secret of a browser's where others could read it."""
+    return hashlib.sha256(mark.encode()).hexdigest()
+
+
+def _shown_by(connection: Connection) -> frozenset[str]:
+    session = connection.cookies.get(settings.SESSION_COOKIE_NAME)
+    return connection.browsers | {session} if session else connection.browsers
+
+
+_recipient: ContextVar[Recipient | None] = ContextVar("rxbridge.recipient", default=None)
