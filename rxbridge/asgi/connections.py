@@ -36,11 +36,16 @@ MAX_HEADER_BYTES = 64 * 1024
 # What makes a browser refuse the cookie from a subdomain or over plain http (RFC 6265bis, 4.1.3).
 _HOST_PREFIX = "__Host-"
 
+_SECURE_SCHEMES = ("wss", "https")
+
 # 24 random bytes in base64url.
 _MIN_BROWSER_VALUE = 32
 
 # The tabs that a new browser opens at once are given one each, maybe by several workers.
 _KEPT_BROWSERS = 2
+
+GRACE = 0.3
+"""Seconds a browser has to take an answer's cookies, before its sockets come back with them."""
 
 # A peer that reads nothing must not keep a closed connection's task alive (seconds).
 _CLOSE_TIMEOUT = 5.0
@@ -76,7 +81,7 @@ class Connection:
     - ``network``: what one client can have its addresses of: an IPv4 address, or 64 bits of IPv6.
     - ``browser``: the cookie its browser is known by to ``CookieHandoff``, as ``name=value``, or
       None. A secret as the session cookie is, and not in the jar.
-    - ``browsers``: all cookies of that kind that the browser showed; two first tabs make two.
+    - ``browsers``: all of that kind that it showed and that count; two first tabs make two.
     - ``closed``: it ended, or ``close`` was called; ``closed_at``: when, by ``time.monotonic()``.
     - ``pongs``: how many of Engine.IO's pings its socket's client has answered.
 
@@ -122,9 +127,9 @@ class Connection:
         self.closed = False
         self.closed_at: float | None = None
         self.pongs = 0
-        browsers, cookies = split_browsers(parse_cookies(headers))
+        browsers, cookies = split_browsers(parse_cookies(headers), self.scheme)
         self.browsers = frozenset(browsers)
-        self.browser: str | None = min(browsers, default=None)  # A __Host- one before others.
+        self.browser: str | None = min(browsers, default=None)
         self._lock = threading.Lock()
         self._closer = closer
         self._cookies: Mapping[str, str] = MappingProxyType(cookies)
@@ -202,6 +207,14 @@ class Connection:
                 held = {key: raw for key, raw in self._held.items() if key != name}
                 self._held = MappingProxyType(held if value is None else {**held, name: value})
 
+    def lacks(self, set_cookies: Iterable["SetCookie"]) -> bool:
+        """Tell whether an answer to this browser set what neither the jar nor ``held`` has."""
+        jars = (self._held, self._cookies)
+        return any(
+            is_below(self.path, path) and value not in [jar.get(name) for jar in jars]
+            for name, value, path in set_cookies
+        )
+
     def close(self, *, code: int = SERVICE_RESTART, reason: str = "") -> bool:
         """Close the socket; False when it is closed already or is no socket.
 
@@ -237,7 +250,10 @@ class Connection:
 
 
 class Follower(Protocol):
-    """What is told which cookies an answer to a browser sets; see ``SessionRevoker``."""
+    """What is told which cookies an answer to a browser sets; see ``SessionRevoker``.
+
+    It closes the browser's sockets that lack them, when no event of theirs is running.
+    """
 
     def on_set_cookies(self, browsers: Iterable[str], set_cookies: list[SetCookie], /) -> None: ...
 
@@ -259,8 +275,8 @@ class ConnectionRegistry:
     that cannot set a cookie there. ``browser_cookie_samesite="None"`` is for pages in a frame of
     another site, over https; ``browser_cookie_partitioned`` gives each such site its own.
 
-    Holds one process's connections; ``followers``, held weakly, are told what ``introduce`` sees,
-    for those of other processes. An open socket is held by the registry; afterwards ``get``
+    Holds one process's connections; ``followers``, held weakly, are told what browsers are given,
+    for those of other processes too. An open socket is held by the registry; afterwards ``get``
     finds its connection only as long as something else, such as a queued event, holds it.
     """
 
@@ -299,8 +315,9 @@ class ConnectionRegistry:
     def introduce(self, app: ASGIApp) -> ASGIApp:
         """Return the ASGI app that serves ``app`` to browsers which sockets are known by.
 
-        What an answer sets or deletes with ``Set-Cookie`` reaches the open sockets of the same
-        browser at once, so the next event of a tab has the session that a view has just begun.
+        What an answer deletes with ``Set-Cookie`` is gone from the jars of the same browser's
+        open sockets at once; for what it sets they come back, so a tab soon has the session that
+        a view has begun.
         A browser that asks for a page and shows no cookie to be known by is given one with the
         answer, for servers that drop the headers of ``websocket.accept``, as granian 2.8 does; of
         one that shows more than two, those are taken back that no socket here needs. Wrap all
@@ -330,12 +347,12 @@ class ConnectionRegistry:
     def _introductions(self, scope: Scope) -> list[bytes]:
         """Return what gives a new browser its cookie, or takes surplus ones back."""
         headers = lowered(scope["headers"])
-        browsers, _ = split_browsers(parse_cookies(headers))
-        if not browsers and _wants_page(headers):
-            return [_introduction(scope.get("scheme", "http"), headers, self._attributes)[1]]
+        cookies, scheme = parse_cookies(headers), scope.get("scheme", "http")
+        if not split_browsers(cookies, scheme)[0] and _wants_page(headers):
+            return [_introduction(scheme, headers, self._attributes)[1]]
         # The oldest stay: a socket is known by the oldest it has shown, so its own is among them,
         # unless it showed none or one of several that were given at once.
-        surplus = sorted(browsers)[_KEPT_BROWSERS:]
+        surplus = sorted(_shown_browsers(cookies))[_KEPT_BROWSERS:]
         in_use = {connection.browser for connection in self} if surplus else set()
         gone = [browser for browser in surplus if browser not in in_use]
         for follower in self.followers if gone else ():
@@ -344,16 +361,21 @@ class ConnectionRegistry:
         return [_farewell(browser, self._attributes) for browser in gone]
 
     def _follow(self, scope: Scope, set_cookies: list[SetCookie]) -> None:
-        """Put what an answer sets into its browser's jars."""
-        browsers, held = split_browsers(parse_cookies(lowered(scope["headers"])))
-        if not browsers:
-            return
-        for connection in self:
-            if connection.browser in browsers:
-                connection.follow(set_cookies)
+        """Have the browser's sockets follow what an answer sets."""
+        # No value goes into a jar by the cookie a browser is known by: who used the browser before
+        # may have noted it, or planted it, and would be given the next one's session.
+        cookies = parse_cookies(lowered(scope["headers"]))
+        browsers, held = split_browsers(cookies, scope.get("scheme", "http"))
+        tabs = [each for each in self if each.browser in browsers] if browsers else []
+        for tab in tabs:
+            tab.follow(each for each in set_cookies if each[1] is None)
         changed = [each for each in set_cookies if held.get(each[0]) != each[1]]
-        for follower in (*self.hand_offs, *self.followers) if changed else ():
+        if not browsers or not changed:
+            return
+        for follower in (*self.hand_offs, *self.followers):
             follower.on_set_cookies(browsers, changed)
+        for tab in () if self.followers else tabs:
+            asyncio.get_running_loop().call_later(GRACE, _close_if_lacking, tab, changed)
 
     def get(self, connection_id: str) -> Connection | None:
         """Return the connection with this id, if it is open or still held by someone."""
@@ -599,13 +621,31 @@ def _network(client: tuple[str, int] | None) -> str:
     return str(address.ipv4_mapped or address.packed[:8].hex())
 
 
-def split_browsers(cookies: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:
-    """Split off the cookies the browser is known by, as ``name=value``; return the rest too."""
-    own = set(filter(_names_browser, cookies))
-    browsers = {
-        f"{name}={cookies[name]}" for name in own if len(cookies[name]) >= _MIN_BROWSER_VALUE
+def split_browsers(
+    cookies: Mapping[str, str], scheme: str = "http"
+) -> tuple[set[str], dict[str, str]]:
+    """Split off the cookies the browser is known by, as ``name=value``; return the rest too.
+
+    Those without ``__Host-`` may be a subdomain's. They count only where there is no other, and
+    not where the server knows of TLS. One behind a proxy may not, and gives them to browsers.
+    """
+    shown = _shown_browsers(cookies)
+    safe = {each for each in shown if each.startswith(_HOST_PREFIX)}
+    rest = {name: value for name, value in cookies.items() if not _names_browser(name)}
+    return (safe if safe or scheme in _SECURE_SCHEMES else shown), rest
+
+
+def _shown_browsers(cookies: Mapping[str, str]) -> set[str]:
+    return {
+        f"{name}={value}"
+        for name, value in cookies.items()
+        if _names_browser(name) and len(value) >= _MIN_BROWSER_VALUE
     }
-    return browsers, {name: value for name, value in cookies.items() if name not in own}
+
+
+def _close_if_lacking(connection: Connection, set_cookies: list[SetCookie]) -> None:
+    if connection.lacks(set_cookies):
+        connection.close()
 
 
 def _names_browser(name: str) -> bool:
@@ -650,7 +690,7 @@ def _farewell(browser: str, attributes: Sequence[str]) -> bytes:
 def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:
     # Behind a proxy that ends TLS the scheme is ws, but the page's origin is the browser's word.
     origin = next((value for name, value in headers if name == b"origin"), b"")
-    return scheme in ("wss", "https") or origin.lower().startswith(b"https://")
+    return scheme in _SECURE_SCHEMES or origin.lower().startswith(b"https://")
 
 
 def _wants_page(headers: Iterable[tuple[bytes, bytes]]) -> bool:

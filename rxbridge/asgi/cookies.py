@@ -401,7 +401,8 @@ class CookieHandoff:
         ticket = _ticket(headers)
         if ticket is None or not is_acceptable(headers) or not is_same_origin(headers):
             return None
-        browsers, held = split_browsers(parse_cookies(headers))
+        scheme = scope.get("scheme", "http")
+        browsers, held = split_browsers(parse_cookies(headers), scheme)
         if scope["method"] == "POST":
             return await self._redeem(ticket, browsers, held)
         if scope["method"] == "PUT":
@@ -427,7 +428,8 @@ class CookieHandoff:
             if connection is not None and self._is_current(connection, ticket):
                 connection.follow((name, held.get(name), "/") for name in stale)
         kept = {name: record[name] for name in ("connection", "browser", "tab")}
-        receipt = json.dumps({**kept, "is_stale": bool(stale)})
+        given = {name: parse_set_cookie(each.encode())[2] for name, each in cookies.items()}
+        receipt = json.dumps({**kept, "given": given, "is_stale": bool(stale)})
         await self.tickets.put(_kept("redeemed", ticket), receipt, self.lifetime)
         fresh = {name: cookie for name, cookie in cookies.items() if name not in stale}
         values = {name: parse_set_cookie(each.encode())[1] for name, each in fresh.items()}
@@ -472,9 +474,10 @@ class CookieHandoff:
             receipt = json.dumps([held, sorted(browsers), record["is_stale"]])
             await self.tickets.put(_kept("held", ticket), receipt, self.lifetime)
         # The browser's other tabs, and a tab whose socket is a new one meanwhile.
-        for other, before in jars.items():
+        given = [(name, held.get(name), path) for name, path in record["given"].items()]
+        for other in jars:
             if other not in self._pending:
-                _catch_up(other, held, before)
+                _let_follow(other, given)
         return []
 
     async def _forget(self, record: Mapping[str, Any], ticket: str) -> None:
@@ -576,6 +579,16 @@ def _catch_up(connection: Connection, shown: Mapping[str, str], before: Mapping[
     since = {name for name in {*before, *now} if before.get(name) != now.get(name)}
     jar = {name: value for name, value in shown.items() if name not in since}
     connection.replace_cookies(jar | {name: now[name] for name in since if name in now})
+
+
+def _let_follow(connection: Connection, given: list[SetCookie]) -> None:
+    """Take out what its browser has no more; have it come back for what it never had.
+
+    Not for another value: each event may set one, and two tabs would never come to rest.
+    """
+    connection.follow(each for each in given if each[1] is None)
+    if connection.lacks(each for each in given if each[0] not in connection.cookies):
+        connection.close()
 
 
 class _Given:

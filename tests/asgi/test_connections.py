@@ -408,9 +408,24 @@ class TestBrowsers:
         with pytest.raises(ValueError, match=message):
             ConnectionRegistry(**options)
 
-    @pytest.mark.parametrize("cookie", [BROWSER, HOST_BROWSER])
-    async def test_a_known_one_is_given_none(self, cookie: str) -> None:
-        assert await introduction([(b"cookie", b"a=b; " + cookie.encode())]) == []
+    @pytest.mark.parametrize(
+        ("cookie", "scheme", "origin"),
+        [
+            (HOST_BROWSER, "wss", b"https://shop.example"),
+            (BROWSER, "ws", b"http://shop.example"),
+            # Given by a server that does not trust the proxy in front of it.
+            (BROWSER, "ws", b"https://shop.example"),
+        ],
+    )
+    async def test_a_known_one_is_given_none(self, cookie: str, scheme: str, origin: bytes) -> None:
+        headers = [(b"cookie", b"a=b; " + cookie.encode()), (b"origin", origin)]
+        assert await introduction(headers, scheme=scheme) == []
+
+    async def test_over_tls_a_cookie_that_a_subdomain_can_have_set_is_not_believed(self) -> None:
+        headers = [(b"cookie", BROWSER.encode())]
+        assert not Connection(scope_of(headers, scheme="wss")).browsers
+        (given,) = await introduction(headers, scheme="wss")
+        assert given.startswith(b"__Host-rxbridge_browser_")
 
     @pytest.mark.parametrize(
         "cookie", [b"rxbridge_browser_1=", b"rxbridge_browser_1=guess", b"rxbridge=" + b"v" * 32]
@@ -418,9 +433,13 @@ class TestBrowsers:
     async def test_a_cookie_that_proves_nothing_is_not_believed(self, cookie: bytes) -> None:
         assert len(await introduction([(b"cookie", cookie)])) == 1
 
-    async def test_a_cookie_no_subdomain_can_have_set_is_believed_first(self) -> None:
+    @pytest.mark.parametrize("scheme", ["ws", "wss"])
+    async def test_beside_one_no_subdomain_can_have_set_others_do_not_count(
+        self, scheme: str
+    ) -> None:
         cookies = f"{BROWSER}; {HOST_BROWSER}; rxbridge_browser_00000000={'x' * 32}"
-        connection, _ = await connection_of([(b"cookie", cookies.encode())])
+        connection = Connection(scope_of([(b"cookie", cookies.encode())], scheme=scheme))
+        assert connection.browsers == {HOST_BROWSER}
         assert connection.browser == HOST_BROWSER
 
     async def test_the_jar_does_not_show_it(self) -> None:
@@ -485,12 +504,17 @@ class TestIntroduce:
         [
             [],
             [(b"accept", b"*/*")],
-            [(b"accept", b"text/html"), (b"cookie", BROWSER.encode())],
             [(b"accept", b"text/html"), (b"Cookie", HOST_BROWSER.encode())],
         ],
     )
     async def test_others_pass_untouched(self, headers: Headers) -> None:
         assert await page_headers(headers) == [(b"cache-control", b"no-cache")]
+
+    async def test_a_cookie_without_prefix_is_enough_over_plain_http_only(self) -> None:
+        shown = [(b"accept", b"text/html"), (b"cookie", BROWSER.encode())]
+        assert await page_headers(shown, scheme="http") == [(b"cache-control", b"no-cache")]
+        _, (_, given), _ = await page_headers(shown)
+        assert given.startswith(b"__Host-rxbridge_browser_")
 
     async def test_other_scopes_pass_untouched(self) -> None:
         seen: list[Scope] = []

@@ -450,7 +450,7 @@ class TestConfirming:
 
         handoff = CookieHandoff(registry, on_settled=on_settled)
         ticket, browser = await offered(handoff, connection)
-        other = "rxbridge_browser_1=" + "v" * 32
+        other = "__Host-rxbridge_browser_1=" + "v" * 32
         await ask(handoff, "POST", ticket, browser)
         assert told == []
         for _ in range(2):
@@ -471,9 +471,11 @@ class TestConfirming:
             ticket, browser = await offered(handoff, connection)
             await ask(handoff, "POST", ticket, browser)
             await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
-            assert dict(second.cookies) == {"sessionid": "new"}
+            assert second.closed
+            assert dict(second.cookies) == {}
             assert dict(busy.cookies) == {"own": "1"}
             assert dict(stranger.cookies) == {}
+            assert not any(each.closed for each in (connection, busy, stranger))
 
     async def test_a_tab_whose_socket_was_replaced_meanwhile_follows(
         self, handoff: CookieHandoff, registry: ConnectionRegistry
@@ -483,29 +485,64 @@ class TestConfirming:
         with registry.open(headers=[(b"cookie", browser.encode())]) as fresh:
             await ask(handoff, "POST", ticket, browser)
             await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
-            assert dict(fresh.cookies) == {"sessionid": "new"}
+            assert fresh.closed
+
+    @pytest.mark.parametrize("value", ["new", "old"])
+    async def test_a_socket_that_has_a_cookie_of_that_name_stays_as_it_is(
+        self,
+        handoff: CookieHandoff,
+        registry: ConnectionRegistry,
+        connection: Connection,
+        value: str,
+    ) -> None:
+        shown = f"{connection.browser}; sessionid={value}"
+        with registry.open(headers=[(b"cookie", shown.encode())]) as second:
+            ticket, browser = await offered(handoff, connection)
+            await ask(handoff, "POST", ticket, browser)
+            await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
+            assert not second.closed
+            assert dict(second.cookies) == {"sessionid": value}
+
+    async def test_who_used_the_browser_before_is_not_given_the_next_ones_session(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        noted = [(b"cookie", f"{connection.browser}; sessionid=left".encode())]
+        with registry.open(headers=noted) as former, registry.open(headers=noted[:1]) as again:
+            again.delete_cookie("sessionid")
+            ticket, browser = await offered(handoff, connection)
+            await ask(handoff, "POST", ticket, browser)
+            await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new; csrftoken=new")
+            assert dict(former.cookies) == dict(former.held) == {"sessionid": "left"}
+            assert dict(again.cookies) == {}
+
+    async def test_what_the_browser_has_no_more_is_gone_from_its_other_jars_at_once(
+        self, handoff: CookieHandoff, registry: ConnectionRegistry, connection: Connection
+    ) -> None:
+        held = f"{connection.browser}; sessionid=old"
+        with registry.open(headers=[(b"cookie", held.encode())]) as second:
+            logout = {"sessionid": "sessionid=; Max-Age=0; Path=/"}
+            ticket = await handoff.offer(connection, logout, {"sessionid": ["old"]})
+            assert (await ask(handoff, "POST", ticket, held)).cookies == list(logout.values())
+            await ask(handoff, "PUT", ticket, connection.browser)
+            assert dict(second.cookies) == {}
 
     @pytest.mark.parametrize("value", ["of-a-view", None])
     async def test_what_a_view_sets_while_the_store_is_asked_stays(
         self, registry: ConnectionRegistry, connection: Connection, value: str | None
     ) -> None:
-        same = [(b"cookie", str(connection.browser).encode())]
-
         class Slow(MemoryTickets):
             async def delete(self, key: str) -> bool:
-                for each in registry if key.startswith("redeemed:") else ():
-                    each.follow([("sessionid", value, "/")])
+                if key.startswith("redeemed:"):
+                    connection.follow([("sessionid", value, "/")])
                 return await super().delete(key)
 
         handoff = CookieHandoff(registry, tickets=Slow())
-        with registry.open(headers=same) as second:
-            ticket, browser = await offered(handoff, connection)
-            connection.set_cookie("sessionid", "new")
-            await ask(handoff, "POST", ticket, browser)
-            second.follow([("sessionid", "new", "/")])
-            await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new; theme=dark")
-            expected = {"theme": "dark"} | ({} if value is None else {"sessionid": value})
-            assert dict(connection.cookies) == dict(second.cookies) == expected
+        ticket, browser = await offered(handoff, connection)
+        connection.set_cookie("sessionid", "new")
+        await ask(handoff, "POST", ticket, browser)
+        await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new; theme=dark")
+        expected = {"theme": "dark"} | ({} if value is None else {"sessionid": value})
+        assert dict(connection.cookies) == expected
 
 
 class TestWhatABrowserGotElsewhere:
@@ -1324,14 +1361,20 @@ async def _nothing() -> Message:
 # What the real servers below run: a socket that offers what it is asked to, and a page for it.
 
 PAGE = b"""<!doctype html><script>
-  const socket = new WebSocket(location.origin.replace("http", "ws") + "/_event/");
-  const opened = new Promise((resolve) => { socket.onopen = resolve; });
-  const answers = [];
-  socket.onmessage = (message) => answers.shift()(JSON.parse(message.data));
-  const tell = (question) => opened.then(() => new Promise((resolve) => {
-    answers.push(resolve);
-    socket.send(JSON.stringify(question));
-  }));
+  // As Reflex's client does, it comes back; what was not answered is asked again.
+  let socket;
+  const waiting = [];
+  const connect = () => {
+    socket = new WebSocket(location.origin.replace("http", "ws") + "/_event/");
+    socket.onopen = () => waiting.forEach(([question]) => socket.send(question));
+    socket.onmessage = (message) => waiting.shift()[1](JSON.parse(message.data));
+    socket.onclose = connect;
+  };
+  connect();
+  const tell = (question) => new Promise((resolve) => {
+    waiting.push([JSON.stringify(question), resolve]);
+    if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(question));
+  });
   const take = (cookies) => tell({cookies}).then(({script}) => eval(script));
   const jar = () => tell({}).then((answer) => answer.jar);
 </script>"""

@@ -1,5 +1,6 @@
 """What a view or a script of the server sets while a tab is open is what the tab's events have."""
 
+import asyncio
 import time
 
 import httpx
@@ -90,10 +91,59 @@ def tab(connections):
         yield tab
 
 
-async def test_jar_has_what_an_answer_to_the_same_browser_sets_and_deletes(connections, tab):
+async def comes_back(tab, seconds=5.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if tab.closed:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the socket stays open")
+
+
+async def test_what_an_answer_deletes_is_gone_at_once_and_for_what_it_sets_the_tab_comes_back(
+    connections, tab
+):
     app = answering("session=s1; Path=/; HttpOnly", f"tz=; expires={PAST}; Path=/")
-    await get(connections.introduce(app))
-    assert tab.cookies == {"kept": "1", "session": "s1"}
+    with connections.open(headers=[(b"cookie", OTHER.encode())]) as stranger:
+        await get(connections.introduce(app))
+        assert tab.cookies == {"kept": "1"}
+        assert not tab.closed
+        await comes_back(tab)
+        assert not stranger.closed
+    assert tab.cookies == tab.held == {"kept": "1"}
+
+
+async def test_a_tab_that_has_it_by_then_stays(connections, tab):
+    with connections.open(headers=[(b"cookie", BROWSER.encode())]) as other:
+        await get(connections.introduce(answering("session=s1; Path=/")))
+        tab.replace_cookies({"session": "s1"})
+        await comes_back(other)
+        assert not tab.closed
+
+
+async def test_who_used_the_browser_before_is_not_given_the_next_ones_session(connections):
+    noted = f"__Host-{BROWSER}"
+    login = answering("session=next; Path=/; HttpOnly; Secure", "csrf=next; Path=/")
+    # They may have left a session behind, too.
+    with connections.open(headers=[(b"cookie", f"{noted}; session=left".encode())]) as former:
+        await get(connections.introduce(login), browser=f"{noted}; session=left")
+        await comes_back(former)
+    assert former.cookies == former.held == {"session": "left"}
+
+
+@pytest.mark.parametrize("own", ["", f"__Host-{OTHER}; "])
+async def test_who_plants_a_cookie_from_a_subdomain_is_not_known_by_it_over_tls(connections, own):
+    login = connections.introduce(answering("session=s1; Path=/; HttpOnly; Secure"))
+    with (
+        connections.open(headers=[(b"cookie", BROWSER.encode())], scheme="wss") as thief,
+        connections.open(headers=[(b"cookie", f"{own}{BROWSER}".encode())], scheme="wss") as tab,
+    ):
+        await get(login, "https://testserver/", browser=f"{own}{BROWSER}")
+        if own:
+            await comes_back(tab)
+        assert BROWSER not in (thief.browser, tab.browser)
+        assert not thief.closed
+        assert thief.cookies == {}
 
 
 @pytest.mark.parametrize(
@@ -183,7 +233,8 @@ async def test_held_is_what_the_browser_has_and_not_what_events_have_set(connect
     assert tab.held == {"kept": "1", "tz": "UTC"}
     app = answering("session=of-a-view; Path=/", "tz=Asia/Tokyo", f"kept=; expires={PAST}")
     await get(connections.introduce(app))
-    assert tab.cookies == tab.held == {"session": "of-a-view", "tz": "Asia/Tokyo"}
+    assert tab.held == {"tz": "UTC"}
+    assert tab.cookies == {"session": "of-an-event", "tz": "UTC"}
     tab.replace_cookies({"a": "1"})
     assert tab.held == {"a": "1"}
 
@@ -245,20 +296,23 @@ class TestSessionOfAView:
 
         return count
 
-    async def test_next_event_has_it_and_begins_no_other(self, django, count, tab):
-        await get(django, "/basket/")
-        answer = await count(tab)
+    async def test_the_tab_comes_back_with_it_and_begins_no_other(
+        self, django, count, connections, tab
+    ):
+        shown = (await get(django, "/basket/")).cookies
+        session = shown[settings.SESSION_COOKIE_NAME]
+        await comes_back(tab)
+        cookie = f"{BROWSER}; {settings.SESSION_COOKIE_NAME}={session}"
+        with connections.open(headers=[(b"cookie", cookie.encode())]) as back:
+            answer = await count(back)
         assert answer.content == b'{"basket": "lamp", "n": 1}'
-        assert settings.SESSION_COOKIE_NAME not in answer.cookies or (
-            answer.cookies[settings.SESSION_COOKIE_NAME].value
-            == tab.cookies[settings.SESSION_COOKIE_NAME]
-        )
         assert await Session.objects.acount() == 1
 
     async def test_one_that_a_view_ended_is_gone_from_the_next_event(self, django, count, tab):
-        await get(django, "/basket/")
-        session = f"{settings.SESSION_COOKIE_NAME}={tab.cookies[settings.SESSION_COOKIE_NAME]}"
-        await get(django, "/leave/", browser=f"{BROWSER}; {session}")
+        session = (await get(django, "/basket/")).cookies[settings.SESSION_COOKIE_NAME]
+        tab.replace_cookies({settings.SESSION_COOKIE_NAME: session})
+        shown = f"{BROWSER}; {settings.SESSION_COOKIE_NAME}={session}"
+        await get(django, "/leave/", browser=shown)
         assert settings.SESSION_COOKIE_NAME not in tab.cookies
         assert (await count(tab)).content == b'{"n": 1}'
 

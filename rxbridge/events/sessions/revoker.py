@@ -16,7 +16,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.utils import timezone
 
-from rxbridge.asgi.connections import is_below, split_browsers
+from rxbridge.asgi.connections import GRACE, is_below, split_browsers
 from rxbridge.events.sessions.endings import Endings, session_model, session_store, user_key
 from rxbridge.events.sessions.tabs import Tab, Tabs, digest, digest_of
 from rxbridge.events.sessions.wire import Message, Wire
@@ -38,14 +38,8 @@ logger = logging.getLogger("rxbridge")
 T = TypeVar("T")
 Test: TypeAlias = Callable[[Tab], bool]
 
-GRACE = 0.3
-"""Seconds a browser is given to take the cookies of the response that ended its session.
-
-A tab that came back sooner would bring the old ones.
-"""
-
 PATIENCE = 0.7
-"""The same when an event ended it: its cookies take one more way, by ``CookieHandoff``."""
+"""``GRACE`` for a session that an event ended: its cookies take one more way, by a hand-off."""
 
 _HINTS = 200  # that of a browser's cookies is not worth more: a hand-off sees to them
 _RECENT = 60.0  # seconds for which a user's change applies to events that were under way
@@ -125,8 +119,7 @@ class SessionRevoker:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asking = False
         self._endings = Endings(self)
-        if broadcast is not None:
-            connections.followers.add(self)
+        connections.followers.add(self)
 
     @property
     def is_listening(self) -> bool:
@@ -321,14 +314,11 @@ class SessionRevoker:
     # What the registry tells.
 
     def on_set_cookies(self, browsers: Iterable[str], set_cookies: list[SetCookie]) -> None:
-        """An answer of this worker changes cookies of a browser; the others do not have them."""
-        self._publish(
-            kind="cookies",
-            browsers=[digest("browser", each) for each in browsers],
-            cookies=[
-                [name, _cookie_digest(name, value), path] for name, value, path in set_cookies
-            ],
-        )
+        """An answer of this worker changes cookies of a browser; its tabs do not have them."""
+        known = [digest("browser", each) for each in browsers]
+        cookies = [[name, _cookie_digest(name, value), path] for name, value, path in set_cookies]
+        self._publish(kind="cookies", browsers=known, cookies=cookies)
+        self._hand_over(self._renew_later, known, cookies)
 
     # What follows, on the event loop.
 
@@ -407,6 +397,7 @@ class SessionRevoker:
                 for name, value, path in cookies
             )
 
+        self._meet_all()
         for tab in self._tabs.find(*browsers):
             if lacks(tab):
                 self._later(GRACE, self._close_if_idle, tab, lacks)
