@@ -566,7 +566,7 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
 import django
 django.setup()
 import reflex as rx
-rx.State
+rx.State, rx.App
 from reflex_base.registry import RegistrationContext
 before = set(RegistrationContext.get().base_states)
 import rxbridge.state, rxbridge.state.mirrors, rxbridge.state.context, rxbridge.testing
