@@ -274,6 +274,9 @@ def served(trace: EventTrace) -> Iterator[str]:
         thread.join()
 
 
+# Django's error page under DEBUG shows the state, and has Reflex make the coroutines of its async
+# vars: another module's, for all tests share one app.
+@pytest.mark.filterwarnings("ignore:.*AsyncComputedVar")
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium")
 @pytest.mark.django_db(transaction=True)
