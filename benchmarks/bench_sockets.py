@@ -155,8 +155,8 @@ def head(options):
             "within a round, and only they carry over to another machine. "
             "What an event does: `read` counts and names the user, `session` also writes the "
             "session, `orm` also makes one ORM write. CPU is the servers', per event; `open` are "
-            "the connections that stood open to Redis and PostgreSQL, `made` those that were "
-            "opened to Redis for 1,000 events."
+            "the connections that stood open to Redis and PostgreSQL, all contenders' together, "
+            "`made` those that were opened to Redis for 1,000 events."
         ),
         "",
         "Written by `python benchmarks/bench_sockets.py`.",
