@@ -671,11 +671,11 @@ def _introduction(
     """Make up a cookie to know a browser by; return it and its ``Set-Cookie`` value.
 
     A new visitor's two tabs are given two, of different names: neither replaces the other's. In
-    their order they are of age.
+    their order they are of age, those of one second too.
     """
     secure = _is_secure(scheme, headers)
     prefix = _HOST_PREFIX if secure else ""
-    name = f"{prefix}{BROWSER_COOKIE}{int(time.time()):08x}{secrets.token_hex(4)}"
+    name = f"{prefix}{BROWSER_COOKIE}{time.time_ns():016x}"
     browser = f"{name}={secrets.token_urlsafe(24)}"
     return browser, f"{browser}; Path=/; HttpOnly; {attributes[secure]}".encode("ascii")
 

@@ -202,8 +202,9 @@ async def test_a_socket_is_known_by_the_oldest_cookie_and_the_oldest_are_not_tak
     connections, monkeypatch
 ):
     app, shown = connections.introduce(answering()), []
-    for moment in (1_800_000_002, 1_800_000_001, 1_900_000_000, 1_800_000_000):
-        monkeypatch.setattr(time, "time", lambda moment=moment: moment)
+    for moment in (2, 1, 10**18, 0):  # nanoseconds: three of them are of one second
+        now = 18 * 10**17 + moment
+        monkeypatch.setattr(time, "time_ns", lambda now=now: now)
         (given,) = (await get(app, browser=None, accept="text/html")).headers.get_list("set-cookie")
         shown.append(given.partition(";")[0])
     answer = await get(app, browser="; ".join(shown), accept="text/html")
