@@ -17,7 +17,7 @@ class PoolExhausted(RxBridgeError):
 
 
 class NotAdmitted(RxBridgeError):
-    """The middleware chain did not let a piece of a background task through."""
+    """A background task goes on where the chain, or who is there by now, does not let it."""
 
 
 class NotShown(RxBridgeError):

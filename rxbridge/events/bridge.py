@@ -633,6 +633,7 @@ class _Passage:
     async def _start_background(self, request: EventRequest) -> None:
         if self._bridge.revoker is not None:
             self._bridge.revoker.track(request.reflex_event.connection)
+        self._process.keep_to_own_vars()
         threads = self._bridge.runner.threads
         if threads is not None and not in_test_transaction():
             await own_thread_for_task(threads.release)

@@ -114,7 +114,7 @@ async def test_handler_that_runs_on_sends_a_stranger_nothing(raw, ada, handler, 
         raw.connect(token=token, cookies=cookies, first=first) as thief,
     ):
         await gates["write"].wait()
-        fired = await thief.send(HYDRATE["name"]) if handler != "write_beside" else thief._fired()
+        fired = await thief.send(HYDRATE["name"])
         assert thief.token == token
         assert "Dear" not in f"{fired.deltas}{fired.events}{thief._updates}"
 
@@ -129,6 +129,15 @@ async def test_handler_that_runs_on_is_shown_to_its_own_browser(raw, ada, handle
     ):
         sent = json.dumps(tab._updates)
         assert "Dear ada" in sent
+
+
+async def test_task_of_a_visitor_goes_on_for_who_signs_in(raw, ada):
+    visitor = {"rxbridge_browser_v": ada["rxbridge_browser_v"]}
+    async with (
+        left(raw, visitor, "write_beside") as token,
+        raw.connect(token=token, cookies=ada, first=HYDRATE) as tab,
+    ):
+        assert "Dear  0" in json.dumps(tab._updates)
 
 
 async def push(token: str) -> None:

@@ -42,7 +42,7 @@ from rxbridge.asgi.connections import CONNECTION_HEADER, Connection, current_con
 from rxbridge.events.binder import Binding, binding_in
 from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
-from rxbridge.events.reflex.former import VarsOwner, noted_user, user_key
+from rxbridge.events.reflex.former import VarsOwner, keep_to_own_vars, noted_user, user_key
 from rxbridge.events.reflex.outbox import Outbox, close_outbox, open_outbox
 from rxbridge.events.reflex.page import page_task
 from rxbridge.events.reflex.presence import Presence
@@ -360,6 +360,11 @@ class EventInProcess:
         is_own = event is not None and event is getattr(self._request, "reflex_event", None)
         if self._owner is not None and self._is_running and is_own:
             self._owner.pass_to(user)
+
+    def keep_to_own_vars(self) -> None:
+        """Have a background task change vars no longer once they are another user's."""
+        if self._owner is not None:
+            keep_to_own_vars(self._state)
 
     def _presence_within(self, grace: float) -> Presence | None:
         event: ReflexEvent | None = getattr(self._request, "reflex_event", None)

@@ -4,11 +4,15 @@
 # ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import dataclasses
+from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
 from reflex.state import _ROUTER_FIELD_NAMES, State
+from reflex_base.event.context import EventContext
 
+from rxbridge.errors import NotAdmitted
 from rxbridge.events.reflex.owner import tab_of
 from rxbridge.events.sessions import endings
 
@@ -171,3 +175,42 @@ async def _leave_rooms(root: Any) -> None:
     root._reflex_internal_links = {}
     await rooms._exit_stack.aclose()
     rooms._held_locks = {}
+
+
+class _OwnVars:
+    """A state manager by which a background task changes vars only while they are its user's."""
+
+    def __init__(self, states: Any, whose: str) -> None:
+        self._states, self._whose = states, whose
+        self.task: EventContext | None = None
+
+    # What the task enqueues asks whether states are in Redis.
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return type(self._states)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._states, name)
+
+    @contextlib.asynccontextmanager
+    async def modify_state_with_links(self, *args: Any, **kwargs: Any) -> AsyncGenerator[BaseState]:
+        """Work on the state as Reflex does, or raise ``NotAdmitted``."""
+        async with self._states.modify_state_with_links(*args, **kwargs) as state:
+            root = state._get_root_state()
+            if EventContext.get() is self.task and noted_user(root) != self._whose:
+                msg = "The tab's vars are another user's by now than those the task began with."
+                raise NotAdmitted(msg)
+            yield state
+
+
+def keep_to_own_vars(root: BaseState) -> None:
+    """Have the current background task change vars no longer once they are another user's."""
+    if (whose := noted_user(root)) == "":  # A visitor's become those of who signs in.
+        return
+    context = EventContext.get()
+    states: Any = context.state_manager
+    if type(states) is _OwnVars:  # Another task enqueued this one.
+        states = states._states
+    own: Any = _OwnVars(states, whose)
+    own.task = dataclasses.replace(context, state_manager=own)
+    EventContext.set(own.task)
