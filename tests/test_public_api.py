@@ -40,7 +40,7 @@ PUBLIC = {
         AppState DjangoContextState DjangoI18nState DjangoUserState PicklingStripper
         collect_context context_mirror guarded i18n_context login_required_page
         permission_required_page serialize_django_values staff_required_page
-        switch_language user_context user_snapshot
+        switch_language translated user_context user_snapshot
     """,
     "rxbridge.state.auth": """
         AuthPages AuthTexts FieldView FormView PasswordChangeConfig PasswordResetConfig

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         staff_required_page,
     )
     from rxbridge.state.pickling import PicklingStripper
+    from rxbridge.state.texts import translated
     from rxbridge.state.values import serialize_django_values, user_snapshot
 
 # Importing a state registers it with Reflex, so each name is imported when it is asked for.
@@ -35,6 +36,7 @@ _MODULES = {
     "serialize_django_values": "values",
     "staff_required_page": "page_guards",
     "switch_language": "language",
+    "translated": "texts",
     "user_context": "context",
     "user_snapshot": "values",
 }
@@ -54,6 +56,7 @@ __all__ = [
     "serialize_django_values",
     "staff_required_page",
     "switch_language",
+    "translated",
     "user_context",
     "user_snapshot",
 ]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Generator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import router, transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 
+from rxbridge.events.binder import current_request, current_user
+from rxbridge.events.reflex import have_page_fire
 from rxbridge.events.sessions.wire import Message, Wire
 
 if TYPE_CHECKING:
@@ -126,6 +128,26 @@ class LiveList:
         """
         key = EVERYBODY if owner is None else str(owner.pk)
         self._announce_at_commit(key, router.db_for_write(self.model))
+
+    async def follow(self, state: Any, handler: Any) -> None:
+        """Have the page of ``state`` fire ``handler`` after each change, until the tab is gone.
+
+        For a background task of a list of your own, among the page's ``on_load``::
+
+            @rx.event(background=True)
+            async def follow(self):
+                await TICKETS.follow(self, TicketState.load)
+        """
+        event = getattr(current_request(), "reflex_event", None)
+        changes = self.changes(
+            state.router.session.client_token,
+            user=current_user(),
+            connection=getattr(event, "connection", None),
+        )
+        async with aclosing(changes):
+            async for _ in changes:
+                # So that it comes with the identity the tab has by then.
+                await have_page_fire(handler)
 
     async def changes(
         self, tab: str, *, user: Any, connection: _Closable | None = None

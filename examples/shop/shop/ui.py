@@ -10,6 +10,7 @@ django.setup()  # `reflex export` imports this module on its own; states need th
 import reflex as rx
 from django.conf import settings
 from rxbridge.events import EventBridge, MiddlewareRunner
+from rxbridge.state import translated as _
 from rxbridge.state.auth import add_auth_pages
 from rxbridge.trace import TracedRunner
 
@@ -30,7 +31,6 @@ from shop.pages.profile import profile
 from shop.pages.staff import staff
 from shop.sockets import connections, sessions, trace
 from shop.staff import StaffState
-from shop.texts import text as _
 
 app = rx.App(
     stylesheets=["/shop.css"],

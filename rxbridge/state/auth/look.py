@@ -11,7 +11,7 @@ import reflex as rx
 from django.utils.html import strip_tags
 
 from rxbridge.state._forms import FORM
-from rxbridge.state.auth._speech import Text, in_each_language, spoken
+from rxbridge.state.texts import Text, in_each_language, translated
 
 if TYPE_CHECKING:
     from django.forms import BaseForm, Field
@@ -86,7 +86,7 @@ def _view_field(
 
     return FieldView(
         name=name,
-        label=read(lambda field: str(field.label or plain)) if label is None else spoken(label),
+        label=read(lambda field: str(field.label or plain)) if label is None else translated(label),
         kind="select" if choices else kind,
         help_texts=[help_text(number) for number in range(len(_help_texts(field)))],
         required=field.required,

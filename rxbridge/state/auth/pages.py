@@ -12,7 +12,6 @@ import reflex as rx
 from rxbridge.state.auth._forms import load_form, registration_form
 from rxbridge.state.auth._requests import page_path
 from rxbridge.state.auth._reset_email import reset_form
-from rxbridge.state.auth._speech import Text, spoken
 from rxbridge.state.auth.look import (
     FormView,
     card_layout,
@@ -25,6 +24,7 @@ from rxbridge.state.auth.password_change import PasswordChange
 from rxbridge.state.auth.password_reset import PasswordReset
 from rxbridge.state.auth.registration import Registration
 from rxbridge.state.auth.session import SessionAuth
+from rxbridge.state.texts import Text, translated
 
 __all__ = ["AuthPages", "AuthTexts", "add_auth_pages"]
 
@@ -92,7 +92,7 @@ class AuthTexts:
 
     def spoken(self) -> AuthTexts:
         """Return them as a compiled page can show them."""
-        shown = {each.name: spoken(getattr(self, each.name)) for each in fields(self)}
+        shown = {each.name: translated(getattr(self, each.name)) for each in fields(self)}
         return replace(self, **shown)
 
 

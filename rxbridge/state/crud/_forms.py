@@ -39,7 +39,7 @@ class Forms:
 
     def new_instance(self, user: Any) -> Model:
         """Return an object that ``user`` would own."""
-        instance = self._config.model()
+        instance = self._config.new(user) if self._config.new else self._config.model()
         if self._config.owner_field is not None:
             setattr(instance, self._config.owner_field, user)
         return instance

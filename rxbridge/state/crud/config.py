@@ -18,6 +18,7 @@ __all__ = ["ModelCRUDConfig"]
 
 Hook: TypeAlias = "Callable[[Any, Any], bool | Awaitable[bool]]"
 Rows: TypeAlias = "Callable[[Any], QuerySet[Any, Any]]"
+New: TypeAlias = "Callable[[Any], Model]"
 Action: TypeAlias = Literal["view", "add", "change", "delete"]
 
 MAX_PAGE_SIZE = 500
@@ -45,7 +46,8 @@ class ModelCRUDConfig:
     asks Django's ``view``, ``add``, ``change`` and ``delete`` permissions of the model; with
     ``"object"`` a user who lacks one is asked about again for each object. ``can_view``,
     ``can_add``, ``can_change`` and ``can_delete`` are given the user and the object, and may be
-    async. ``queryset`` returns the rows that a user may see at all.
+    async. ``queryset`` returns the rows that a user may see at all. ``new`` returns the object
+    that a user's empty form is of, with what the form does not ask for.
 
     How: ``form`` is a ``ModelForm`` of your own; ``serialize`` returns the row of an object.
     ``version_field`` names a field that every save changes, by which it is noticed that somebody
@@ -70,6 +72,7 @@ class ModelCRUDConfig:
     can_change: Hook | None = None
     can_delete: Hook | None = None
     queryset: Rows | None = None
+    new: New | None = None
     choices: Mapping[str, Rows] = field(default_factory=dict)
     form: type[ModelForm[Any]] | None = None
     serialize: Callable[[Any], Mapping[str, Any]] | None = None

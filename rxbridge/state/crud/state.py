@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -12,8 +11,7 @@ import reflex as rx
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
 
-from rxbridge.events.binder import current_request, current_user
-from rxbridge.events.reflex import have_page_fire
+from rxbridge.events.binder import current_user
 from rxbridge.state.crud._query import Query, checked_filter, checked_page, checked_text
 from rxbridge.state.crud._refusals import refusing
 from rxbridge.state.crud._store import Draft, Page, Result, Store
@@ -170,21 +168,14 @@ class LiveModelCRUD(ModelCRUD, mixin=True):
     async def follow(self) -> None:
         """Show the list anew whenever its rows change, while the page is open (``on_load``)."""
         live = self._crud.live
-        user, request = current_user(), current_request()
+        user = current_user()
         try:
             await sync_to_async(self._crud.store.require_list)(user)
         except PermissionDenied as refusal:
             logger.warning("follow refused to user %s: %s", user.pk, refusal)
             return
-        if live is None:
-            return
-        connection = getattr(getattr(request, "reflex_event", None), "connection", None)
-        load = getattr(self.__class__, self._crud.names["load"])
-        tab = self.router.session.client_token
-        async with aclosing(live.changes(tab, user=user, connection=connection)) as changes:
-            async for _ in changes:
-                # So that it comes with the identity the tab has by then.
-                await have_page_fire(load)
+        if live is not None:
+            await live.follow(self, getattr(self.__class__, self._crud.names["load"]))
 
 
 def _forget(state: Any) -> None:

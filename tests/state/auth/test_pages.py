@@ -15,7 +15,6 @@ from rxbridge.state.auth import (
     registration_mixin,
     session_auth_mixin,
 )
-from rxbridge.state.auth._speech import spoken
 from rxbridge.state.auth.look import FormView, stacked_form, view_fields
 from tests.state.auth.app import Auth, LoginOnly, Visit
 
@@ -163,10 +162,6 @@ def test_labels_help_and_words_follow_the_visitors_language():
     assert "django_i18n_state.language" in html
     for text in ("Old password", "Altes Passwort", "Change my password", "Mein Passwort ändern"):
         assert json.dumps(text).strip('"') in html.replace("\\\\", "\\")
-
-
-def test_words_of_the_projects_own_are_looked_up_in_its_catalogue():
-    assert "Nein" in str(spoken("No"))
 
 
 def test_site_of_one_language_has_one_text_for_each(settings):

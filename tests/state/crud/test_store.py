@@ -59,6 +59,13 @@ def test_own_form_opens_with_its_fields(ada):
     assert store.new(ada).values == {"title": "", "text": "", "confirm": ""}
 
 
+def test_what_the_form_does_not_ask_for_comes_from_new(ada, bob):
+    store = owned(owner_field=None, new=lambda user: Note(owner=user, title="Draft"), **OPEN)
+    assert store.new(bob).values == {"title": "Draft"}
+    assert store.create(bob, {"title": "milk"}).errors == {}
+    assert Note.objects.get().owner == bob
+
+
 def test_serializer_makes_the_row(ada):
     note = Note.objects.create(title="milk", owner=ada)
     store = owned(serialize=lambda note: {"shout": note.title.upper()})

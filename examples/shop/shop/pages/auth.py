@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 import reflex as rx
+from rxbridge.state import translated as _
 from rxbridge.state.auth import AuthPages, AuthTexts
 from rxbridge.state.auth.look import FormView, stacked_form
 
 from accounts.state import AccountState, Auth
 from orders.state import CartState
 from shop.pages.layout import page
-from shop.texts import text as _
 
 TEXTS = AuthTexts(
     login=_("Welcome back"),

@@ -2,11 +2,11 @@
 
 import reflex as rx
 from rxbridge.state import DjangoUserState
+from rxbridge.state import translated as _
 
 from orders.state import CartRow, CartState
 from shop.pages.layout import ask_to_sign_in, loading, notice, page, placeholder, title, to_shop
 from shop.pages.product import step_button
-from shop.texts import text as _
 
 
 def cart() -> rx.Component:

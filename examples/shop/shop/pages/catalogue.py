@@ -1,12 +1,12 @@
 """The catalogue: everything the shop sells, by shelf or by word."""
 
 import reflex as rx
+from rxbridge.state import translated as _
 
 from catalogue.state import CatalogueState, ProductCard, Shelf
 from orders.state import CartState
 from shop.pages.layout import loading, notice, page, placeholder
 from shop.pages.lists import search_box
-from shop.texts import text as _
 
 
 def catalogue() -> rx.Component:

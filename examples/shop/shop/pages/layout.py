@@ -5,10 +5,10 @@ from collections.abc import Callable
 import reflex as rx
 from django.conf import settings
 from rxbridge.state import DjangoI18nState, DjangoUserState
+from rxbridge.state import translated as _
 
 from accounts.state import AccountState, PersonalState
 from orders.state import CartState
-from shop.texts import text as _
 
 PAGE_WIDTH = "1180px"
 GUTTER = ["16px", "24px", "32px"]

@@ -1,8 +1,7 @@
 """The parts of a list that is searched, filtered and paged through."""
 
 import reflex as rx
-
-from shop.texts import text as _
+from rxbridge.state import translated as _
 
 
 def search_box(label: rx.Var[str], **props: object) -> rx.Component:

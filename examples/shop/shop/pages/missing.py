@@ -1,9 +1,9 @@
 """What an address without a page shows."""
 
 import reflex as rx
+from rxbridge.state import translated as _
 
 from shop.pages.layout import notice, page, to_shop
-from shop.texts import text as _
 
 
 def missing() -> rx.Component:

@@ -2,12 +2,12 @@
 
 import reflex as rx
 from rxbridge.state import login_required_page
+from rxbridge.state import translated as _
 
 from notes.models import MAX_TEXT
 from notes.state import NoteCard, NotesState
 from shop.pages.layout import direction, loading, notice, page, placeholder, title, to_shop
 from shop.pages.lists import pager, pill, search_box
-from shop.texts import text as _
 
 
 def notes() -> rx.Component:

@@ -2,13 +2,13 @@
 
 import reflex as rx
 from rxbridge.state import DjangoUserState, permission_required_page
+from rxbridge.state import translated as _
 
 from orders.staff import OrderTable, TableRow
 from shop.pages.layout import direction, django_link, loading, notice, page, placeholder, title
 from shop.pages.lists import pager, pill, search_box
 from shop.pages.orders import status
 from shop.pages.staff import not_staff
-from shop.texts import text as _
 
 STATUSES = [("placed", _("Placed")), ("shipped", _("Shipped")), ("delivered", _("Delivered"))]
 

@@ -2,10 +2,10 @@
 
 import reflex as rx
 from rxbridge.state import login_required_page
+from rxbridge.state import translated as _
 
 from orders.state import Activity, OrderCard, OrderRow, OrdersState
 from shop.pages.layout import loading, notice, page, placeholder, title, to_shop
-from shop.texts import text as _
 
 
 def waiting() -> rx.Component:

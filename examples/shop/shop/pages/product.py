@@ -1,12 +1,12 @@
 """One product: ``/product/[slug]``."""
 
 import reflex as rx
+from rxbridge.state import translated as _
 
 from catalogue.state import ProductState
 from orders.state import CartState
 from shop.pages.catalogue import product_card
 from shop.pages.layout import loading, notice, page, placeholder, to_shop
-from shop.texts import text as _
 
 PRODUCT = ProductState.product
 

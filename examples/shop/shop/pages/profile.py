@@ -2,12 +2,12 @@
 
 import reflex as rx
 from rxbridge.state import DjangoUserState, login_required_page
+from rxbridge.state import translated as _
 
 from accounts.pictures import MAX_BYTES
 from accounts.state import AccountState
 from shop.pages.layout import avatar, loading, page, placeholder, title
 from shop.pages.product import fact
-from shop.texts import text as _
 
 PICTURE = "profile-picture"
 

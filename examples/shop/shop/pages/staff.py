@@ -2,11 +2,11 @@
 
 import reflex as rx
 from rxbridge.state import staff_required_page
+from rxbridge.state import translated as _
 
 from shop.pages.layout import django_link, loading, notice, page, placeholder, title, to_shop
 from shop.pages.orders import status
 from shop.staff import Person, SoldOrder, StaffState
-from shop.texts import text as _
 
 
 def waiting() -> rx.Component:

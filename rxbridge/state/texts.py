@@ -12,13 +12,30 @@ from django.middleware.locale import LocaleMiddleware
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext, override
 
+__all__ = ["Text", "in_each_language", "translated"]
+
 Text: TypeAlias = "str | rx.Var[str]"
 """A text of a page; a var where it depends on the visitor's language."""
 
 
-def spoken(text: Text) -> Text:
-    """Return ``text`` in the visitor's language, as far as a catalogue has it."""
-    return text if isinstance(text, rx.Var) else in_each_language(lambda: gettext(str(text)))
+def translated(text: Text, **values: object) -> Text:
+    """Return ``text`` in the visitor's language, each ``{name}`` replaced by its value.
+
+    For the texts of components. Catalogues are asked as the pages are built; what they do not
+    have, and a var, stays as it is::
+
+        from rxbridge.state import translated as _
+
+        rx.heading(_("Tickets of {name}", name=DjangoUserState.username))
+    """
+    if isinstance(text, rx.Var):
+        return text
+
+    def read() -> str:
+        translation = gettext(str(text))
+        return translation.format(**values) if values else translation
+
+    return in_each_language(read)
 
 
 def in_each_language(read: Callable[[], str]) -> Text:
