@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,32 @@ def test_each_test_that_the_threat_model_names_is_there():
 @pytest.fixture(scope="module")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with Django's tables, for blocks that save something."""
-    database = tmp_path_factory.mktemp("docs") / "db.sqlite3"
+    database = tmp_path_factory.mktemp("docs") / "migrated.sqlite3"
     migrate = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
     subprocess.run(migrate, cwd=REPOSITORY, env=environment(database), check=True)
     return database
+
+
+@pytest.fixture(scope="module")
+def run_blocks(migrated: Path) -> Iterator[Callable[[Path], dict[str, str]]]:
+    """Run a page's blocks with a database of its own; return what failed, by line."""
+    database = migrated.with_name("page.sqlite3")
+    command = [sys.executable, "-W", "error", str(REPOSITORY / "tests/probes/run_blocks.py")]
+    with subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment(database),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as interpreter:
+
+        def run_blocks(page: Path) -> dict[str, str]:
+            shutil.copy(migrated, database)
+            print(page, file=interpreter.stdin, flush=True)
+            return json.loads(interpreter.stdout.readline())
+
+        yield run_blocks
 
 
 def environment(database: Path) -> dict[str, str]:
@@ -55,20 +78,8 @@ def environment(database: Path) -> dict[str, str]:
 @pytest.mark.parametrize(
     "page", [page for page in PAGES if any(python_blocks(page.read_text()))], ids=name
 )
-def test_code_blocks_run(page: Path, migrated: Path, tmp_path: Path):
-    database = shutil.copy(migrated, tmp_path / "db.sqlite3")
-    script = REPOSITORY / "tests" / "probes" / "run_blocks.py"
-    result = subprocess.run(
-        [sys.executable, "-W", "error", str(script), str(page)],
-        cwd=REPOSITORY,
-        env=environment(Path(database)),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    failures = json.loads(result.stdout.splitlines()[-1])
+def test_code_blocks_run(page: Path, run_blocks: Callable[[Path], dict[str, str]]):
+    failures = run_blocks(page)
     assert not failures, "\n".join(f"line {line}: {error}" for line, error in failures.items())
 
 

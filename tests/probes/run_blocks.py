@@ -1,6 +1,7 @@
-"""Run the Python blocks of the Markdown file named; print those that fail, by line, as JSON.
+"""Run the Python blocks of each Markdown file that a line of the input names.
 
-Each block runs in a process of its own, forked from one that has loaded Django and Reflex.
+For each file a line of JSON is printed: what failed, by line. Each block runs in a process of its
+own, forked from one that has loaded Django and Reflex.
 """
 
 import json
@@ -40,6 +41,11 @@ def run(block: str, path: Path, line: int) -> str:
         return said.read().decode()
 
 
-path = Path(sys.argv[1])
-outcomes = {line: run(block, path, line) for line, block in python_blocks(path.read_text())}
-print(json.dumps({line: error for line, error in outcomes.items() if error}))
+# The answers are alone on the output; what blocks print goes where their warnings go.
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for named in sys.stdin:
+    path = Path(named.rstrip("\n"))
+    outcomes = {line: run(block, path, line) for line, block in python_blocks(path.read_text())}
+    print(json.dumps({line: error for line, error in outcomes.items() if error}), file=answers)
+    answers.flush()
