@@ -6,6 +6,10 @@ import pkgutil
 import pytest
 
 import rxbridge
+from rxbridge import errors
+from rxbridge.asgi import ConnectionRegistry, CookieHandoff
+from rxbridge.events import Outcome, Revalidator, SessionRevoker
+from rxbridge.testing import MiddlewareRun
 
 PUBLIC = {
     "rxbridge": "InvalidEvent RxBridgeError __version__",
@@ -82,3 +86,33 @@ def test_every_name_is_there_and_documented(package: str):
 def test_every_package_is_pinned():
     packages = {name for name in MODULES if hasattr(importlib.import_module(name), "__path__")}
     assert packages <= PUBLIC.keys()
+
+
+@pytest.mark.parametrize(
+    ("owner", "former", "now"),
+    [
+        (ConnectionRegistry, "introduce", "identify_browsers"),
+        (CookieHandoff, "offer", "issue"),
+        (SessionRevoker, "settled", "confirmed"),
+        (Revalidator, "prime", "restore"),
+        (Revalidator, "learn", "store"),
+        (Outcome, "reached", "view_called"),
+        (MiddlewareRun, "reached", "view_called"),
+        (errors, "NotAdmitted", "NotAllowed"),
+    ],
+)
+def test_former_name_works_with_a_warning(owner: object, former: str, now: str):
+    with pytest.warns(DeprecationWarning, match=f"{former} is called .*{now}") as caught:
+        assert getattr(owner, former) == getattr(owner, now)
+    assert caught[0].filename == __file__
+
+
+def test_former_name_is_that_of_the_object():
+    with pytest.deprecated_call():
+        assert Outcome(response=None, view_called=True).reached is True
+
+
+def test_former_argument_of_a_hand_off_works_with_a_warning():
+    with pytest.warns(DeprecationWarning, match="on_confirmed=") as caught:
+        handoff = CookieHandoff(ConnectionRegistry(), on_settled=print)
+    assert (handoff.on_confirmed, caught[0].filename) == (print, __file__)

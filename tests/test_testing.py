@@ -364,9 +364,9 @@ class TestRunMiddleware:
                 return None
 
         run = await run_middleware(Banned, user=User(username="eve"))
-        assert (run.reached, run.response.status_code) == (False, 403)
+        assert (run.view_called, run.response.status_code) == (False, 403)
         run = await run_middleware(Banned, user=User(username="ada"))
-        assert (run.reached, run.response.status_code) == (True, 200)
+        assert (run.view_called, run.response.status_code) == (True, 200)
 
     async def test_view_and_event_may_be_given(self):
         seen = []
@@ -389,7 +389,7 @@ class TestRunMiddleware:
 
         run = await run_middleware(Failing)
         assert isinstance(run.exception, LookupError)
-        assert not run.reached
+        assert not run.view_called
 
 
 class TestMakeEvent:

@@ -84,7 +84,7 @@ async def passed(request: EventRequest) -> None:
     outcome = await runner.run(request, view, kwargs={"number": 1})
     assert_type(outcome, Outcome)
     assert_type(outcome.response, HttpResponseBase)
-    assert_type(outcome.reached, bool)
+    assert_type(outcome.view_called, bool)
     assert_type(outcome.exception, Exception | None)
     django_request: ASGIRequest = request
     assert_type(request.reflex_event, ReflexEvent)

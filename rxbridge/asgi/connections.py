@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol, get_args
 from weakref import WeakSet, WeakValueDictionary
 
+from rxbridge._renamed import Renamed
 from rxbridge.asgi._refusal import refuse
 from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
 
@@ -271,9 +272,9 @@ class ConnectionRegistry:
         reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 
     A browser that opens a socket is given a cookie that it is known by when it redeems a ticket
-    of ``CookieHandoff``; ``browser_cookie=False`` leaves that out. See ``introduce`` for servers
-    that cannot set a cookie there. ``browser_cookie_samesite="None"`` is for pages in a frame of
-    another site, over https; ``browser_cookie_partitioned`` gives each such site its own.
+    of ``CookieHandoff``; ``browser_cookie=False`` leaves that out. See ``identify_browsers`` for
+    servers that cannot set a cookie there. ``browser_cookie_samesite="None"`` is for pages in a
+    frame of another site, over https; ``browser_cookie_partitioned`` gives each site its own.
 
     Holds one process's connections; ``followers``, held weakly, are told what browsers are given,
     for those of other processes too. An open socket is held by the registry; afterwards ``get``
@@ -312,7 +313,7 @@ class ConnectionRegistry:
 
         return connected
 
-    def introduce(self, app: ASGIApp) -> ASGIApp:
+    def identify_browsers(self, app: ASGIApp) -> ASGIApp:
         """Return the ASGI app that serves ``app`` to browsers which sockets are known by.
 
         What an answer deletes with ``Set-Cookie`` is gone from the jars of the same browser's
@@ -323,14 +324,14 @@ class ConnectionRegistry:
         one that shows more than two, those are taken back that no socket here needs. Wrap all
         that answers HTTP::
 
-            application = connections.introduce(PrefixRouter(routes, default=SPAStaticApp(...)))
+            application = connections.identify_browsers(PrefixRouter(routes, default=pages))
         """
 
-        async def introduced(scope: Scope, receive: Receive, send: Send) -> None:
+        async def followed(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            own = [(b"set-cookie", cookie) for cookie in self._introductions(scope)]
+            own = [(b"set-cookie", cookie) for cookie in self._browser_cookies(scope)]
 
             async def send_and_follow(message: Message) -> None:
                 if message["type"] == "http.response.start":
@@ -342,14 +343,16 @@ class ConnectionRegistry:
 
             await app(scope, receive, send_and_follow)
 
-        return introduced
+        return followed
 
-    def _introductions(self, scope: Scope) -> list[bytes]:
+    introduce = Renamed("identify_browsers")
+
+    def _browser_cookies(self, scope: Scope) -> list[bytes]:
         """Return what gives a new browser its cookie, or takes surplus ones back."""
         headers = lowered(scope["headers"])
         cookies, scheme = parse_cookies(headers), scope.get("scheme", "http")
         if not split_browsers(cookies, scheme)[0] and _wants_page(headers):
-            return [_introduction(scheme, headers, self._attributes)[1]]
+            return [_browser_cookie(scheme, headers, self._attributes)[1]]
         # The oldest stay: a socket is known by the oldest it has shown, so its own is among them,
         # unless it showed none or one of several that were given at once.
         surplus = sorted(_shown_browsers(cookies))[_KEPT_BROWSERS:]
@@ -432,7 +435,7 @@ class ConnectionRegistry:
             connection.set_cookie(name, value)
         connection.replace_cookies(connection.cookies)
         if self.browser_cookie and connection.browser is None:
-            connection.browser, _ = _introduction(
+            connection.browser, _ = _browser_cookie(
                 connection.scheme, connection.headers, self._attributes
             )
         with self._holding(connection):
@@ -453,7 +456,7 @@ class ConnectionRegistry:
         socket = _Socket(scope, receive, send, on_end=self._forget)
         connection = socket.connection
         if self.browser_cookie and connection.browser is None:
-            socket.introduce(self._attributes)
+            socket.set_browser_cookie(self._attributes)
         with self._holding(connection), _current(connection):
             try:
                 await app(self._named(scope, connection), socket.receive, socket.send)
@@ -505,12 +508,12 @@ class _Socket:
         self._disconnect: Message = {}  # Empty until closed from outside.
         self._waiting: asyncio.Timeout | None = None
         self._farewell: asyncio.Task[None] | None = None
-        self._introduction: bytes | None = None
+        self._browser_cookie: bytes | None = None
 
-    def introduce(self, attributes: Sequence[str]) -> None:
+    def set_browser_cookie(self, attributes: Sequence[str]) -> None:
         """Have the browser set the cookie it will be known by, as the socket is accepted."""
         connection = self.connection
-        connection.browser, self._introduction = _introduction(
+        connection.browser, self._browser_cookie = _browser_cookie(
             connection.scheme, connection.headers, attributes
         )
 
@@ -539,8 +542,8 @@ class _Socket:
         try:
             if message["type"] == "websocket.close":
                 self._end()
-            elif message["type"] == "websocket.accept" and self._introduction is not None:
-                message = _with_headers(message, (b"set-cookie", self._introduction))
+            elif message["type"] == "websocket.accept" and self._browser_cookie is not None:
+                message = _with_headers(message, (b"set-cookie", self._browser_cookie))
             await self._send(message)
         except Exception:
             # Servers raise when the client is gone. An app told of a disconnect knows already.
@@ -665,7 +668,7 @@ def _attributes(same_site: SameSite, partitioned: bool) -> tuple[str, str]:
     return plain, f"SameSite={same_site}; Secure{'; Partitioned' if partitioned else ''}"
 
 
-def _introduction(
+def _browser_cookie(
     scheme: str, headers: Iterable[tuple[bytes, bytes]], attributes: Sequence[str]
 ) -> tuple[str, bytes]:
     """Make up a cookie to know a browser by; return it and its ``Set-Cookie`` value.

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+from rxbridge._renamed import Renamed, warn_of_former
 from rxbridge.asgi._refusal import refuse
 from rxbridge.asgi._types import Receive, Scope, Send
 from rxbridge.asgi.connections import (
@@ -160,13 +161,13 @@ class CookieHandoff:
         PrefixRouter({handoff.path: handoff, ...})
 
     A ticket is good once, for ``lifetime`` seconds, in the browser whose socket it was made
-    for, and from a page of the same origin. Cookies whose ticket was not redeemed are offered
+    for, and from a page of the same origin. Cookies whose ticket was not redeemed are issued
     again with the next event, also where that is by another socket of the tab. ``tickets`` is
     ``MemoryTickets`` for one worker and ``CacheTickets`` for several. With ``reconnect`` the
     socket is closed afterwards, and Reflex's client opens a new one with the new cookies.
-    ``on_settled`` is called, in the connection's worker, with a connection whose jar has become
+    ``on_confirmed`` is called, in the connection's worker, with a connection whose jar has become
     what the browser holds, and with the cookies that its browser is known by:
-    ``SessionRevoker.settled`` is one. Where the tab was gone before it confirmed, it is another,
+    ``SessionRevoker.confirmed`` is one. Where the tab was gone before it confirmed, it is another,
     closed connection with these cookies, in any worker.
 
     A cookie whose expiry alone has moved is handed off once it has moved by ``renew_every``
@@ -184,9 +185,10 @@ class CookieHandoff:
         lifetime: float = 10.0,
         path: str = "/_cookies",
         reconnect: bool = False,
-        on_settled: Callable[[Connection, Iterable[str]], object] | None = None,
+        on_confirmed: Callable[[Connection, Iterable[str]], object] | None = None,
         renew_every: float = 60.0,
         on_conflict: Callable[[str, str, str], Awaitable[object]] | None = None,
+        on_settled: Callable[[Connection, Iterable[str]], object] | None = None,
     ) -> None:
         if not connections.browser_cookie:
             msg = "A ticket is bound to a browser; make the registry with browser_cookie=True."
@@ -200,12 +202,15 @@ class CookieHandoff:
         if not path.startswith("/") or path.startswith("//"):
             msg = f"path {path!r} must be one of this host, like '/_cookies'."
             raise ValueError(msg)
+        if on_settled is not None:
+            warn_of_former("CookieHandoff(on_settled=...)", "on_confirmed=")
+            on_confirmed = on_settled
         self.path = path
         self.lifetime = lifetime
         self._connections = connections
         self.tickets = tickets if tickets is not None else MemoryTickets()
         self._reconnect = reconnect
-        self.on_settled = on_settled
+        self.on_confirmed = on_confirmed
         self._renew_every = renew_every
         self._on_conflict = on_conflict
         self._pending: WeakKeyDictionary[Connection, _Pending] = WeakKeyDictionary()
@@ -215,7 +220,7 @@ class CookieHandoff:
         self._watchers: set[asyncio.Task[None]] = set()
         connections.hand_offs.add(self)
 
-    async def offer(
+    async def issue(
         self,
         connection: Connection,
         cookies: Mapping[str, str],
@@ -250,7 +255,7 @@ class CookieHandoff:
             "marks": pending.marks,
             "tab": tab,
         }
-        # Of two offers at once the later one must find the earlier one's ticket to take it back.
+        # Of two tickets at once the later one must find the earlier one's ticket to take it back.
         async with pending.lock:
             if previous:
                 await self._empty(previous, pending, record)
@@ -265,6 +270,8 @@ class CookieHandoff:
         if self.tickets.shared:
             self._spawn(self._look_out(connection, ticket))
         return ticket
+
+    offer = Renamed("issue")
 
     async def resume(self, connection: Connection, tab: str) -> bool:
         """Go on with the cookies that an earlier socket of a tab has left; true if it has.
@@ -291,7 +298,7 @@ class CookieHandoff:
                     connection.put(name, value)
             if not pending.cookies:
                 await self.tickets.delete(_kept("tab", tab, browser))
-        pending.offered = -math.inf
+        pending.issued = -math.inf
         if pending.cookies:
             self._pending[connection] = pending
         return bool(pending.cookies)
@@ -313,7 +320,7 @@ class CookieHandoff:
                 await self.tickets.delete(_kept("mark", name, browser))
 
     async def _may_set(self, name: str, record: Mapping[str, Any], held: str | None) -> bool:
-        """Tell whether a browser that holds ``held`` has got nothing else since the offer.
+        """Tell whether a browser that holds ``held`` got nothing else since the ticket.
 
         What it had before, nothing say, it may hold again after a login and a logout: the mark
         tells. A value that this tab has made is itself the sign.
@@ -364,7 +371,7 @@ class CookieHandoff:
                 await self.tickets.delete(pending.emptied.popleft())
 
     def is_due(self, connection: Connection) -> bool:
-        """Tell whether cookies are to be offered again: their ticket was not redeemed."""
+        """Tell whether cookies are to be issued again: their ticket was not redeemed."""
         pending = self._pending.get(connection)
         return pending is not None and pending.is_overdue(self.lifetime)
 
@@ -434,8 +441,8 @@ class CookieHandoff:
         fresh = {name: cookie for name, cookie in cookies.items() if name not in stale}
         values = {name: parse_set_cookie(each.encode())[1] for name, each in fresh.items()}
         await self._unmark(browsers, [name for name in values if held.get(name) != values[name]])
-        if fresh and self.on_settled is not None:
-            self._spawn(self._settle_without_tab(ticket, browsers, {**held, **values}))
+        if fresh and self.on_confirmed is not None:
+            self._spawn(self._finish_without_tab(ticket, browsers, {**held, **values}))
         return list(fresh.values())
 
     async def _note_losses(
@@ -469,7 +476,7 @@ class CookieHandoff:
         if connection is not None:
             before = jars.get(connection, connection.cookies)
             stale = record["is_stale"]
-            self._settle(connection, ticket, held, browsers, before=before, is_stale=stale)
+            self._finish(connection, ticket, held, browsers, before=before, is_stale=stale)
         else:
             receipt = json.dumps([held, sorted(browsers), record["is_stale"]])
             await self.tickets.put(_kept("held", ticket), receipt, self.lifetime)
@@ -503,12 +510,12 @@ class CookieHandoff:
                     "ConnectionRegistry(browser_cookie_samesite='None') over https, and some "
                     "only with browser_cookie_partitioned=True. Elsewhere, the server drops the "
                     "headers of websocket.accept, as granian does: wrap the app of the pages "
-                    "with ConnectionRegistry.introduce()."
+                    "with ConnectionRegistry.identify_browsers()."
                 )
             return None
         return record if await self.tickets.delete(key) else None
 
-    def _settle(
+    def _finish(
         self,
         connection: Connection,
         ticket: str,
@@ -522,8 +529,8 @@ class CookieHandoff:
             return  # A newer ticket is on its way; its receipt is the one that counts.
         del self._pending[connection]
         _catch_up(connection, held, before)
-        if self.on_settled is not None:
-            self.on_settled(connection, browsers)
+        if self.on_confirmed is not None:
+            self.on_confirmed(connection, browsers)
         if self._reconnect or is_stale:  # What the page shows may be of a session that is not its.
             connection.close()
 
@@ -541,18 +548,18 @@ class CookieHandoff:
         if not watcher.cancelled() and (error := watcher.exception()) is not None:
             logger.warning("The store of tickets does not answer: %r", error)
 
-    async def _settle_without_tab(
+    async def _finish_without_tab(
         self, ticket: str, browsers: set[str], held: Mapping[str, str | None]
     ) -> None:
         """Tell what the browser holds by now, if no worker has the tab that is to confirm it."""
         await asyncio.sleep(_PATIENCE)
         waits = [await self.tickets.get(_kept(what, ticket)) for what in ("redeemed", "held")]
-        if waits == [None, None] or self.on_settled is None:
+        if waits == [None, None] or self.on_confirmed is None:
             return
         gone = Connection({"type": "websocket", "path": self.path, "headers": []})
         gone.detach()
         gone.replace_cookies({name: raw for name, raw in held.items() if raw is not None})
-        self.on_settled(gone, browsers)
+        self.on_confirmed(gone, browsers)
 
     async def _look_out(self, connection: Connection, ticket: str) -> None:
         """Wait for a receipt that another worker took for this one's connection."""
@@ -565,7 +572,7 @@ class CookieHandoff:
             receipt = await self.tickets.get(_kept("held", ticket))
             if receipt is not None:
                 held, browsers, is_stale = json.loads(receipt)
-                self._settle(connection, ticket, held, browsers, before=before, is_stale=is_stale)
+                self._finish(connection, ticket, held, browsers, before=before, is_stale=is_stale)
                 await self.tickets.delete(_kept("held", ticket))
                 return
 
@@ -627,7 +634,7 @@ _KNOWN = 32
 class _Pending:
     """The cookies of one connection that its browser has not confirmed, and their ticket."""
 
-    __slots__ = ("cookies", "emptied", "known", "lock", "marks", "offered", "own", "ticket")
+    __slots__ = ("cookies", "emptied", "issued", "known", "lock", "marks", "own", "ticket")
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
@@ -635,7 +642,7 @@ class _Pending:
         self.own: dict[str, list[str]] = {}
         self.marks: dict[str, str] = {}
         self.lock = asyncio.Lock()
-        self.offered = time.monotonic()
+        self.issued = time.monotonic()
         self.ticket = ""
         self.emptied: deque[str] = deque()
 
@@ -649,7 +656,7 @@ class _Pending:
             values = [*map(_digest, before[name]), own, *self.known.get(name, ())]
             self.known[name] = list(dict.fromkeys(values))[:_KNOWN]
             self.own[name] = list(dict.fromkeys([own, *self.own.get(name, ())]))[:_KNOWN]
-        self.offered = time.monotonic()
+        self.issued = time.monotonic()
 
     def begin_anew(self, name: str, before: Iterable[str | None], mark: str) -> None:
         """Forget what a browser had that was given another value since.
@@ -661,7 +668,7 @@ class _Pending:
         self.marks[name] = mark
 
     def is_overdue(self, lifetime: float) -> bool:
-        return time.monotonic() - self.offered > lifetime
+        return time.monotonic() - self.issued > lifetime
 
 
 def is_same_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:

@@ -16,9 +16,10 @@ import reflex as rx
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from rxbridge._renamed import warn_of_former
 from rxbridge.asgi.connections import ConnectionRegistry, parse_set_cookie
-from rxbridge.errors import InvalidEvent, NotAdmitted, NotShown, PoolExhausted
-from rxbridge.events._rehearsal import in_test_transaction
+from rxbridge.errors import InvalidEvent, NotAllowed, NotShown, PoolExhausted
+from rxbridge.events._test_context import in_test_transaction
 from rxbridge.events.binder import ContextBinder
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.guards import Refused, check_guards
@@ -36,7 +37,7 @@ from rxbridge.events.reflex.former import user_key
 from rxbridge.events.reflex.recipients import note_shown, receive
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
 from rxbridge.events.requests import SyntheticRequestFactory
-from rxbridge.events.sessions.tabs import known_user
+from rxbridge.events.sessions.tracked import known_user
 from rxbridge.events.threads.afterwards import Afterwards
 from rxbridge.events.threads.background import own_thread_for_task
 
@@ -79,7 +80,7 @@ class Handoff(Protocol):
 
     async def has_lost(self, connection: Connection, tab: str, /) -> bool: ...
 
-    async def offer(
+    async def issue(
         self,
         connection: Connection,
         cookies: Mapping[str, str],
@@ -118,7 +119,7 @@ class EventBridge(rx.Middleware):
 
     Added to the app with ``app.add_middleware(EventBridge(connections))``, after any other
     Reflex middleware: Reflex calls none behind it. What the chain refuses does not run;
-    ``refuse`` returns the events the page is sent instead. ``only`` and ``skip`` choose which
+    ``refuse`` returns the events the page is sent instead. ``only`` and ``exclude`` choose which
     events are bridged; one that is not bridged runs as in plain Reflex, with nobody bound.
 
     ``sessions`` is who is behind a socket and until when: a ``Sessions``. ``handoff`` and
@@ -149,15 +150,19 @@ class EventBridge(rx.Middleware):
         revoker: Revoker | None = None,
         refuse: Callable[[Refusal], Sequence[EventSpec]] = default_refusal,
         only: Predicate | None = None,
-        skip: Predicate | None = None,
+        exclude: Predicate | None = None,
         threaded: bool | Predicate = True,
         fresh_vars: bool = True,
         tab_grace: float | None = 10.0,
+        skip: Predicate | None = None,
     ) -> None:
         if former:
             _warn_of_former_call()
             requests, runner, binder = connections, *former  # type: ignore[assignment]
             connections = None
+        if skip is not None:
+            warn_of_former("EventBridge(skip=...)", "exclude=")
+            exclude = skip
         if sessions is not None:
             if handoff is not None or revoker is not None:
                 msg = "sessions has a handoff and a revoker; leave handoff= and revoker= out."
@@ -186,11 +191,11 @@ class EventBridge(rx.Middleware):
         self.tab_grace = tab_grace
         self.afterwards = Afterwards()
         self._only = only
-        self._skip = skip
+        self._exclude = exclude
         self._check_parts(prefix)
         _check_registry(connections, requests, sessions)
         _check_identity(runner, revoker, sessions)
-        _check_settled(handoff, revoker)
+        _check_confirmed(handoff, revoker)
         if fresh_vars:
             follow_sign_ins()
 
@@ -210,9 +215,9 @@ class EventBridge(rx.Middleware):
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Run the event; return an update when it is done, ``None`` to let Reflex run it."""
         process = EventInProcess(app, state, event, fresh_vars=self.fresh_vars)
-        passage = _Passage(self, process)
+        bridged = _BridgedEvent(self, process)
         try:
-            update = await passage.go()
+            update = await bridged.go()
             if process.outbox is None or update is None:
                 return update
             # What Reflex would send itself would not wait for what is still to be stored.
@@ -256,7 +261,7 @@ class EventBridge(rx.Middleware):
     async def again(self, former: Binding, call: Callable[[], Any]) -> Any:
         """Return what ``call`` gives inside a new run of the chain that admitted ``former``.
 
-        That is for a background task, whose own chain is over. Raises ``NotAdmitted`` where the
+        That is for a background task, whose own chain is over. Raises ``NotAllowed`` where the
         chain, or a guard of the handler, refuses it or knows another user by now.
         """
         event: ReflexEvent = former.request.reflex_event  # type: ignore[attr-defined]
@@ -268,7 +273,7 @@ class EventBridge(rx.Middleware):
                     "The browser has another user than the background task "
                     f"{event.handler_name} began with, so a piece of it did not run."
                 )
-                raised.append(NotAdmitted(msg))
+                raised.append(NotAllowed(msg))
                 raise PermissionDenied(msg)
             await check_guards(event.handler, request)
             binding.over, binding.is_elsewhere = True, former.is_elsewhere
@@ -292,7 +297,7 @@ class EventBridge(rx.Middleware):
                 f"The middleware chain answered {outcome.response.status_code} to a piece of the "
                 f"background task {event.handler_name}, {ran}."
             )
-            raise NotAdmitted(msg)
+            raise NotAllowed(msg)
         return found[0]
 
     async def judge(
@@ -315,7 +320,7 @@ class EventBridge(rx.Middleware):
         view, _ = self._view_of(event, work)
         outcome = await self.runner.run(request, view)
         keep_cookies(request.reflex_event.connection, outcome.response, jars)
-        if outcome.reached and outcome.response.status_code < 300:
+        if outcome.view_called and outcome.response.status_code < 300:
             return None
         return _refusal(app, event, request, outcome.response), outcome.exception
 
@@ -374,7 +379,7 @@ class EventBridge(rx.Middleware):
             return then
         cookies = {name: response.cookies[name].OutputString() for name in before}
         try:
-            ticket = await handoff.offer(connection, cookies, before)
+            ticket = await handoff.issue(connection, cookies, before)
         except ValueError as error:
             logger.warning("Cookies do not reach the browser: %s", error)
             return then
@@ -383,10 +388,10 @@ class EventBridge(rx.Middleware):
         return [page_task("handOff", handoff.request(ticket), then=then)]
 
     def bridges(self, event: ReflexEvent) -> bool:
-        """Tell whether ``only`` and ``skip`` leave ``event`` to the bridge."""
+        """Tell whether ``only`` and ``exclude`` leave ``event`` to the bridge."""
         if self._only is not None and not self._only(event):
             return False
-        return self._skip is None or not self._skip(event)
+        return self._exclude is None or not self._exclude(event)
 
 
 class Verdict(Enum):
@@ -397,7 +402,7 @@ class Verdict(Enum):
     GUARDED = "a guard of it refused, so it did not run"
 
 
-class _Passage:
+class _BridgedEvent:
     """One event's way through the bridge."""
 
     def __init__(self, bridge: EventBridge, process: EventInProcess) -> None:
@@ -486,20 +491,20 @@ class _Passage:
     async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
         """Tell the page what came of the event, and Reflex whether it is done."""
         process = self._process
-        if process.is_misdirected or (not outcome.reached and self._is_misdirected(request)):
+        if process.is_misdirected or (not outcome.view_called and self._is_misdirected(request)):
             return self._turned_away()
         background = process.description.background
-        admitted = outcome.reached and outcome.response.status_code < 300
+        allowed = outcome.view_called and outcome.response.status_code < 300
         raised = outcome.exception if self._verdict is Verdict.RAISED else None
         specs: list[EventSpec] = []
         then: list[EventSpec] = []
-        if not admitted and raised is None:
-            ran = outcome.reached and not background and self._verdict is not Verdict.GUARDED
+        if not allowed and raised is None:
+            ran = outcome.view_called and not background and self._verdict is not Verdict.GUARDED
             refusal = _refusal(
                 process.app, process.description, request, outcome.response, handler_ran=ran
             )
             told = self._refuse(refusal, outcome.exception)
-            turned_away = not outcome.reached and refusal.redirect is not None
+            turned_away = not outcome.view_called and refusal.redirect is not None
             if self._page_refuses or (turned_away and self._is_page_shut(request)):
                 told = []
             specs, then = (told, []) if refusal.redirect is None else ([], told)
@@ -517,12 +522,12 @@ class _Passage:
             await process.give_up()
             await process.emit(*specs)
             raise raised
-        if not outcome.reached:
+        if not outcome.view_called:
             if outcome.response.status_code >= 500 and process.is_of_unknown(request):
                 specs.append(process.once_more())
             else:
                 await process.show_although_refused(request)
-        if not (background and admitted and self._verdict is None):
+        if not (background and allowed and self._verdict is None):
             return process.update(*specs)
         await self._start_background(request)
         await process.emit(*specs)
@@ -556,7 +561,7 @@ class _Passage:
         refused or not.
         """
         process = self._process
-        work = self._admit if process.description.background else self._handle
+        work = self._check_background if process.description.background else self._handle
 
         async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:
             with self._bridge.binder.bound(request) as self._binding:
@@ -607,7 +612,7 @@ class _Passage:
         await process.show_fresh_vars(stays=binding.destination is None)
         return None
 
-    async def _admit(
+    async def _check_background(
         self, request: EventRequest, binding: Binding, _: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Stand for the background task while the chain decides; it starts after the chain."""
@@ -722,15 +727,15 @@ def _check_identity(
         raise ValueError(msg)
 
 
-def _check_settled(handoff: Handoff | None, revoker: Revoker | None) -> None:
+def _check_confirmed(handoff: Handoff | None, revoker: Revoker | None) -> None:
     """Raise unless the hand-off tells the revoker what its browser holds."""
-    if revoker is not None and getattr(handoff, "on_settled", revoker) is None:
+    if revoker is not None and getattr(handoff, "on_confirmed", revoker) is None:
         msg = (
             "The revoker is not told what a browser holds: write "
-            "CookieHandoff(on_settled=revoker.settled), or take both from Sessions."
+            "CookieHandoff(on_confirmed=revoker.confirmed), or take both from Sessions."
         )
         raise ValueError(msg)
-    told = getattr(getattr(handoff, "on_settled", None), "__self__", revoker)
+    told = getattr(getattr(handoff, "on_confirmed", None), "__self__", revoker)
     if told is not revoker and hasattr(told, "running"):
         msg = "The hand-off tells a revoker that the bridge does not have; write revoker=."
         raise ValueError(msg)

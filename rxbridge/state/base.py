@@ -125,7 +125,7 @@ class AppState:
 
         The chain of the task's event is over; it runs anew around the call, so what middleware
         keeps while a view runs is there: a tenant, an actor of an audit, a time zone. A function
-        that is not async runs on the chain's thread. Raises ``NotAdmitted``, and does not call,
+        that is not async runs on the chain's thread. Raises ``NotAllowed``, and does not call,
         where the chain or a guard of the handler refuses, or the user is another by now.
 
         In a handler that is no background task it calls, since the chain is there.

@@ -14,7 +14,7 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 
 from rxbridge.events.binder import current_request, current_user
 from rxbridge.events.reflex import have_page_fire
-from rxbridge.events.sessions.wire import Message, Wire
+from rxbridge.events.sessions.channel import Channel, Message
 
 if TYPE_CHECKING:
     from django.db.models import Model
@@ -84,9 +84,9 @@ class LiveList:
         self.model = model
         self._interval = interval
         self._limit = limit
-        self._wire: Wire | None = None
+        self._channel: Channel | None = None
         if broadcast is not None:
-            self._wire = Wire(
+            self._channel = Channel(
                 broadcast,
                 obey=self._obey,
                 missed=partial(self._wake, EVERYBODY),
@@ -110,7 +110,7 @@ class LiveList:
     @property
     def is_listening(self) -> bool:
         """Whether the other workers are heard now; true without a ``broadcast``, or a tab."""
-        return self._wire is None or not self._followers or self._wire.listening.is_set()
+        return self._channel is None or not self._followers or self._channel.listening.is_set()
 
     def close(self) -> None:
         """Stop listening, and let go of all tabs."""
@@ -219,15 +219,15 @@ class LiveList:
         loop = self._loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self._announce_here, owner)
-        elif self._wire is not None:
+        elif self._channel is not None:
             # A process without tabs, such as a management command.
-            self._wire.send_now(self._message(owner))
+            self._channel.send_now(self._message(owner))
 
     # All that follows runs on the loop of the tabs.
 
     def _announce_here(self, owner: str) -> None:
         self._wake(owner)
-        if self._wire is not None and (sending := self._wire.post(self._message(owner))):
+        if self._channel is not None and (sending := self._channel.post(self._message(owner))):
             self._start(sending)
 
     def _wake(self, owner: str) -> None:
@@ -237,8 +237,8 @@ class LiveList:
 
     def _listen(self) -> None:
         self._loop = asyncio.get_running_loop()
-        if self._wire is not None and (self._listener is None or self._listener.done()):
-            self._listener = self._start(self._wire.listen())
+        if self._channel is not None and (self._listener is None or self._listener.done()):
+            self._listener = self._start(self._channel.listen())
 
     def _obey(self, message: Message) -> None:
         if message["live"] == self._message("")["live"]:

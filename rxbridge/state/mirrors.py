@@ -15,7 +15,7 @@ from django.middleware.csrf import get_token
 
 from rxbridge.events.binder import read_csrf_secret
 from rxbridge.events.guards import open_to_visitors
-from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.sessions.tracked import unwrap_user
 from rxbridge.state._flash import delivered
 from rxbridge.state._mixins import made_mixin
 from rxbridge.state.language import (
@@ -118,7 +118,7 @@ async def mirror_into(
 ) -> bool:
     """Have ``state`` show what the request says; tell whether anything changed."""
     user: Any = getattr(request, "user", None)
-    if (known := innermost(user)) is not None:
+    if (known := unwrap_user(user)) is not None:
         user = known  # each attribute read through a lazy object costs three of these
     try:
         shown = _of_user(user, own or {})

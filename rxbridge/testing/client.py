@@ -14,7 +14,7 @@ from django.test import Client
 
 from rxbridge.asgi.connections import CONNECTION_HEADER, current_connection
 from rxbridge.errors import RxBridgeError
-from rxbridge.events._rehearsal import Rehearsal, rehearsing
+from rxbridge.events._test_context import TestContext, under_test
 from rxbridge.testing._cookies import Cookies, cookie_header, plain
 from rxbridge.testing._transaction import in_transaction, lent_connections
 from rxbridge.testing.fired import Fired, mirrored_messages
@@ -118,7 +118,7 @@ class EventClient:
         self._raise_exceptions = raise_exceptions
         self._beside = beside
         self.server: LocalServer = beside.server if beside else LocalServer(app)
-        self._rehearsal: Rehearsal = beside._rehearsal if beside else Rehearsal()  # noqa: SLF001
+        self._test: TestContext = beside._test if beside else TestContext()  # noqa: SLF001
         self._shown: set[str] = set()
         self._had: Mapping[str, str] = {}
         self._headers: dict[str, str] = {}
@@ -130,8 +130,8 @@ class EventClient:
         if self.user is not None:
             self._browser.cookies |= await sync_to_async(_sign_in)(self.user)
         if self._beside is None:
-            self._rehearsal.in_transaction = await in_transaction()
-            with rehearsing(self._rehearsal):
+            self._test.in_transaction = await in_transaction()
+            with under_test(self._test):
                 await self._stack.enter_async_context(self.server)
         self._connect()
         return self
@@ -277,7 +277,7 @@ class EventClient:
             deltas,
             events,
             exceptions,
-            self._rehearsal.taken_by(self.token),
+            self._test.taken_by(self.token),
             _changes(before, self._had),
             [text for key, text in came.items() if key not in self._shown],
         )

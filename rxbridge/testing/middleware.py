@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from rxbridge._renamed import Renamed
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.requests import ReflexEvent, SyntheticRequestFactory
 from rxbridge.testing._cookies import Cookies, cookie_header
@@ -60,8 +61,10 @@ class MiddlewareRun:
 
     request: EventRequest
     response: HttpResponseBase
-    reached: bool
+    view_called: bool
     exception: Exception | None
+
+    reached = Renamed("view_called")
 
 
 async def run_middleware(
@@ -85,7 +88,7 @@ async def run_middleware(
     return MiddlewareRun(
         request=request,
         response=outcome.response,
-        reached=outcome.reached,
+        view_called=outcome.view_called,
         exception=outcome.exception,
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
 from rxbridge.errors import RxBridgeError
-from rxbridge.events._rehearsal import Rehearsal, rehearsing
+from rxbridge.events._test_context import TestContext, under_test
 from rxbridge.testing._cookies import Cookies, cookie_header
 from rxbridge.testing._transaction import in_transaction
 from rxbridge.testing.fired import Fired, mirrored_messages
@@ -54,12 +54,12 @@ class RawClient:
     def __init__(self, application: ASGIApp, *, path: str = "/_event/") -> None:
         self.application = application
         self.path = path
-        self._rehearsal = Rehearsal()
+        self._test = TestContext()
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        self._rehearsal.in_transaction = await in_transaction()
-        with rehearsing(self._rehearsal):
+        self._test.in_transaction = await in_transaction()
+        with under_test(self._test):
             await self._stack.enter_async_context(_lifespan(self.application))
         return self
 
@@ -107,8 +107,8 @@ class RawClient:
             "extensions": {"websocket.http.response": {}},
             "state": {},
         }
-        socket = RawSocket(token, self._rehearsal)
-        with rehearsing(self._rehearsal):
+        socket = RawSocket(token, self._test)
+        with under_test(self._test):
             task = asyncio.create_task(_serve(self.application, scope, socket))
         try:
             async with asyncio.timeout(timeout):
@@ -139,7 +139,7 @@ class RawClient:
         }
         transport = httpx.ASGITransport(self.application, client=(client, 0))
         url = f"{'https' if secure else 'http'}://{host}/_upload"
-        with rehearsing(self._rehearsal):
+        with under_test(self._test):
             async with httpx.AsyncClient(transport=transport) as http:
                 return await http.post(
                     url,
@@ -154,11 +154,11 @@ class RawSocket:
     ``token`` is the tab that Reflex takes it for, which may not be the one it claimed to be.
     """
 
-    def __init__(self, token: str, rehearsal: Rehearsal) -> None:
+    def __init__(self, token: str, test: TestContext) -> None:
         self.token = token
         self.status = 101
         self.closed = False
-        self._rehearsal = rehearsal
+        self._test = test
         self._to_app: asyncio.Queue[Message] = asyncio.Queue()
         self._from_app: asyncio.Queue[Message] = asyncio.Queue()
         self._updates: list[dict[str, Any]] = []
@@ -265,7 +265,7 @@ class RawSocket:
         return Fired(
             deltas,
             [SimpleNamespace(**event) for event in events],
-            refusals=self._rehearsal.taken_by(self.token),
+            refusals=self._test.taken_by(self.token),
             messages=list(mirrored_messages(deltas).values()),
         )
 

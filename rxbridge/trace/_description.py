@@ -61,7 +61,7 @@ def summary(record: Record) -> dict[str, Any]:
     """Return what came of an event, in numbers and names."""
     return {
         "result": record.result,
-        "reached": record.reached,
+        "reached": record.view_called,
         "status": record.status,
         "redirect": record.redirect,
         "error_type": record.error,

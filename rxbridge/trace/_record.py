@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from rxbridge.events.sessions.tabs import known_user
+from rxbridge.events.sessions.tracked import known_user
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -125,7 +125,7 @@ class Record:
     deltas: int = 0
     delta_bytes: int = 0
     result: Result = "running"
-    reached: bool = False
+    view_called: bool = False
     status: int = 0
     redirect: str = ""
     error: str = ""
@@ -184,7 +184,7 @@ class Record:
         """Take over what came of the event."""
         response = outcome.response
         self.end = perf_counter()
-        self.reached = outcome.reached
+        self.view_called = outcome.view_called
         self.status = response.status_code
         self.redirect = destination(response.headers.get("Location", ""))
         self.cookies = tuple(name[:LENGTH] for name in list(response.cookies)[:NAMES])
@@ -193,13 +193,13 @@ class Record:
             self.error = type_name(type(outcome.exception))
             self.result = "failed"
         else:
-            self.result = "done" if self.reached and self.status < 300 else "refused"
+            self.result = "done" if self.view_called and self.status < 300 else "refused"
 
     def cancel(self) -> None:
         """Note that the event was broken off."""
         self.end = perf_counter()
         self.result = "cancelled"
-        self.reached = self.view is not None
+        self.view_called = self.view is not None
 
     @property
     def seconds(self) -> float:

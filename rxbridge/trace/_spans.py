@@ -87,7 +87,7 @@ def _attributes(record: Record) -> dict[str, Any]:
         "http.response.status_code": record.status,
         "rxbridge.event": record.event,
         "rxbridge.result": record.result,
-        "rxbridge.reached": record.reached,
+        "rxbridge.view_called": record.view_called,
         "rxbridge.redirect": record.redirect,
         "rxbridge.cookies": record.cookies,
         "rxbridge.delta.count": record.deltas,

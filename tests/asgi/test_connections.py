@@ -335,7 +335,7 @@ BROWSER = "rxbridge_browser_0a1b2c3d=" + "v" * 32
 HOST_BROWSER = "__Host-rxbridge_browser_0a1b2c3d=" + "v" * 32
 
 
-async def introduction(headers: Headers, **extra: Any) -> list[bytes]:
+async def browser_cookie(headers: Headers, **extra: Any) -> list[bytes]:
     """The cookies a socket with these headers is accepted with."""
     async with serving(ConnectionRegistry().wrap(Echo()), scope_of(headers, **extra)) as (peer, _):
         return header_values({"headers": peer.sent[0].get("headers", [])}, b"set-cookie")
@@ -357,11 +357,11 @@ class TestBrowsers:
         self, scheme: str, origin: bytes | None, secure: bool
     ) -> None:
         headers = [] if origin is None else [(b"Origin", origin)]
-        (cookie,) = await introduction(headers, scheme=scheme)
+        (cookie,) = await browser_cookie(headers, scheme=scheme)
         ending = b"; Path=/; HttpOnly; SameSite=Lax" + b"; Secure" * secure
         assert cookie.endswith(ending)
         assert cookie.startswith(b"__Host-" * secure + b"rxbridge_browser_")
-        assert cookie not in await introduction(headers, scheme=scheme)
+        assert cookie not in await browser_cookie(headers, scheme=scheme)
 
     @pytest.mark.parametrize(
         ("same_site", "partitioned", "plain", "secure"),
@@ -391,7 +391,7 @@ class TestBrowsers:
             headers = [(b"cookie", shown.encode())]
             peer = Peer()
             scope = scope_of(headers, "http", method="GET")
-            await registry.introduce(app)(scope, peer.receive, peer.send)
+            await registry.identify_browsers(app)(scope, peer.receive, peer.send)
             (gone,) = header_values(peer.sent[0], b"set-cookie")
             assert gone.decode().endswith(f"_2=; Path=/; Max-Age=0; {attributes}")
 
@@ -419,19 +419,19 @@ class TestBrowsers:
     )
     async def test_a_known_one_is_given_none(self, cookie: str, scheme: str, origin: bytes) -> None:
         headers = [(b"cookie", b"a=b; " + cookie.encode()), (b"origin", origin)]
-        assert await introduction(headers, scheme=scheme) == []
+        assert await browser_cookie(headers, scheme=scheme) == []
 
     async def test_over_tls_a_cookie_that_a_subdomain_can_have_set_is_not_believed(self) -> None:
         headers = [(b"cookie", BROWSER.encode())]
         assert not Connection(scope_of(headers, scheme="wss")).browsers
-        (given,) = await introduction(headers, scheme="wss")
+        (given,) = await browser_cookie(headers, scheme="wss")
         assert given.startswith(b"__Host-rxbridge_browser_")
 
     @pytest.mark.parametrize(
         "cookie", [b"rxbridge_browser_1=", b"rxbridge_browser_1=guess", b"rxbridge=" + b"v" * 32]
     )
     async def test_a_cookie_that_proves_nothing_is_not_believed(self, cookie: bytes) -> None:
-        assert len(await introduction([(b"cookie", cookie)])) == 1
+        assert len(await browser_cookie([(b"cookie", cookie)])) == 1
 
     @pytest.mark.parametrize("scheme", ["ws", "wss"])
     async def test_beside_one_no_subdomain_can_have_set_others_do_not_count(
@@ -482,7 +482,7 @@ async def page_headers(headers: Headers, **extra: Any) -> Headers:
 
     peer = Peer()
     scope = scope_of(headers, "http", method="GET", **extra)
-    await ConnectionRegistry().introduce(app)(scope, peer.receive, peer.send)
+    await ConnectionRegistry().identify_browsers(app)(scope, peer.receive, peer.send)
     assert peer.sent[1]["body"] == b"page"
     return list(peer.sent[0]["headers"])
 
@@ -524,7 +524,7 @@ class TestIntroduce:
 
         peer = Peer()
         scope = {"type": "lifespan"}
-        await ConnectionRegistry().introduce(app)(scope, peer.receive, peer.send)
+        await ConnectionRegistry().identify_browsers(app)(scope, peer.receive, peer.send)
         assert seen == [scope]
 
 

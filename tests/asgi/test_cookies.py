@@ -81,19 +81,19 @@ async def ask(
 
 
 async def view_answer(registry: ConnectionRegistry, shown: str, cookie: str) -> None:
-    """Have a view behind ``introduce()`` set a cookie in the browser that shows ``shown``."""
+    """Have a view behind ``identify_browsers`` set a cookie in the browser that shows ``shown``."""
 
     async def view(scope: Scope, receive: Receive, send: Send) -> None:
         headers = [(b"set-cookie", cookie.encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
     scope = {"type": "http", "path": "/", "headers": [(b"cookie", shown.encode())]}
-    await registry.introduce(view)(scope, _nothing, Answer().send)
+    await registry.identify_browsers(view)(scope, _nothing, Answer().send)
 
 
-async def offered(handoff: CookieHandoff, connection: Connection) -> tuple[str, str]:
+async def issued(handoff: CookieHandoff, connection: Connection) -> tuple[str, str]:
     """A ticket for a login, and the cookie of the browser it is for."""
-    ticket = await handoff.offer(connection, LOGIN)
+    ticket = await handoff.issue(connection, LOGIN)
     assert ticket is not None
     assert connection.browser is not None
     return ticket, connection.browser
@@ -134,7 +134,7 @@ class TestRedeeming:
         response.set_signed_cookie("cart", "1,2", secure=True, samesite="None")
         response.delete_cookie("csrftoken")
         cookies = {name: morsel.OutputString() for name, morsel in response.cookies.items()}
-        ticket = await handoff.offer(connection, cookies)
+        ticket = await handoff.issue(connection, cookies)
         answer = await ask(handoff, "POST", ticket, connection.browser)
         assert answer.status == 204
         assert answer.cookies == list(cookies.values())
@@ -155,7 +155,7 @@ class TestRedeeming:
     async def test_a_ticket_is_good_once(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         answers = [await ask(handoff, "POST", ticket, browser) for _ in range(3)]
         assert [answer.status for answer in answers] == [204, 403, 403]
         assert [answer.cookies for answer in answers[1:]] == [[], []]
@@ -164,7 +164,7 @@ class TestRedeeming:
         self, registry: ConnectionRegistry, connection: Connection
     ) -> None:
         handoff = CookieHandoff(registry, lifetime=0.05)
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         await asyncio.sleep(0.1)
         assert (await ask(handoff, "POST", ticket, browser)).status == 403
 
@@ -172,7 +172,7 @@ class TestRedeeming:
         self, registry: ConnectionRegistry, connection: Connection
     ) -> None:
         handoff = CookieHandoff(registry, lifetime=0.05)
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         assert (await ask(handoff, "POST", ticket, browser)).status == 204
         await asyncio.sleep(0.1)
         assert (await ask(handoff, "PUT", ticket, browser)).status == 403
@@ -195,7 +195,7 @@ class TestRedeeming:
     async def test_another_browser_is_refused_and_does_not_spend_the_ticket(
         self, handoff: CookieHandoff, connection: Connection, method: str, cookies: str | None
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         name, _, value = browser.partition("=")
         if method == "PUT":
             await ask(handoff, "POST", ticket, browser)
@@ -212,11 +212,11 @@ class TestRedeeming:
         connection: Connection,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         await ask(handoff, "POST", secrets.token_urlsafe(32), None)
         assert not caplog.records
         await ask(handoff, "POST", ticket, "sessionid=x")
-        assert "introduce()" in caplog.text
+        assert "identify_browsers()" in caplog.text
         assert "browser_cookie_samesite='None'" in caplog.text
         assert ticket not in caplog.text
         assert browser not in caplog.text
@@ -259,7 +259,7 @@ class TestRedeeming:
     async def test_any_other_origin_is_refused(
         self, handoff: CookieHandoff, connection: Connection, headers: Headers
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         answer = await ask(handoff, "POST", ticket, browser, headers)
         assert (answer.status, answer.cookies) == (403, [])
         assert (await ask(handoff, "POST", ticket, browser)).status == 204
@@ -281,7 +281,7 @@ class TestRedeeming:
     async def test_without_sec_fetch_site_origin_and_host_are_compared(
         self, handoff: CookieHandoff, connection: Connection, host: bytes, origin: bytes
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         answer = Answer()
         headers = [
             (b"Host", host),
@@ -297,7 +297,7 @@ class TestRedeeming:
     async def test_other_methods_are_refused_and_spend_nothing(
         self, handoff: CookieHandoff, connection: Connection, method: str
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         answer = await ask(handoff, method, ticket, browser)
         assert (answer.status, answer.cookies) == (403, [])
         assert (await ask(handoff, "POST", ticket, browser)).status == 204
@@ -305,7 +305,7 @@ class TestRedeeming:
     async def test_all_refusals_are_the_same(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         unknown = secrets.token_urlsafe(32)
         refusals = [
             await ask(handoff, "POST", unknown, browser),
@@ -345,7 +345,7 @@ class TestRedeeming:
         method: str,
         change: Callable[[str], str | None],
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         answer = await ask(handoff, method, change(ticket), browser)
         assert (answer.status, answer.cookies) == (403, [])
 
@@ -355,7 +355,7 @@ class TestRedeeming:
         with contextlib.ExitStack() as stack:
             visitors = [stack.enter_context(registry.open()) for _ in range(100)]
             for visitor in visitors:
-                await handoff.offer(visitor, LOGIN)
+                await handoff.issue(visitor, LOGIN)
             shown = "; ".join(str(visitor.browser) for visitor in visitors[:20])
             for _ in range(5_000):
                 for method in ("POST", "PUT"):
@@ -366,14 +366,14 @@ class TestRedeeming:
     async def test_two_tickets_in_one_request_are_refused(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         twice = [*SAME_ORIGIN, (b"x-rxbridge-ticket", ticket.encode())]
         assert (await ask(handoff, "POST", ticket, browser, twice)).status == 403
 
     async def test_oversized_requests_are_refused(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         many = "; ".join(f"c{number}=x" for number in range(MAX_COOKIES))
         large = f"{browser}; a={'x' * MAX_HEADER_BYTES}"
         for cookies in (f"{many}; {browser}", large):
@@ -394,7 +394,7 @@ class TestConfirming:
     async def test_the_jar_becomes_what_the_browser_holds(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         connection.set_cookie("sessionid", "new")
         await ask(handoff, "POST", ticket, browser)
         assert dict(connection.cookies) == {"lang": "de", "sessionid": "new"}
@@ -406,7 +406,7 @@ class TestConfirming:
     async def test_a_browser_that_keeps_no_cookie_is_not_signed_in(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         connection.set_cookie("sessionid", "new")
         await ask(handoff, "POST", ticket, browser)
         await ask(handoff, "PUT", ticket, browser)
@@ -415,7 +415,7 @@ class TestConfirming:
     async def test_before_it_is_redeemed_it_cannot_be_confirmed(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         assert (await ask(handoff, "PUT", ticket, f"{browser}; a=b")).status == 403
         assert dict(connection.cookies) == {"lang": "de"}
         assert (await ask(handoff, "POST", ticket, browser)).status == 204
@@ -423,7 +423,7 @@ class TestConfirming:
     async def test_a_replayed_receipt_changes_nothing(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         await ask(handoff, "POST", ticket, browser)
         await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
         replay = await ask(handoff, "PUT", ticket, f"{browser}; sessionid=old")
@@ -434,7 +434,7 @@ class TestConfirming:
         self, registry: ConnectionRegistry, connection: Connection
     ) -> None:
         handoff = CookieHandoff(registry, reconnect=True)
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         await ask(handoff, "POST", ticket, browser)
         assert not connection.closed
         await ask(handoff, "PUT", ticket, browser)
@@ -445,11 +445,11 @@ class TestConfirming:
     ) -> None:
         told: list[tuple[Connection, dict[str, str], set[str]]] = []
 
-        def on_settled(connection: Connection, browsers: Iterable[str]) -> None:
+        def on_confirmed(connection: Connection, browsers: Iterable[str]) -> None:
             told.append((connection, dict(connection.cookies), set(browsers)))
 
-        handoff = CookieHandoff(registry, on_settled=on_settled)
-        ticket, browser = await offered(handoff, connection)
+        handoff = CookieHandoff(registry, on_confirmed=on_confirmed)
+        ticket, browser = await issued(handoff, connection)
         other = "__Host-rxbridge_browser_1=" + "v" * 32
         await ask(handoff, "POST", ticket, browser)
         assert told == []
@@ -467,8 +467,8 @@ class TestConfirming:
             registry.open() as stranger,
         ):
             busy.set_cookie("own", "1")
-            await handoff.offer(busy, {"own": "own=1"})
-            ticket, browser = await offered(handoff, connection)
+            await handoff.issue(busy, {"own": "own=1"})
+            ticket, browser = await issued(handoff, connection)
             await ask(handoff, "POST", ticket, browser)
             await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
             assert second.closed
@@ -481,7 +481,7 @@ class TestConfirming:
         self, handoff: CookieHandoff, registry: ConnectionRegistry
     ) -> None:
         with registry.open() as lost:
-            ticket, browser = await offered(handoff, lost)
+            ticket, browser = await issued(handoff, lost)
         with registry.open(headers=[(b"cookie", browser.encode())]) as fresh:
             await ask(handoff, "POST", ticket, browser)
             await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
@@ -497,7 +497,7 @@ class TestConfirming:
     ) -> None:
         shown = f"{connection.browser}; sessionid={value}"
         with registry.open(headers=[(b"cookie", shown.encode())]) as second:
-            ticket, browser = await offered(handoff, connection)
+            ticket, browser = await issued(handoff, connection)
             await ask(handoff, "POST", ticket, browser)
             await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new")
             assert not second.closed
@@ -509,7 +509,7 @@ class TestConfirming:
         noted = [(b"cookie", f"{connection.browser}; sessionid=left".encode())]
         with registry.open(headers=noted) as former, registry.open(headers=noted[:1]) as again:
             again.delete_cookie("sessionid")
-            ticket, browser = await offered(handoff, connection)
+            ticket, browser = await issued(handoff, connection)
             await ask(handoff, "POST", ticket, browser)
             await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new; csrftoken=new")
             assert dict(former.cookies) == dict(former.held) == {"sessionid": "left"}
@@ -521,7 +521,7 @@ class TestConfirming:
         held = f"{connection.browser}; sessionid=old"
         with registry.open(headers=[(b"cookie", held.encode())]) as second:
             logout = {"sessionid": "sessionid=; Max-Age=0; Path=/"}
-            ticket = await handoff.offer(connection, logout, {"sessionid": ["old"]})
+            ticket = await handoff.issue(connection, logout, {"sessionid": ["old"]})
             assert (await ask(handoff, "POST", ticket, held)).cookies == list(logout.values())
             await ask(handoff, "PUT", ticket, connection.browser)
             assert dict(second.cookies) == {}
@@ -537,7 +537,7 @@ class TestConfirming:
                 return await super().delete(key)
 
         handoff = CookieHandoff(registry, tickets=Slow())
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         connection.set_cookie("sessionid", "new")
         await ask(handoff, "POST", ticket, browser)
         await ask(handoff, "PUT", ticket, f"{browser}; sessionid=new; theme=dark")
@@ -571,7 +571,7 @@ class TestWhatABrowserGotElsewhere:
     ) -> None:
         with registry.open(cookies=handshake) as connection:
             connection.set_cookie("sessionid", "new")
-            ticket = await handoff.offer(connection, {"sessionid": cookie, "a": "a=1"})
+            ticket = await handoff.issue(connection, {"sessionid": cookie, "a": "a=1"})
             answer = await ask(handoff, "POST", ticket, f"{connection.browser}; {browser}")
             assert answer.cookies == (["a=1"] if is_kept else [cookie, "a=1"])
             assert connection.cookies["sessionid"] == ("other" if is_kept else "new")
@@ -586,7 +586,7 @@ class TestWhatABrowserGotElsewhere:
         self, handoff: CookieHandoff, registry: ConnectionRegistry
     ) -> None:
         with registry.open(cookies={"sessionid": "old"}) as connection:
-            ticket = await handoff.offer(connection, {"sessionid": "sessionid=old; Max-Age=60"})
+            ticket = await handoff.issue(connection, {"sessionid": "sessionid=old; Max-Age=60"})
             assert (await ask(handoff, "POST", ticket, connection.browser)).cookies == []
             assert dict(connection.cookies) == {}
 
@@ -596,7 +596,7 @@ class TestWhatABrowserGotElsewhere:
         with registry.open(cookies={"sessionid": "old"}) as connection:
             for number in range(100):
                 cookie = f"sessionid=s{number}"
-                ticket = await handoff.offer(connection, {"sessionid": cookie})
+                ticket = await handoff.issue(connection, {"sessionid": cookie})
                 connection.set_cookie("sessionid", f"s{number}")
                 if number in (0, 25, 99):
                     before = {0: "old", 25: "s0", 99: "old"}[number]
@@ -608,9 +608,9 @@ class TestWhatABrowserGotElsewhere:
         self, handoff: CookieHandoff, registry: ConnectionRegistry
     ) -> None:
         with registry.open() as connection:
-            await handoff.offer(connection, {"sessionid": "sessionid=begun"})
+            await handoff.issue(connection, {"sessionid": "sessionid=begun"})
             connection.follow([("sessionid", "of-a-view", "/")])
-            ticket = await handoff.offer(connection, {"a": "a=1"})
+            ticket = await handoff.issue(connection, {"a": "a=1"})
             shown = f"{connection.browser}; sessionid=of-a-view"
             assert (await ask(handoff, "POST", ticket, shown)).cookies == ["a=1"]
 
@@ -618,9 +618,9 @@ class TestWhatABrowserGotElsewhere:
         self, handoff: CookieHandoff, registry: ConnectionRegistry
     ) -> None:
         with registry.open() as connection:
-            await handoff.offer(connection, {"sessionid": "sessionid=begun"})
+            await handoff.issue(connection, {"sessionid": "sessionid=begun"})
             connection.follow([("sessionid", "of-a-view", "/")])
-            ticket = await handoff.offer(connection, LOGIN)
+            ticket = await handoff.issue(connection, LOGIN)
             shown = f"{connection.browser}; sessionid=of-a-view"
             assert (await ask(handoff, "POST", ticket, shown)).cookies == list(LOGIN.values())
 
@@ -629,7 +629,7 @@ class TestWhatABrowserGotElsewhere:
     ) -> None:
         with registry.open(cookies={"sessionid": "old"}) as connection:
             connection.follow([("sessionid", "of-a-view", "/")])
-            ticket = await handoff.offer(connection, LOGIN, {"sessionid": ["old"]})
+            ticket = await handoff.issue(connection, LOGIN, {"sessionid": ["old"]})
             shown = f"{connection.browser}; sessionid=of-a-view"
             assert (await ask(handoff, "POST", ticket, shown)).cookies == []
 
@@ -657,7 +657,7 @@ class TestWhatABrowserGotElsewhere:
 
         handoff = CookieHandoff(registry, on_conflict=hear)
         with registry.open(cookies=handshake) as connection:
-            ticket = await handoff.offer(connection, LOGIN)
+            ticket = await handoff.issue(connection, LOGIN)
             await ask(handoff, "POST", ticket, f"{connection.browser}; {browser}")
         assert heard == told
 
@@ -676,7 +676,7 @@ class TestRenewing:
     ) -> bool:
         """Do what an event that sets ``cookie`` and its page do; tell whether it was handed off."""
         name, _, value = cookie.partition(";")[0].partition("=")
-        ticket = await handoff.offer(connection, {name: cookie})
+        ticket = await handoff.issue(connection, {name: cookie})
         connection.set_cookie(name, value)
         if ticket is None:
             return False
@@ -752,10 +752,10 @@ class TestRenewing:
         handoff.lifetime = 0.05
         with registry.open(cookies={"sessionid": "s"}) as connection:
             cookies = {"sessionid": "sessionid=s; Max-Age=600"}
-            assert await handoff.offer(connection, cookies) is not None
-            assert await handoff.offer(connection, cookies) is None
+            assert await handoff.issue(connection, cookies) is not None
+            assert await handoff.issue(connection, cookies) is None
             await asyncio.sleep(0.06)
-            assert await handoff.offer(connection, cookies) is not None
+            assert await handoff.issue(connection, cookies) is not None
 
     def test_seconds_are_not_negative(self, registry: ConnectionRegistry) -> None:
         with pytest.raises(ValueError, match="renew_every=-1"):
@@ -766,14 +766,14 @@ class TestOffering:
     async def test_nothing_to_offer_is_no_ticket(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        assert await handoff.offer(connection, {}) is None
+        assert await handoff.issue(connection, {}) is None
         assert not handoff.is_due(connection)
 
     async def test_a_newer_ticket_replaces_the_older_and_has_its_cookies(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        first = await handoff.offer(connection, {"a": "a=1", "b": "b=1"})
-        second = await handoff.offer(connection, {"b": "b=2", "c": "c=2"})
+        first = await handoff.issue(connection, {"a": "a=1", "b": "b=1"})
+        second = await handoff.issue(connection, {"b": "b=2", "c": "c=2"})
         late = await ask(handoff, "POST", first, connection.browser)
         assert (late.status, late.cookies) == (204, [])
         assert (await ask(handoff, "PUT", first, connection.browser)).status == 204
@@ -783,8 +783,8 @@ class TestOffering:
     async def test_an_emptied_ticket_is_good_once_and_for_its_browser_only(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        first = await handoff.offer(connection, {"a": "a=1"})
-        await handoff.offer(connection, {"a": "a=2"})
+        first = await handoff.issue(connection, {"a": "a=1"})
+        await handoff.issue(connection, {"a": "a=2"})
         assert (await ask(handoff, "POST", first, "rxbridge_browser_x=" + "x" * 32)).status == 403
         assert (await ask(handoff, "POST", first, connection.browser)).status == 204
         assert (await ask(handoff, "POST", first, connection.browser)).status == 403
@@ -792,7 +792,7 @@ class TestOffering:
     async def test_of_the_tickets_a_connection_replaces_a_few_are_kept(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        tickets = [await handoff.offer(connection, {"a": f"a={each}"}) for each in range(12)]
+        tickets = [await handoff.issue(connection, {"a": f"a={each}"}) for each in range(12)]
         assert len(handoff.tickets) == 9
         answers = [await ask(handoff, "POST", each, connection.browser) for each in tickets]
         assert [answer.status for answer in answers] == [403] * 3 + [204] * 9
@@ -800,10 +800,10 @@ class TestOffering:
     async def test_a_receipt_that_comes_after_a_newer_ticket_does_not_count(
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
-        first, browser = await offered(handoff, connection)
+        first, browser = await issued(handoff, connection)
         await ask(handoff, "POST", first, browser)
         connection.set_cookie("sessionid", "second")
-        second = await handoff.offer(connection, {"sessionid": "sessionid=second"})
+        second = await handoff.issue(connection, {"sessionid": "sessionid=second"})
         late = await ask(handoff, "PUT", first, f"{browser}; sessionid=new")
         assert late.status == 204
         assert dict(connection.cookies) == {"lang": "de", "sessionid": "second"}
@@ -813,12 +813,12 @@ class TestOffering:
         self, registry: ConnectionRegistry, connection: Connection
     ) -> None:
         handoff = CookieHandoff(registry, lifetime=0.05)
-        await offered(handoff, connection)
+        await issued(handoff, connection)
         assert not handoff.is_due(connection)
-        assert await handoff.offer(connection, {}) is None
+        assert await handoff.issue(connection, {}) is None
         await asyncio.sleep(0.1)
         assert handoff.is_due(connection)
-        again = await handoff.offer(connection, {})
+        again = await handoff.issue(connection, {})
         assert not handoff.is_due(connection)
         answer = await ask(handoff, "POST", again, connection.browser)
         assert answer.cookies == list(LOGIN.values())
@@ -845,9 +845,9 @@ class TestOffering:
         self, handoff: CookieHandoff, connection: Connection, cookie: str
     ) -> None:
         with pytest.raises(ValueError, match=r"cannot be a header|can be handed off") as error:
-            await handoff.offer(connection, {"ok": "ok=1", "a": cookie})
+            await handoff.issue(connection, {"ok": "ok=1", "a": cookie})
         assert "admin" not in str(error.value)
-        ticket = await handoff.offer(connection, {"later": "later=1"})
+        ticket = await handoff.issue(connection, {"later": "later=1"})
         answer = await ask(handoff, "POST", ticket, connection.browser)
         assert answer.cookies == ["later=1"]
 
@@ -855,15 +855,15 @@ class TestOffering:
         self, handoff: CookieHandoff, connection: Connection
     ) -> None:
         for number in range(MAX_COOKIES):
-            await handoff.offer(connection, {f"c{number}": f"c{number}=; Max-Age=0"})
+            await handoff.issue(connection, {f"c{number}": f"c{number}=; Max-Age=0"})
         with pytest.raises(ValueError, match="can be handed off"):
-            await handoff.offer(connection, {"more": "more=1"})
+            await handoff.issue(connection, {"more": "more=1"})
 
     async def test_a_request_without_a_known_browser_gets_no_ticket(
         self, handoff: CookieHandoff
     ) -> None:
         request = Connection({"type": "http", "path": "/_upload", "headers": []})
-        assert await handoff.offer(request, LOGIN) is None
+        assert await handoff.issue(request, LOGIN) is None
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -904,8 +904,8 @@ class TestAnotherSocketOfTheTab:
     async def left(self, handoff: CookieHandoff, connection: Connection, *cookies: str) -> str:
         """Offer cookies by a socket that then ends."""
         assert not await handoff.resume(connection, "a-tab")
-        offered = {each.partition("=")[0]: each for each in cookies}
-        ticket = await handoff.offer(connection, offered)
+        issued = {each.partition("=")[0]: each for each in cookies}
+        ticket = await handoff.issue(connection, issued)
         assert ticket is not None
         connection.detach()
         return ticket
@@ -918,7 +918,7 @@ class TestAnotherSocketOfTheTab:
         assert await handoff.resume(back, "a-tab")
         assert dict(back.cookies) == {"sessionid": "abc"}
         assert handoff.is_due(back)
-        ticket = await handoff.offer(back, {})
+        ticket = await handoff.issue(back, {})
         answer = await ask(handoff, "POST", ticket, back.browser)
         assert answer.cookies == ["sessionid=abc; HttpOnly", "lang=; Max-Age=0"]
         assert (await ask(handoff, "PUT", ticket, f"{back.browser}; sessionid=abc")).status == 204
@@ -950,7 +950,7 @@ class TestAnotherSocketOfTheTab:
         back = come_back(sessionid=held)
         assert await handoff.resume(back, "a-tab")
         assert dict(back.cookies) == {"sessionid": held, "b": "1"}
-        ticket = await handoff.offer(back, {})
+        ticket = await handoff.issue(back, {})
         shown = f"{back.browser}; sessionid={held}"
         assert (await ask(handoff, "POST", ticket, shown)).cookies == ["b=1"]
 
@@ -959,7 +959,7 @@ class TestAnotherSocketOfTheTab:
     ) -> None:
         first = await self.left(handoff, connection, "a=1")
         await ask(handoff, "POST", first, connection.browser)
-        await handoff.offer(connection, {"b": "b=1"})
+        await handoff.issue(connection, {"b": "b=1"})
         await ask(handoff, "PUT", first, f"{connection.browser}; a=1")
         assert await handoff.resume(come_back(a="1"), "a-tab")
 
@@ -984,7 +984,7 @@ class TestAnotherSocketOfTheTab:
         handoff = CookieHandoff(registry, on_conflict=takes_over)
         await handoff.resume(connection, "a-tab")
         cookies = {"sessionid": f"sessionid={set_to}"}
-        ticket = await handoff.offer(connection, cookies, {"sessionid": [before]})
+        ticket = await handoff.issue(connection, cookies, {"sessionid": [before]})
         shown = f"{connection.browser}; sessionid=of-a-view"
         if where == "as it is redeemed":
             assert (await ask(handoff, "POST", ticket, shown)).cookies == []
@@ -1004,16 +1004,16 @@ class TestAnotherSocketOfTheTab:
         back = come_back(b="1")  # The visitor has signed out, and nobody here has heard of it.
         assert not await handoff.resume(back, "a-tab")
         assert dict(back.cookies) == {"b": "1"}
-        assert await handoff.offer(back, {}) is None
+        assert await handoff.issue(back, {}) is None
 
     async def test_brings_nothing_back_over_a_value_that_it_made_itself_and_that_is_there(
         self, handoff: CookieHandoff, connection: Connection, come_back: Callable[..., Connection]
     ) -> None:
         await ask(handoff, "POST", await self.left(handoff, connection, "a=1"), connection.browser)
-        await handoff.offer(connection, {"a": "a=2"})
+        await handoff.issue(connection, {"a": "a=2"})
         back = come_back(a="1")
         assert await handoff.resume(back, "a-tab")
-        ticket = await handoff.offer(back, {})
+        ticket = await handoff.issue(back, {})
         assert (await ask(handoff, "POST", ticket, f"{back.browser}; a=1")).cookies == ["a=2"]
 
     @pytest.mark.parametrize("by", ["views", "another tab"])
@@ -1038,7 +1038,7 @@ class TestAnotherSocketOfTheTab:
                 await view_answer(registry, shown, cookie)
                 await eventually(lambda: not handoff._watchers)
             else:
-                late = await handoff.offer(other, {"sessionid": cookie})
+                late = await handoff.issue(other, {"sessionid": cookie})
                 assert (await ask(handoff, "POST", late, shown)).cookies == [cookie]
                 other.put("sessionid", None if "Max-Age" in cookie else "second")
             held = cookie.partition(";")[0]
@@ -1054,16 +1054,16 @@ class TestAnotherSocketOfTheTab:
     ) -> None:
         handoff.lifetime = 0.05
         await handoff.resume(connection, "a-tab")
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         connection.set_cookie("sessionid", "new")
         assert (await ask(handoff, "POST", ticket, browser)).cookies == list(LOGIN.values())
         await view_answer(registry, f"{browser}; sessionid=new", "sessionid=; Path=/; Max-Age=0")
         await asyncio.sleep(0.06)
-        ticket = await handoff.offer(connection, {})
+        ticket = await handoff.issue(connection, {})
         assert (await ask(handoff, "POST", ticket, browser)).cookies == []
         # Signing in again is another matter.
         again = {"sessionid": "sessionid=again"}
-        ticket = await handoff.offer(connection, again, {"sessionid": (None, None)})
+        ticket = await handoff.issue(connection, again, {"sessionid": (None, None)})
         assert (await ask(handoff, "POST", ticket, browser)).cookies == ["sessionid=again"]
 
     @pytest.mark.parametrize("value", ["new", "new-too"])
@@ -1072,11 +1072,11 @@ class TestAnotherSocketOfTheTab:
         self, handoff: CookieHandoff, connection: Connection, value: str, is_held: bool
     ) -> None:
         await handoff.resume(connection, "a-tab")
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         connection.set_cookie("sessionid", "new")
         await ask(handoff, "POST", ticket, browser)
         saved = {"sessionid": f"sessionid={value}; Max-Age=60"}
-        ticket = await handoff.offer(connection, saved, {"sessionid": (None, "new")})
+        ticket = await handoff.issue(connection, saved, {"sessionid": (None, "new")})
         shown = f"{browser}; sessionid=new" if is_held else browser
         answer = await ask(handoff, "POST", ticket, shown)
         assert answer.cookies == (list(saved.values()) if is_held else [])
@@ -1105,7 +1105,7 @@ class TestMemory:
         store = MemoryTickets()
         handoff = CookieHandoff(registry, tickets=store, lifetime=0.05)
         for _ in range(20):
-            ticket, browser = await offered(handoff, connection)
+            ticket, browser = await issued(handoff, connection)
         assert len(store) == 9
         await ask(handoff, "POST", ticket, browser)
         assert len(store) == 9
@@ -1119,7 +1119,7 @@ class TestMemory:
         handoff = CookieHandoff(registry, tickets=store)
         for _ in range(50):
             with registry.open() as connection:
-                await handoff.offer(connection, LOGIN)
+                await handoff.issue(connection, LOGIN)
         del connection
         await asyncio.sleep(0.3)
         gc.collect()
@@ -1131,7 +1131,7 @@ class TestMemory:
     ) -> None:
         store = MemoryTickets()
         handoff = CookieHandoff(registry, tickets=store)
-        ticket, browser = await offered(handoff, connection)
+        ticket, browser = await issued(handoff, connection)
         await ask(handoff, "POST", ticket, browser)
         await ask(handoff, "PUT", ticket, browser)
         assert (len(store), len(handoff._pending)) == (0, 0)
@@ -1213,7 +1213,7 @@ class TestStores:
     ) -> None:
         handoff = CookieHandoff(registry, tickets=tickets)
         for _ in range(5):
-            ticket, browser = await offered(handoff, connection)
+            ticket, browser = await issued(handoff, connection)
             for method in ("POST", "PUT"):
                 answers = await asyncio.gather(
                     *(ask(handoff, method, ticket, browser) for _ in range(8))
@@ -1224,8 +1224,8 @@ class TestStores:
         self, registry: ConnectionRegistry, connection: Connection, tickets: TicketStore
     ) -> None:
         handoff = CookieHandoff(registry, tickets=tickets)
-        offers = [handoff.offer(connection, {"a": f"a={number}"}) for number in range(8)]
-        made = await asyncio.gather(*offers)
+        issuing = [handoff.issue(connection, {"a": f"a={number}"}) for number in range(8)]
+        made = await asyncio.gather(*issuing)
         answers = [await ask(handoff, "POST", ticket, connection.browser) for ticket in made]
         assert [answer.status for answer in answers] == [204] * 8
         assert [answer.cookies for answer in answers] == [[]] * 7 + [["a=7"]]
@@ -1235,7 +1235,7 @@ class TestStores:
     ) -> None:
         store = MemoryTickets()
         handoff = CookieHandoff(registry, tickets=store)
-        ticket, _ = await offered(handoff, connection)
+        ticket, _ = await issued(handoff, connection)
         assert ticket not in repr(store._values)
 
 
@@ -1253,9 +1253,9 @@ class TestTwoWorkers:
     ) -> None:
         (registry, issuer), (_, redeemer) = workers
         told: list[tuple[Connection, Iterable[str]]] = []
-        issuer.on_settled = lambda *arguments: told.append(arguments)
+        issuer.on_confirmed = lambda *arguments: told.append(arguments)
         with registry.open() as connection:
-            ticket, browser = await offered(issuer, connection)
+            ticket, browser = await issued(issuer, connection)
             assert (await ask(redeemer, "POST", ticket, browser)).cookies == list(LOGIN.values())
             assert (await ask(issuer, "POST", ticket, browser)).status == 403
             answer = await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
@@ -1270,7 +1270,7 @@ class TestTwoWorkers:
     ) -> None:
         (registry, issuer), (_, redeemer) = workers
         with registry.open() as connection:
-            ticket, browser = await offered(issuer, connection)
+            ticket, browser = await issued(issuer, connection)
             shown = f"{browser}; sessionid=of-a-view"
             assert (await ask(redeemer, "POST", ticket, shown)).cookies == []
             assert (await ask(redeemer, "PUT", ticket, shown)).status == 204
@@ -1295,7 +1295,7 @@ class TestTwoWorkers:
                 put, delete = redeemer.tickets.put, redeemer.tickets.delete
 
             issuer.tickets = Slow()
-            ticket, browser = await offered(issuer, connection)
+            ticket, browser = await issued(issuer, connection)
             await ask(redeemer, "POST", ticket, browser)
             await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
             await eventually(lambda: not issuer._watchers)
@@ -1306,9 +1306,9 @@ class TestTwoWorkers:
     ) -> None:
         (registry, issuer), (_, redeemer) = workers
         with registry.open(cookies={"sessionid": "newest"}) as connection:
-            ticket, browser = await offered(issuer, connection)
+            ticket, browser = await issued(issuer, connection)
             await ask(redeemer, "POST", ticket, browser)
-            await issuer.offer(connection, {"sessionid": "sessionid=newest"})
+            await issuer.issue(connection, {"sessionid": "sessionid=newest"})
             await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
             await asyncio.sleep(0.3)
             assert dict(connection.cookies) == {"sessionid": "newest"}
@@ -1392,7 +1392,7 @@ async def socket_app(scope: Scope, receive: Receive, send: Send) -> None:
                 connection.delete_cookie(name)
             else:
                 connection.set_cookie(name, cookie.partition(";")[0].partition("=")[2])
-        ticket = await served_handoff.offer(connection, cookies)
+        ticket = await served_handoff.issue(connection, cookies)
         answer = {
             "ticket": ticket,
             "script": ticket and served_handoff.script(ticket),
@@ -1419,7 +1419,7 @@ served_handoff = CookieHandoff(
 )
 application = PrefixRouter(
     {"/_event": served.wrap(socket_app), "/_cookies": served_handoff},
-    default=served.introduce(page_app),
+    default=served.identify_browsers(page_app),
     lifespan=served_handoff,
 )
 TARGET = "tests.asgi.test_cookies:application"
@@ -1735,7 +1735,7 @@ async def test_refusals_log_no_secret(
     handoff: CookieHandoff, connection: Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    ticket, browser = await offered(handoff, connection)
+    ticket, browser = await issued(handoff, connection)
     await ask(handoff, "POST", ticket, "sessionid=s3cret")
     await ask(handoff, "POST", ticket, browser, [])
     for secret in (ticket, browser, "s3cret"):

@@ -397,8 +397,8 @@ class TestBundle:
         if built:
             self.build(tmp_path / "bundle")
         expected = [] if built else ["rxbridge.W006"]
-        introduced = ConnectionRegistry().introduce(PageHeaders(pages))
-        assert ids(check_application(router(default=introduced))) == expected
+        wrapped = ConnectionRegistry().identify_browsers(PageHeaders(pages))
+        assert ids(check_application(router(default=wrapped))) == expected
         urlpatterns[:] = spa_urlpatterns(pages)
         assert ids(check_application(router(default=DJANGO))) == expected
 
@@ -410,9 +410,9 @@ class TestW016PagesWithoutHeaders:
         return SPAStaticApp(tmp_path)
 
     def test_what_views_have_and_pages_lack(self, pages: SPAStaticApp):
-        introduced = ConnectionRegistry().introduce(pages)
+        wrapped = ConnectionRegistry().identify_browsers(pages)
         with override_settings(SECURE_SSL_REDIRECT=True, SECURE_HSTS_SECONDS=60):
-            (message,) = check_application(router(default=introduced))
+            (message,) = check_application(router(default=wrapped))
         assert message.id == "rxbridge.W016"
         assert message.msg == (
             "Views have what pages lack: the redirect to https, Strict-Transport-Security, "

@@ -14,7 +14,7 @@ from user_sessions.models import Session
 
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import EventBridge, Sessions
-from rxbridge.events.sessions.endings import session_model
+from rxbridge.events.sessions.signals import session_model
 from rxbridge.state import AppState
 from rxbridge.testing import EventClient
 from tests.ecosystem.site import bridged_app

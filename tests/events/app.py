@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 
 from rxbridge.asgi import ConnectionRegistry
-from rxbridge.errors import NotAdmitted, RxBridgeError
+from rxbridge.errors import NotAllowed, RxBridgeError
 from rxbridge.events import (
     EventBridge,
     MiddlewareRunner,
@@ -210,7 +210,7 @@ class Counter(AppState, rx.State):
         await gates["go on"].wait()
         try:
             await self.in_middleware(self._note)
-        except NotAdmitted as error:
+        except NotAllowed as error:
             journal.append(str(error))
 
     @rx.event(background=True)

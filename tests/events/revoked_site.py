@@ -83,7 +83,7 @@ application = PrefixRouter(
     {
         **dict.fromkeys(REFLEX_PREFIXES, reflex),
         "/disconnect": disconnect,
-        "/basket": connections.introduce(basket),
+        "/basket": connections.identify_browsers(basket),
     },
     default=django,
     lifespan=LifespanGroup(revoker.lifespan, reflex),

@@ -779,16 +779,24 @@ class TestRefusals:
         [
             ({"only": lambda event: event.name.endswith("who")}, True),
             ({"only": lambda event: False}, False),
-            ({"skip": lambda event: event.name.endswith("who")}, False),
-            ({"skip": lambda event: False}, True),
+            ({"exclude": lambda event: event.name.endswith("who")}, False),
+            ({"exclude": lambda event: False}, True),
         ],
     )
-    async def test_only_and_skip_choose_the_events(self, ada, options, runs_chain):
+    async def test_only_and_exclude_choose_the_events(self, ada, options, runs_chain):
         with bridged(recorder("chain"), **options):
             async with EventClient(app, user=ada) as tab:
                 fired = await tab.fire(Counter.who)
         assert ("chain in" in journal) is runs_chain
         assert fired.vars["name"] == ("ada" if runs_chain else "")
+
+    def test_former_name_of_exclude_works_with_a_warning(self):
+        def everything(event):
+            return True
+
+        with pytest.warns(DeprecationWarning, match="exclude=") as caught:
+            bridge = EventBridge(ConnectionRegistry(), skip=everything)
+        assert (bridge.bridges("event"), caught[0].filename) == (False, __file__)
 
     @pytest.mark.parametrize("argument", ["requests", "runner", "binder"])
     def test_part_of_the_wrong_kind_is_a_value_error(self, argument):

@@ -105,7 +105,7 @@ async def test_what_an_answer_deletes_is_gone_at_once_and_for_what_it_sets_the_t
 ):
     app = answering("session=s1; Path=/; HttpOnly", f"tz=; expires={PAST}; Path=/")
     with connections.open(headers=[(b"cookie", OTHER.encode())]) as stranger:
-        await get(connections.introduce(app))
+        await get(connections.identify_browsers(app))
         assert tab.cookies == {"kept": "1"}
         assert not tab.closed
         await comes_back(tab)
@@ -115,7 +115,7 @@ async def test_what_an_answer_deletes_is_gone_at_once_and_for_what_it_sets_the_t
 
 async def test_a_tab_that_has_it_by_then_stays(connections, tab):
     with connections.open(headers=[(b"cookie", BROWSER.encode())]) as other:
-        await get(connections.introduce(answering("session=s1; Path=/")))
+        await get(connections.identify_browsers(answering("session=s1; Path=/")))
         tab.replace_cookies({"session": "s1"})
         await comes_back(other)
         assert not tab.closed
@@ -126,14 +126,14 @@ async def test_who_used_the_browser_before_is_not_given_the_next_ones_session(co
     login = answering("session=next; Path=/; HttpOnly; Secure", "csrf=next; Path=/")
     # They may have left a session behind, too.
     with connections.open(headers=[(b"cookie", f"{noted}; session=left".encode())]) as former:
-        await get(connections.introduce(login), browser=f"{noted}; session=left")
+        await get(connections.identify_browsers(login), browser=f"{noted}; session=left")
         await comes_back(former)
     assert former.cookies == former.held == {"session": "left"}
 
 
 @pytest.mark.parametrize("own", ["", f"__Host-{OTHER}; "])
 async def test_who_plants_a_cookie_from_a_subdomain_is_not_known_by_it_over_tls(connections, own):
-    login = connections.introduce(answering("session=s1; Path=/; HttpOnly; Secure"))
+    login = connections.identify_browsers(answering("session=s1; Path=/; HttpOnly; Secure"))
     with (
         connections.open(headers=[(b"cookie", BROWSER.encode())], scheme="wss") as thief,
         connections.open(headers=[(b"cookie", f"{own}{BROWSER}".encode())], scheme="wss") as tab,
@@ -158,19 +158,19 @@ async def test_who_plants_a_cookie_from_a_subdomain_is_not_known_by_it_over_tls(
 )
 async def test_jar_is_left_alone_by_what_the_browser_sends_no_socket(connections, tab, set_cookie):
     before = tab.cookies
-    await get(connections.introduce(answering(set_cookie)))
+    await get(connections.identify_browsers(answering(set_cookie)))
     assert tab.cookies is before
 
 
 @pytest.mark.parametrize("browser", [None, OTHER, BROWSER[:-1], f"{BROWSER_COOKIE}0a=short"])
 async def test_jar_is_left_alone_by_answers_to_others(connections, tab, browser):
     before = tab.cookies
-    await get(connections.introduce(answering("session=stolen; Path=/")), browser=browser)
+    await get(connections.identify_browsers(answering("session=stolen; Path=/")), browser=browser)
     assert tab.cookies is before
 
 
 async def test_cookie_a_browser_is_known_by_stays_out_of_the_jar(connections, tab):
-    await get(connections.introduce(answering(f"{BROWSER_COOKIE}ff={'f' * 32}; Path=/")))
+    await get(connections.identify_browsers(answering(f"{BROWSER_COOKIE}ff={'f' * 32}; Path=/")))
     assert tab.cookies == {"kept": "1", "tz": "UTC"}
 
 
@@ -181,7 +181,7 @@ async def test_surplus_cookies_to_know_a_browser_by_are_taken_back(
 ):
     names = [f"{BROWSER_COOKIE}{n:02}" for n in range(known - 1)]
     shown = [f"{name}={'v' * 32}" for name in [*names, f"__Host-{BROWSER_COOKIE}9"]]
-    app = connections.introduce(answering())
+    app = connections.identify_browsers(answering())
     answer = await get(app, browser="; ".join(shown), accept=accept)
     # A __Host- one comes first: nobody but this very host can have set it.
     gone = [f"{name}=; Path=/; Max-Age=0; SameSite=Lax" for name in sorted(names)[1:]]
@@ -191,7 +191,7 @@ async def test_surplus_cookies_to_know_a_browser_by_are_taken_back(
 
 async def test_cookie_of_an_open_tab_is_not_taken_back(connections):
     shown = [f"{BROWSER_COOKIE}{n:02}={'v' * 32}" for n in range(4)]
-    app = connections.introduce(answering())
+    app = connections.identify_browsers(answering())
     with connections.open(headers=[(b"cookie", shown[-1].encode())]):
         answer = await get(app, browser="; ".join(shown), accept="text/html")
     gone = [f"{BROWSER_COOKIE}02=; Path=/; Max-Age=0; SameSite=Lax"]
@@ -201,7 +201,7 @@ async def test_cookie_of_an_open_tab_is_not_taken_back(connections):
 async def test_a_socket_is_known_by_the_oldest_cookie_and_the_oldest_are_not_taken_back(
     connections, monkeypatch
 ):
-    app, shown = connections.introduce(answering()), []
+    app, shown = connections.identify_browsers(answering()), []
     for moment in (2, 1, 10**18, 0):  # nanoseconds: three of them are of one second
         now = 18 * 10**17 + moment
         monkeypatch.setattr(time, "time_ns", lambda now=now: now)
@@ -222,9 +222,9 @@ async def test_open_sockets_are_looked_through_only_for_an_answer_that_sets_cook
             return super().__iter__()
 
     looked, connections = [], Looked()
-    await get(connections.introduce(answering()), accept=accept)
+    await get(connections.identify_browsers(answering()), accept=accept)
     assert looked == []
-    await get(connections.introduce(answering("a=1")), accept=accept)
+    await get(connections.identify_browsers(answering("a=1")), accept=accept)
     assert looked == [True]
 
 
@@ -233,7 +233,7 @@ async def test_held_is_what_the_browser_has_and_not_what_events_have_set(connect
     tab.delete_cookie("kept")
     assert tab.held == {"kept": "1", "tz": "UTC"}
     app = answering("session=of-a-view; Path=/", "tz=Asia/Tokyo", f"kept=; expires={PAST}")
-    await get(connections.introduce(app))
+    await get(connections.identify_browsers(app))
     assert tab.held == {"tz": "UTC"}
     assert tab.cookies == {"session": "of-an-event", "tz": "UTC"}
     tab.replace_cookies({"a": "1"})
@@ -247,7 +247,7 @@ async def test_followers_are_told_what_an_answer_changes(connections, tab):
 
     told, follower = [], Follower()
     connections.followers.add(follower)
-    app = connections.introduce(
+    app = connections.identify_browsers(
         answering("a=1", "b=2; Path=/x", "gone=; Max-Age=0", f"{BROWSER_COOKIE}ff={'f' * 32}")
     )
     await get(app, browser=None)
@@ -274,7 +274,7 @@ class TestSessionOfAView:
     @pytest.fixture
     def django(self, settings, transactional_db, connections):
         settings.ROOT_URLCONF = __name__
-        return connections.introduce(get_asgi_application())
+        return connections.identify_browsers(get_asgi_application())
 
     @pytest.fixture
     def count(self, connections):
@@ -321,14 +321,14 @@ class TestSessionOfAView:
         self, django, count, connections, tab, caplog
     ):
         handoff = CookieHandoff(connections)
-        elsewhere = ConnectionRegistry().introduce(get_asgi_application())
+        elsewhere = ConnectionRegistry().identify_browsers(get_asgi_application())
         answer = await get(elsewhere, "/basket/")
         name, session = settings.SESSION_COOKIE_NAME, answer.cookies[settings.SESSION_COOKIE_NAME]
         jars = (tab.held, tab.cookies)
         response = await count(tab)
         before = keep_cookies(tab, response, jars)
-        offered = {name: response.cookies[name].OutputString(), "seen": "seen=1"}
-        ticket = await handoff.offer(tab, offered, before)
+        issued = {name: response.cookies[name].OutputString(), "seen": "seen=1"}
+        ticket = await handoff.issue(tab, issued, before)
         assert await hand_over(handoff, ticket, f"{BROWSER}; {name}={session}") == ["seen=1"]
         assert "sessionid" in caplog.text
         assert session not in caplog.text
@@ -343,7 +343,7 @@ class TestSessionOfAView:
         revoker = SessionRevoker(connections)
         handoff = CookieHandoff(connections, on_conflict=revoker.reunite)
         name, jars = settings.SESSION_COOKIE_NAME, (tab.held, tab.cookies)
-        elsewhere = ConnectionRegistry().introduce(get_asgi_application())
+        elsewhere = ConnectionRegistry().identify_browsers(get_asgi_application())
         answers = []
 
         async def meanwhile():
@@ -353,7 +353,7 @@ class TestSessionOfAView:
         session = answers[0].cookies[name]
         before = keep_cookies(tab, response, jars)
         cookies = {name: response.cookies[name].OutputString()}
-        ticket = await handoff.offer(tab, cookies, before)
+        ticket = await handoff.issue(tab, cookies, before)
         assert await hand_over(handoff, ticket, f"{BROWSER}; {name}={session}") == []
         assert "sessionid" in caplog.text
         assert (await count(tab)).content == b'{"basket": "lamp", "n": 2}'

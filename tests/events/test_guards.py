@@ -396,7 +396,7 @@ class TestThroughTheBridge:
     @pytest.mark.parametrize("handler", KINDS, ids=name_of)
     async def test_event_the_bridge_skips_has_no_user_so_nothing_runs(self, handler):
         user = await User.objects.acreate_user("ada")
-        with bridged(skip=lambda event: True):
+        with bridged(exclude=lambda event: True):
             fired, ran = await run(handler, user)
         assert ran == []
         assert [type(error) for error in fired.exceptions] == [PermissionDenied]

@@ -23,9 +23,9 @@ from rxbridge.asgi.connections import (
 )
 from rxbridge.errors import InvalidEvent
 from rxbridge.events import ReflexEvent, SyntheticRequestFactory
+from rxbridge.events.sessions.channel import Channel
 from rxbridge.events.sessions.revoker import SessionRevoker
-from rxbridge.events.sessions.tabs import digest
-from rxbridge.events.sessions.wire import Wire
+from rxbridge.events.sessions.tracked import digest
 from rxbridge.trace._page import Choice
 
 HOST = "shop.example"
@@ -306,7 +306,7 @@ def wire_messages(texts: list[str]) -> None:
 async def _hear(texts: list[str]) -> None:
     registry = ConnectionRegistry()
     revoker = SessionRevoker(registry)
-    wire = Wire(
+    channel = Channel(
         None,  # type: ignore[arg-type]
         obey=revoker._obey,
         missed=revoker._missed,
@@ -315,13 +315,13 @@ async def _hear(texts: list[str]) -> None:
     )
     try:
         with registry.open() as connection:
-            tab = revoker._tabs.of(connection)
-            revoker._tabs._file(tab, SESSION, USER, BROWSER)
+            tab = revoker._tracked.of(connection)
+            revoker._tracked._file(tab, SESSION, USER, BROWSER)
             tab.auth = "the password's"
             for text in texts:
-                wire._hear(text)
+                channel._hear(text)
             await asyncio.sleep(0)
-            revoker._tabs._file(tab, SESSION, USER, BROWSER)
+            revoker._tracked._file(tab, SESSION, USER, BROWSER)
             revoker._catch_up(tab)
     finally:
         revoker.close()

@@ -33,7 +33,7 @@ from rxbridge.state import AppState
 from rxbridge.testing import EventClient
 
 HOUSE = Path(rxbridge.__file__).parent
-OF_THE_TEST = ("testing/", "events/reflex/local.py", "events/_rehearsal.py")
+OF_THE_TEST = ("testing/", "events/reflex/local.py", "events/_test_context.py")
 
 calls: Counter[tuple[str, str]] = Counter()
 frames: set[object] = set()

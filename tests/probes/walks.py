@@ -48,7 +48,7 @@ def note(frame, event, _):
     code = frame.f_code
     if event == "call" and code.co_filename.startswith(f"{HOUSE}/"):
         file = code.co_filename.removeprefix(f"{HOUSE}/")
-        if not file.startswith("testing/") and file != "events/_rehearsal.py":
+        if not file.startswith("testing/") and file != "events/_test_context.py":
             steps.setdefault((file, code.co_qualname))
 
 
@@ -87,7 +87,7 @@ def application():
     reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
     return PrefixRouter(
         dict.fromkeys(REFLEX_PREFIXES, reflex) | {sessions.path: sessions},
-        default=connections.introduce(get_asgi_application()),
+        default=connections.identify_browsers(get_asgi_application()),
         lifespan=LifespanGroup(sessions, reflex),
     )
 

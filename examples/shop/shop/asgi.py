@@ -16,12 +16,12 @@ from shop.settings import BUNDLE
 from shop.sockets import connections, sessions, trace
 from shop.ui import app
 
-views = connections.introduce(django)
+views = connections.identify_browsers(django)
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
     | dict.fromkeys(["/accounts", "/admin", "/api", "/media", "/static"], views)
     | {sessions.path: sessions, "/_trace": trace},
-    default=connections.introduce(PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router))),
+    default=connections.identify_browsers(PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router))),
     lifespan=LifespanGroup(sessions, reflex),
 )

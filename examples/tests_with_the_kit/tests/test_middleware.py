@@ -20,7 +20,7 @@ async def test_maintenance_lets_the_staff_in(settings, maintenance, user, status
     settings.MAINTENANCE = maintenance
     run = await run_middleware(MaintenanceMiddleware, user=user)
     assert run.response.status_code == status
-    assert run.reached == (status == 200)
+    assert run.view_called == (status == 200)
 
 
 @pytest.mark.usefixtures("acme", "rxbridge_transaction")
@@ -30,4 +30,4 @@ async def test_maintenance_lets_the_staff_in(settings, maintenance, user, status
 async def test_tenant_is_that_of_the_host(host, name):
     run = await run_middleware(TenantMiddleware, event=make_event(host=host))
     assert str(run.request.tenant) == str(name)
-    assert run.reached == (name is not None)
+    assert run.view_called == (name is not None)

@@ -63,7 +63,7 @@ class Run:
     kwargs: Mapping[str, Any]
     patience: float | None
     clock: asyncio.Timeout | None = None
-    reached: bool = False
+    view_called: bool = False
     over: bool = False
     exception: Exception | None = None
     answer: int | None = None
@@ -71,14 +71,14 @@ class Run:
 
     def start_clock(self) -> None:
         """Begin to count the seconds to the view; a chain that never waits needs no timer."""
-        if self.patience is None or self.clock is None or self.reached:
+        if self.patience is None or self.clock is None or self.view_called:
             return
         if self.clock.when() is None:
             self.clock.reschedule(asyncio.get_running_loop().time() + self.patience)
 
     def enter(self) -> None:
         """Let the view run, once; raise when it ran or its event is over."""
-        if self.over or self.reached:
+        if self.over or self.view_called:
             msg = (
                 "A middleware called get_response a second time, or after its event was over; "
                 "a handler runs once."
@@ -86,7 +86,7 @@ class Run:
             raise RxBridgeError(msg)
         if self.clock is not None and self.clock.when() is not None:
             self.clock.reschedule(None)
-        self.reached = True
+        self.view_called = True
 
     def shown(self, prepare: Callable[[HttpRequest], None] | None = None) -> View:
         """Return the view as ``process_view`` hooks see it: one may decorate it, and call that.
@@ -109,9 +109,9 @@ current_run: ContextVar[Run] = ContextVar("rxbridge.run")
 class Identity(Protocol):
     """What may know a request's user without a check; see ``Revalidator``."""
 
-    def prime(self, request: HttpRequest, /) -> bool: ...
+    def restore(self, request: HttpRequest, /) -> bool: ...
 
-    def learn(self, request: HttpRequest, /) -> None: ...
+    def store(self, request: HttpRequest, /) -> None: ...
 
 
 class Layer(Protocol):
@@ -174,7 +174,7 @@ class ViewLayer:
     def steps(self) -> list[Step]:
         """What comes between the last ``process_request`` and the view."""
         return [
-            Step(self._prime, None),
+            Step(self._restore, None),
             *(Step(_view_step(each.run, self._resolve), each.blocks) for each in self._early),
             Step(self._resolve, hooks.identity_blocks),
         ]
@@ -200,11 +200,11 @@ class ViewLayer:
         except Exception as error:
             return await converted(request, error)
 
-    def _prime(self, request: Any) -> None:
+    def _restore(self, request: Any) -> None:
         """Activate the URLconf a middleware chose, and put a user there who needs no check."""
         if hasattr(request, "urlconf"):
             set_urlconf(request.urlconf)
-        if self._identity is not None and self._identity.prime(request):
+        if self._identity is not None and self._identity.restore(request):
             setattr(request, hooks.KNOWN, True)
 
     def _resolve(self, request: HttpRequest) -> None:
@@ -212,7 +212,7 @@ class ViewLayer:
             return
         self._resolve_identity(request)
         if self._identity is not None:
-            self._identity.learn(request)
+            self._identity.store(request)
 
     async def _respond(self, request: HttpRequest) -> HttpResponseBase:
         run = current_run.get()

@@ -18,7 +18,8 @@ from django.db import connections, reset_queries
 from django.http import HttpResponse
 from django.urls import set_script_prefix, set_urlconf
 
-from rxbridge.events._rehearsal import in_test_transaction
+from rxbridge._renamed import Renamed
+from rxbridge.events._test_context import in_test_transaction
 from rxbridge.events.chain.layers import (
     Identity,
     Run,
@@ -88,8 +89,10 @@ class Outcome:
     """
 
     response: HttpResponseBase
-    reached: bool
+    view_called: bool
     exception: Exception | None = None
+
+    reached = Renamed("view_called")
 
 
 SQLITE_LIMIT = 16
@@ -304,7 +307,7 @@ class MiddlewareRunner:
         """
         run = Run(view, dict(kwargs or {}), self.admission_timeout)
         response = await in_context(copy_context(), self._lease_and_run(request, run))
-        return Outcome(response=response, reached=run.reached, exception=run.exception)
+        return Outcome(response=response, view_called=run.view_called, exception=run.exception)
 
     def observed(self, middleware: str, name: str, hook: Hook, is_async: bool) -> Hook:  # noqa: ARG002
         """Return what is called in place of a hook: for a subclass that measures, say."""
@@ -318,14 +321,14 @@ class MiddlewareRunner:
         current_run.set(run)
         set_urlconf(settings.ROOT_URLCONF)
         set_script_prefix(getattr(request, "script_name", "") or "/")
-        admit = self._admit_inside if self.around else self._admit
+        run_chain = self._run_inside_around if self.around else self._run_chain
         if self.threads is None or in_test_transaction():
-            return await admit(request, run)
+            return await run_chain(request, run)
         with self.threads.lease(_client(request), bound=bool(self.keeps_thread)) as lease:
             current_lease.set(lease)
             async with ThreadSensitiveContext(executor=lease):
                 try:
-                    return await admit(request, run)
+                    return await run_chain(request, run)
                 except BaseException:
                     lease.failed = True  # Cancelled: something of it may still be open.
                     raise
@@ -333,7 +336,7 @@ class MiddlewareRunner:
                     if run.exception is not None:
                         lease.failed = True
 
-    async def _admit_inside(self, request: HttpRequest, run: Run) -> HttpResponseBase:
+    async def _run_inside_around(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         """Run the chain inside what is to be around it."""
         response: HttpResponseBase | None = None
         try:
@@ -344,7 +347,7 @@ class MiddlewareRunner:
                         await opened.enter_async_context(manager)
                     else:
                         opened.enter_context(manager)
-                response = await self._admit(request, run)
+                response = await self._run_chain(request, run)
                 if run.exception is not None:
                     raise run.exception
         except Exception as error:
@@ -353,7 +356,7 @@ class MiddlewareRunner:
         # One that swallows what another raised lets nothing through either.
         return response or HttpResponse(status=500)
 
-    async def _admit(self, request: HttpRequest, run: Run) -> HttpResponseBase:
+    async def _run_chain(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         try:
             async with asyncio.timeout(None) as run.clock:
                 response = await self._chain.acall(request)

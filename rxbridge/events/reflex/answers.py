@@ -11,7 +11,7 @@ from reflex.state import StateUpdate
 from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 
-from rxbridge.events._rehearsal import current_rehearsal
+from rxbridge.events._test_context import current_test
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, log
 from rxbridge.events.requests import ReflexEvent, no_handler
 
@@ -61,8 +61,8 @@ def answer(
 ) -> list[EventSpec]:
     """Log a refusal, and return the events by which ``refuse`` tells the page."""
     log(refusal, cause)
-    if (rehearsal := current_rehearsal.get()) is not None:
-        rehearsal.refusals.append(refusal)
+    if (test := current_test.get()) is not None:
+        test.refusals.append(refusal)
     return list(refuse(refusal) or ())
 
 

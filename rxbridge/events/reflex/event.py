@@ -50,7 +50,7 @@ from rxbridge.events.reflex.recipients import Address, note_shown
 from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
-from rxbridge.events.sessions.tabs import innermost, known_user
+from rxbridge.events.sessions.tracked import known_user, unwrap_user
 from rxbridge.events.tab_bound import ENDS_WITH_TAB
 from rxbridge.events.threads.pool import let_thread_go
 
@@ -263,7 +263,7 @@ class EventInProcess:
             if self._owner is not None:
                 user = getattr(self._request, "user", None)
                 if user is not self._user:  # The handler put somebody there, and broke off.
-                    self._owner.pass_to(innermost(user))
+                    self._owner.pass_to(unwrap_user(user))
                 if not came_to_its_end:
                     self._owner.break_off()
 
@@ -351,7 +351,7 @@ class EventInProcess:
         """Let vars and mirrors follow another user than the one they are of."""
         user = getattr(self._request, "user", None)
         if user is not self._user:
-            await self._settle(innermost(user))
+            await self._settle(unwrap_user(user))
             await self.mirror(self._request)
 
     def pass_to(self, request: Any, user: Any) -> None:

@@ -14,7 +14,7 @@ from reflex_base.event.context import EventContext
 
 from rxbridge.errors import NotAdmitted
 from rxbridge.events.reflex.owner import tab_of
-from rxbridge.events.sessions import endings
+from rxbridge.events.sessions import signals
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
@@ -105,7 +105,7 @@ def noted_user(root: BaseState) -> str:
 
 def user_key(user: Any) -> str:
     """Return what a user is noted by; empty for one who is not signed in."""
-    return endings.user_key(user) if getattr(user, "is_authenticated", False) else ""
+    return signals.user_key(user) if getattr(user, "is_authenticated", False) else ""
 
 
 def _private(state: BaseState) -> Iterator[BaseState]:

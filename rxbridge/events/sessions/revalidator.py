@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from rxbridge._renamed import Renamed
 from rxbridge.events.chain.hooks import answer_auser, is_djangos_own
-from rxbridge.events.sessions.tabs import known_user
+from rxbridge.events.sessions.tracked import known_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ class Revalidator:
         """A revalidator that has checked nobody yet is still one."""
         return True
 
-    def prime(self, request: HttpRequest) -> bool:
+    def restore(self, request: HttpRequest) -> bool:
         """Put the user of the last check on ``request``; False when a new check is due.
 
         Called on the event loop after the middleware's ``process_request`` hooks. What one of
@@ -83,7 +84,7 @@ class Revalidator:
         _identify(request, entry.user)
         return True
 
-    def learn(self, request: HttpRequest) -> None:
+    def store(self, request: HttpRequest) -> None:
         """Keep the user a check has found; the runner calls it once the user is resolved.
 
         Nothing is kept when the connection was forgotten while the check was under way.
@@ -95,6 +96,8 @@ class Revalidator:
             return
         if self._entries.get(connection) is entry:
             entry.keep(user)
+
+    prime, learn = Renamed("restore"), Renamed("store")
 
     def forget(self, connection: Connection) -> None:
         """Have the next event of ``connection`` checked, also if a check is under way now."""

@@ -16,10 +16,16 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.utils import timezone
 
+from rxbridge._renamed import Renamed
 from rxbridge.asgi.connections import GRACE, is_below, split_browsers
-from rxbridge.events.sessions.endings import Endings, session_model, session_store, user_key
-from rxbridge.events.sessions.tabs import Tab, Tabs, digest, digest_of
-from rxbridge.events.sessions.wire import Message, Wire
+from rxbridge.events.sessions.channel import Channel, Message
+from rxbridge.events.sessions.signals import SessionSignals, session_model, session_store, user_key
+from rxbridge.events.sessions.tracked import (
+    TrackedConnection,
+    TrackedConnections,
+    digest,
+    digest_of,
+)
 from rxbridge.events.threads.elsewhere import elsewhere
 
 if TYPE_CHECKING:
@@ -36,7 +42,7 @@ __all__ = ["SessionRevoker"]
 logger = logging.getLogger("rxbridge")
 
 T = TypeVar("T")
-Test: TypeAlias = Callable[[Tab], bool]
+Test: TypeAlias = Callable[[TrackedConnection], bool]
 
 PATIENCE = 0.7
 """``GRACE`` for a session that an event ended: its cookies take one more way, by a hand-off."""
@@ -55,16 +61,16 @@ class _Forgetful(Protocol):
 
 @dataclass(slots=True)
 class _Cause:
-    """The event or task that is running; ``tab`` is None for a background task."""
+    """The event or task that is running; ``tracked`` is None for a background task."""
 
-    tab: Tab | None
+    tracked: TrackedConnection | None
     task: asyncio.Task[Any] | None
     over: bool = False
 
     @property
     def has_ended(self) -> bool:
         """Whether the event was cancelled, as its session ended."""
-        return self.tab is not None and self.task in self.tab.ended
+        return self.tracked is not None and self.task in self.tracked.ended
 
 
 _cause: ContextVar[_Cause | None] = ContextVar("rxbridge.cause", default=None)
@@ -103,28 +109,30 @@ class SessionRevoker:
         self._sweep_interval = sweep_interval
         self._store = session_store()
         self._rows = session_model()
-        self._wire: Wire | None = None
+        self._channel: Channel | None = None
         if broadcast is not None:
-            self._wire = Wire(
+            self._channel = Channel(
                 broadcast,
                 obey=self._obey,
                 missed=self._missed,
                 subject="revocations",
                 overflow={"kind": "all"},
             )
-        self._tabs = Tabs(settings.SESSION_COOKIE_NAME, asks=self._rows is not None)
+        self._tracked = TrackedConnections(
+            settings.SESSION_COOKIE_NAME, asks=self._rows is not None
+        )
         self._changed: OrderedDict[str, tuple[float, Test]] = OrderedDict()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._asking = False
-        self._endings = Endings(self)
+        self._signals = SessionSignals(self)
         connections.followers.add(self)
 
     @property
     def is_listening(self) -> bool:
         """Whether the other workers are heard now; true without a ``broadcast``."""
-        return self._wire is None or self._wire.listening.is_set()
+        return self._channel is None or self._channel.listening.is_set()
 
     # What the bridge calls, on the event loop.
 
@@ -140,18 +148,18 @@ class SessionRevoker:
             yield None
             return
         self.start()
-        tab = self._tabs.of(connection)
-        self._tabs.read_jar(tab)
-        cause = _Cause(tab, task)
+        tracked = self._tracked.of(connection)
+        self._tracked.read_jar(tracked)
+        cause = _Cause(tracked, task)
         _cause.set(cause)
         try:
-            with tab.working(task):
+            with tracked.working(task):
                 yield cause
         finally:
             cause.over = True
             if _cause.get() is cause:  # and not of the background task that ``track`` told of
                 _cause.set(None)
-            self._judge(tab)
+            self._judge(tracked)
 
     def track(self, connection: Connection | None) -> None:
         """Let the running task be known as a background task of ``connection`` until it is done.
@@ -162,9 +170,9 @@ class SessionRevoker:
         if connection is None or task is None:
             return
         self.start()
-        tab = self._tabs.of(connection)
-        tab.tasks.append(task)
-        task.add_done_callback(tab.tasks.remove)
+        tracked = self._tracked.of(connection)
+        tracked.tasks.append(task)
+        task.add_done_callback(tracked.tasks.remove)
         _cause.set(_Cause(None, task))
 
     def note(self, connection: Connection | None, request: HttpRequest) -> None:
@@ -172,29 +180,31 @@ class SessionRevoker:
         if connection is None:
             return
         self.start()
-        tab = self._tabs.of(connection)
-        self._tabs.read_jar(tab)
-        if self._tabs.note(tab, request):
-            self._catch_up(tab)
+        tracked = self._tracked.of(connection)
+        self._tracked.read_jar(tracked)
+        if self._tracked.note(tracked, request):
+            self._catch_up(tracked)
 
-    def settled(self, connection: Connection, browsers: Iterable[str] = ()) -> None:
+    def confirmed(self, connection: Connection, browsers: Iterable[str] = ()) -> None:
         """Let the other tabs of the browser follow, now that it holds what the jar holds.
 
         For ``CookieHandoff`` to call. ``browsers`` are the cookies that the browser has just
         shown that it is known by. ``connection`` may be one that stands for a tab that is gone.
         """
-        tab = self._tabs.get(connection)
-        session = digest_of("session", self._tabs.key_of(connection))
+        tracked = self._tracked.get(connection)
+        session = digest_of("session", self._tracked.key_of(connection))
         known = {digest("browser", each) for each in browsers}
-        if tab is not None:
-            if tab.shown == session:
+        if tracked is not None:
+            if tracked.shown == session:
                 return
-            tab.shown = session
-            self._tabs.read_jar(tab)
-            if tab.browser is not None:
-                known.add(tab.browser)
+            tracked.shown = session
+            self._tracked.read_jar(tracked)
+            if tracked.browser is not None:
+                known.add(tracked.browser)
         self._publish(kind="browser", browsers=sorted(known), keep=session)
-        self._follow(known, session, but=tab)
+        self._follow(known, session, but=tracked)
+
+    settled = Renamed("confirmed")
 
     async def reunite(self, name: str, begun: str, kept: str) -> bool:
         """Move what an event wrote into a session it began into the one its browser has instead.
@@ -202,7 +212,7 @@ class SessionRevoker:
         For ``CookieHandoff`` to call. What the browser's session has by the same name stays, and
         nothing is taken from a session that somebody has signed in to. True if nothing is lost.
         """
-        if name == self._tabs.cookie:
+        if name == self._tracked.cookie:
             try:
                 return await elsewhere(_reunite, self._store, begun, kept)
             except Exception:
@@ -246,8 +256,8 @@ class SessionRevoker:
         if self._loop is not loop:
             self._halt()
             self._loop = loop
-            if self._wire is not None:
-                self._spawn(self._wire.listen())
+            if self._channel is not None:
+                self._spawn(self._channel.listen())
         if self._timer is None:
             self._timer = loop.call_later(self._sweep_interval, self._sweep, context=Context())
 
@@ -260,7 +270,7 @@ class SessionRevoker:
 
     def close(self) -> None:
         """Listen to Django no more, and stop. May be called from any thread."""
-        self._endings.close()
+        self._signals.close()
         self._connections.followers.discard(self)
         loop = self._loop
         if loop is not None and not loop.is_closed():
@@ -273,10 +283,10 @@ class SessionRevoker:
         """
         await receive()
         self.start()
-        if self._wire is not None:
+        if self._channel is not None:
             try:
                 async with asyncio.timeout(_SUBSCRIBED_WITHIN):
-                    await self._wire.listening.wait()
+                    await self._channel.listening.wait()
             except TimeoutError:
                 logger.warning("The broadcast of revocations cannot be reached yet")
         await send({"type": "lifespan.startup.complete"})
@@ -289,14 +299,14 @@ class SessionRevoker:
     def on_session_end(self, key: str, *, expired: bool = False) -> None:
         """A session has ended, or is about to."""
         session = digest("session", key)
-        if self._tabs.knows(session):
+        if self._tracked.knows(session):
             self._hand_over(self._end_session, session, _cause.get())
         if not expired:  # Each worker looks for those itself.
             self._publish(kind="session", session=session)
 
     def on_user_change(self, key: str, valid: Sequence[str] | None) -> None:
         """A user was saved, or with None deactivated or deleted."""
-        if self._wire is None and not len(self._tabs):
+        if self._channel is None and not len(self._tracked):
             return
         user = digest("user", key)
         auths = None if valid is None else [digest("auth", each) for each in valid]
@@ -304,11 +314,11 @@ class SessionRevoker:
         self._publish(kind="user", user=user, auths=auths)
 
     def on_browser_change(self, request: HttpRequest) -> None:
-        """A browser signs in or out. After an event, ``settled`` is told instead."""
+        """A browser signs in or out. After an event, ``confirmed`` is told instead."""
         if hasattr(request, "reflex_event"):
             return
         browsers = frozenset(digest("browser", each) for each in split_browsers(request.COOKIES)[0])
-        if browsers and (self._wire is not None or any(map(self._tabs.knows, browsers))):
+        if browsers and (self._channel is not None or any(map(self._tracked.knows, browsers))):
             self._hand_over(self._follow_later, browsers, request.session)
 
     # What the registry tells.
@@ -323,54 +333,54 @@ class SessionRevoker:
     # What follows, on the event loop.
 
     def _end_session(self, session: str, cause: _Cause | None) -> None:
-        self._end(self._tabs.find(session), lambda tab: tab.session == session, cause)
+        self._end(self._tracked.find(session), lambda tracked: tracked.session == session, cause)
 
     def _end_user(self, user: str, auths: list[str] | None, cause: _Cause | None) -> None:
-        def ends(tab: Tab) -> bool:
-            return tab.user == user and (
-                auths is None or (tab.auth is not None and tab.auth not in auths)
+        def ends(tracked: TrackedConnection) -> bool:
+            return tracked.user == user and (
+                auths is None or (tracked.auth is not None and tracked.auth not in auths)
             )
 
         self._remember(user, ends)
-        for tab in (found := self._tabs.find(user)):
-            self._forget(tab)
+        for tracked in (found := self._tracked.find(user)):
+            self._forget(tracked)
         self._end(filter(ends, found), ends, cause)
 
-    def _end(self, tabs: Iterable[Tab], ends: Test, cause: _Cause | None) -> None:
+    def _end(self, tabs: Iterable[TrackedConnection], ends: Test, cause: _Cause | None) -> None:
         """Stop what works for ``tabs`` now, and close them when the browser had its moment.
 
         The event that is the cause goes on; whether its connection still stands is judged when
         it is over.
         """
-        own = cause.tab if cause is not None else None
-        for tab in list(tabs):
-            self._forget(tab)
-            if tab.user is not None or tab.seen is None:
-                tab.cancel(but=cause.task if cause is not None else None)
-            if tab is not own:
-                in_same_browser = own is not None and own.browser == tab.browser
-                self._later(PATIENCE if in_same_browser else GRACE, self._close_if, tab, ends)
+        own = cause.tracked if cause is not None else None
+        for tracked in list(tabs):
+            self._forget(tracked)
+            if tracked.user is not None or tracked.seen is None:
+                tracked.cancel(but=cause.task if cause is not None else None)
+            if tracked is not own:
+                in_same_browser = own is not None and own.browser == tracked.browser
+                self._later(PATIENCE if in_same_browser else GRACE, self._close_if, tracked, ends)
                 continue
-            tab.ends = ends
+            tracked.ends = ends
             if cause is not None and cause.over:
-                self._judge(tab)
+                self._judge(tracked)
 
-    def _judge(self, tab: Tab) -> None:
-        ends, tab.ends = tab.ends, None
+    def _judge(self, tracked: TrackedConnection) -> None:
+        ends, tracked.ends = tracked.ends, None
         if ends is not None:
-            self._close_if(tab, ends)
+            self._close_if(tracked, ends)
 
-    def _close_if(self, tab: Tab, ends: Test) -> None:
-        if ends(tab):
-            self._close(tab)
+    def _close_if(self, tracked: TrackedConnection, ends: Test) -> None:
+        if ends(tracked):
+            self._close(tracked)
 
-    def _close(self, tab: Tab) -> bool:
-        self._forget(tab)
-        return tab.connection.close()
+    def _close(self, tracked: TrackedConnection) -> bool:
+        self._forget(tracked)
+        return tracked.connection.close()
 
-    def _forget(self, tab: Tab) -> None:
+    def _forget(self, tracked: TrackedConnection) -> None:
         if self.revalidator is not None:
-            self.revalidator.forget(tab.connection)
+            self.revalidator.forget(tracked.connection)
 
     def _follow_later(self, browsers: frozenset[str], session: Any) -> None:
         def follow() -> None:
@@ -380,79 +390,81 @@ class SessionRevoker:
 
         self._later(GRACE, follow)
 
-    def _follow(self, browsers: Iterable[str], keep: str | None, *, but: Tab | None = None) -> None:
+    def _follow(
+        self, browsers: Iterable[str], keep: str | None, *, but: TrackedConnection | None = None
+    ) -> None:
         """Close the tabs of a browser whose last event had another session than it now has."""
-        for tab in self._tabs.find(*browsers):
-            if tab is not but and tab.session != keep:
-                self._close(tab)
+        for tracked in self._tracked.find(*browsers):
+            if tracked is not but and tracked.session != keep:
+                self._close(tracked)
 
     def _renew_later(self, browsers: Iterable[str], cookies: list[list[str]]) -> None:
         """Have the tabs of a browser come back with the cookies that it was given elsewhere."""
 
-        def lacks(tab: Tab) -> bool:
-            jars = (tab.connection.held, tab.connection.cookies)
+        def lacks(tracked: TrackedConnection) -> bool:
+            jars = (tracked.connection.held, tracked.connection.cookies)
             return any(
-                is_below(tab.connection.path, path)
+                is_below(tracked.connection.path, path)
                 and value not in [_cookie_digest(name, jar.get(name)) for jar in jars]
                 for name, value, path in cookies
             )
 
         self._meet_all()
-        for tab in self._tabs.find(*browsers):
-            if lacks(tab):
-                self._later(GRACE, self._close_if_idle, tab, lacks)
+        for tracked in self._tracked.find(*browsers):
+            if lacks(tracked):
+                self._later(GRACE, self._close_if_idle, tracked, lacks)
 
-    def _close_if_idle(self, tab: Tab, ends: Test, left: int = 30) -> None:
+    def _close_if_idle(self, tracked: TrackedConnection, ends: Test, left: int = 30) -> None:
         # What an event has yet to send would be lost, the ticket of its cookies too.
-        if tab.tasks and left and not tab.connection.closed:
-            self._later(GRACE, self._close_if_idle, tab, ends, left - 1)
+        if tracked.tasks and left and not tracked.connection.closed:
+            self._later(GRACE, self._close_if_idle, tracked, ends, left - 1)
         else:
-            self._close_if(tab, ends)
+            self._close_if(tracked, ends)
 
     async def _disconnect(self, subject: str) -> int:
         self._meet_all()
-        tabs = self._tabs.find(subject)
+        tabs = self._tracked.find(subject)
         self._stop_work(tabs)
-        keys = {key for tab in tabs if (key := self._tabs.key_of(tab.connection))}
+        keys = {key for tracked in tabs if (key := self._tracked.key_of(tracked.connection))}
         try:
             # First, for a closed socket comes back at once.
             if keys:
                 await elsewhere(_end_sessions, self._store, keys)
         finally:
-            closed = sum(map(self._close, tabs | self._tabs.find(subject)))
+            closed = sum(map(self._close, tabs | self._tracked.find(subject)))
         return closed
 
     async def _refresh(self, subject: str) -> int:
         self._meet_all()
-        return sum(map(self._close, self._tabs.find(subject)))
+        return sum(map(self._close, self._tracked.find(subject)))
 
-    def _stop_work(self, tabs: Iterable[Tab]) -> None:
+    def _stop_work(self, tabs: Iterable[TrackedConnection]) -> None:
         cause = _cause.get()
-        for tab in tabs:
-            self._forget(tab)
-            tab.cancel(but=cause.task if cause is not None else asyncio.current_task())
+        for tracked in tabs:
+            self._forget(tracked)
+            tracked.cancel(but=cause.task if cause is not None else asyncio.current_task())
 
     def _missed(self) -> None:
         """Close what may have been revoked unheard; who is still signed in comes back so."""
-        for tab in self._tabs:
-            if tab.user is not None:
-                tab.cancel(but=None)
-                self._close(tab)
-            elif tab.seen is None:
-                tab.ends = lambda _: True  # Its first event is under way.
+        for tracked in self._tracked:
+            if tracked.user is not None:
+                tracked.cancel(but=None)
+                self._close(tracked)
+            elif tracked.seen is None:
+                tracked.ends = lambda _: True  # Its first event is under way.
 
     # What is known.
 
     def _meet_all(self) -> None:
         """Read the jars of sockets that have had no event yet too."""
         for connection in self._connections:
-            self._tabs.read_jar(self._tabs.of(connection))
+            self._tracked.read_jar(self._tracked.of(connection))
 
-    def _catch_up(self, tab: Tab) -> None:
+    def _catch_up(self, tracked: TrackedConnection) -> None:
         """Apply a change of the user that came while an event was under way with the old one."""
-        changed = self._changed.get(tab.user or "")
-        if changed is not None and time.monotonic() < changed[0] and changed[1](tab):
-            self._end([tab], changed[1], _cause.get())
+        changed = self._changed.get(tracked.user or "")
+        if changed is not None and time.monotonic() < changed[0] and changed[1](tracked):
+            self._end([tracked], changed[1], _cause.get())
 
     def _remember(self, user: str, ends: Test) -> None:
         self._changed[user] = (time.monotonic() + _RECENT, ends)
@@ -466,32 +478,32 @@ class SessionRevoker:
         """Close what has expired; it is due then however busy or idle it was."""
         self._timer = None
         now = time.time()
-        for tab in self._tabs:
-            if tab.is_idle:
-                self._tabs.drop(tab)
-            elif tab.expires is not None and tab.expires <= now:
-                self._expire(tab)
-        unsure = [tab for tab in self._tabs if not tab.is_exact]
+        for tracked in self._tracked:
+            if tracked.is_idle:
+                self._tracked.drop(tracked)
+            elif tracked.expires is not None and tracked.expires <= now:
+                self._expire(tracked)
+        unsure = [tracked for tracked in self._tracked if not tracked.is_exact]
         if unsure and not self._asking:
             self._asking = True
             self._spawn(self._ask_expiry(unsure))
-        if len(self._tabs):
+        if len(self._tracked):
             self.start()
 
-    def _expire(self, tab: Tab) -> None:
-        tab.expires = None
-        tab.cancel(but=None)
-        self._close(tab)
+    def _expire(self, tracked: TrackedConnection) -> None:
+        tracked.expires = None
+        tracked.cancel(but=None)
+        self._close(tracked)
 
-    async def _ask_expiry(self, tabs: list[Tab]) -> None:
+    async def _ask_expiry(self, tabs: list[TrackedConnection]) -> None:
         """Ask the database once per session when it expires; one that is not there has ended."""
-        keys = {tab: self._tabs.key_of(tab.connection) for tab in tabs}
+        keys = {tracked: self._tracked.key_of(tracked.connection) for tracked in tabs}
         try:
             dates = await elsewhere(_expiry_dates, self._rows, set(keys.values()))
-            for tab, key in keys.items():
-                if not tab.is_exact and tab.session == digest_of("session", key):
-                    tab.is_exact = True
-                    tab.expires = dates.get(key, 0.0)
+            for tracked, key in keys.items():
+                if not tracked.is_exact and tracked.session == digest_of("session", key):
+                    tracked.is_exact = True
+                    tracked.expires = dates.get(key, 0.0)
         except Exception:
             logger.exception("Could not ask when sessions expire; asking again")
         finally:
@@ -520,13 +532,13 @@ class SessionRevoker:
                 self._missed()
 
     def _publish(self, **message: Any) -> None:
-        if self._wire is not None and not self._hand_over(self._post, self._wire, message):
-            self._wire.send_now(message)
+        if self._channel is not None and not self._hand_over(self._post, self._channel, message):
+            self._channel.send_now(message)
 
-    def _post(self, wire: Wire, message: Message) -> None:
-        if message["kind"] == "cookies" and len(wire) >= _HINTS:
+    def _post(self, channel: Channel, message: Message) -> None:
+        if message["kind"] == "cookies" and len(channel) >= _HINTS:
             return
-        if (sending := wire.post(message)) is not None:
+        if (sending := channel.post(message)) is not None:
             self._spawn(sending)
 
     def _hand_over(self, call: Callable[..., object], *args: Any) -> bool:
@@ -571,7 +583,7 @@ class SessionRevoker:
         self._tasks = set()
         self._timer = None
         self._asking = False
-        self._tabs.clear()
+        self._tracked.clear()
 
 
 def _subject(user: Any, session: str | None) -> str:

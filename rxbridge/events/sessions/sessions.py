@@ -65,7 +65,7 @@ class Sessions:
             lifetime=lifetime,
             path=path,
             reconnect=reconnect,
-            on_settled=self.revoker.settled,
+            on_confirmed=self.revoker.confirmed,
             renew_every=renew_every,
             on_conflict=self.revoker.reunite,
         )

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from asgiref.sync import sync_to_async
 
-from rxbridge.events._rehearsal import current_rehearsal
+from rxbridge.events._test_context import current_test
 from rxbridge.events.threads.elsewhere import closing
 
 logger = logging.getLogger("rxbridge")
@@ -33,7 +33,7 @@ class Afterwards:
     async def do(self, *calls: Callable[[], object], client: str = "") -> None:
         """See that ``calls`` are made; under ``EventClient`` they are when this returns."""
         for call in calls:
-            if current_rehearsal.get() is not None:
+            if current_test.get() is not None:
                 await sync_to_async(_logged)(call)
             elif (own := [*self._left.values()].count(client)) >= self._limit - len(self._left):
                 waiting = f"{len(self._left)} calls wait, {own} of this client"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from rxbridge.events.threads import pace
+from rxbridge.events.threads import scaling
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ Client: TypeAlias = "tuple[str, str] | None"
 """Whose an event is: a network address, and a browser there. None is nobody's, and unbounded."""
 
 
-class Waiting(pace.Waiting, Protocol):
+class Waiting(scaling.Waiting, Protocol):
     """What waits for a thread, and for whom."""
 
     client: Client

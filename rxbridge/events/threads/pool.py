@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 from weakref import WeakSet, ref
 
 from rxbridge.errors import PoolExhausted
-from rxbridge.events.threads import pace
+from rxbridge.events.threads import scaling
 from rxbridge.events.threads.line import Line, Shares
-from rxbridge.events.threads.pace import Look, Pace
+from rxbridge.events.threads.scaling import Sample, Scaling
 from rxbridge.events.threads.worker import Worker, is_exiting, logged
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class ThreadPool:
         self._line: Line[Lease] = Line()
         self._ended: deque[Lease] = deque()
         self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
-        self._pace = Pace(core)
+        self._scaling = Scaling(core)
 
     @property
     def size(self) -> int:
@@ -207,7 +207,7 @@ class ThreadPool:
         lease.is_quiet = False
         if lease.worker is None and not lease.backlog:
             if (worker := self._take(lease.client)) is None:
-                lease.since, lease.returned = time.monotonic(), self._pace.returned
+                lease.since, lease.returned = time.monotonic(), self._scaling.returned
                 self._line.add(lease)
                 lease.backlog.append(job)
                 return False
@@ -230,10 +230,10 @@ class ThreadPool:
             self._come_back(worker)
 
     def _come_back(self, worker: Worker) -> None:
-        self._pace.returned += 1
+        self._scaling.returned += 1
         worker.rest()
-        if self._pace.has_surplus and self._line and self._at_work > self.core:
-            self._pace.has_surplus = False
+        if self._scaling.has_surplus and self._line and self._at_work > self.core:
+            self._scaling.has_surplus = False
             self._free.appendleft(worker)
         else:
             self._give(worker)
@@ -274,20 +274,20 @@ class ThreadPool:
         else:
             self._free.appendleft(worker)
 
-    def _adapt(self, look: Look, *, is_late: bool) -> None:
+    def _adapt(self, sample: Sample, *, is_late: bool) -> None:
         """Have more threads serve the events that wait, or fewer."""
         shares = self._shares()
         # Where none is left there may be fewer, and nobody may have one.
         first = self._line.first(shares if shares.left else self._shares(1))
         if first is None:
             return
-        wanted = self._pace.wanted(look, is_late=is_late, at_work=self._at_work, first=first)
+        wanted = self._scaling.wanted(sample, is_late=is_late, at_work=self._at_work, first=first)
         while wanted and self._line.first(self._shares()):
             self._give(self._spare())
             wanted -= 1
         shares = self._shares()
         lease = self._line.crowded_out(shares)
-        if lease is not None and shares.left and self._pace.is_overdue(lease, self._at_work):
+        if lease is not None and shares.left and self._scaling.is_overdue(lease, self._at_work):
             self._line.remove(lease)
             lease.begin(self._spare())
 
@@ -298,16 +298,16 @@ class ThreadPool:
         """Look after the pool while events of this loop wait."""
         if loop not in self._watching:
             self._watching.add(loop)
-            look = self._pace.look(loop.time())
-            loop.call_at(look.due, self._check, loop, look)
+            sample = self._scaling.sample(loop.time())
+            loop.call_at(sample.due, self._check, loop, sample)
 
-    def _check(self, loop: asyncio.AbstractEventLoop, look: Look) -> None:
+    def _check(self, loop: asyncio.AbstractEventLoop, sample: Sample) -> None:
         self._watching.discard(loop)
         late = []
         with self._lock:
             # Where no thread can be started, those there are will have to do.
             with suppress(RuntimeError):
-                self._adapt(look, is_late=loop.time() - look.due > pace.LATE)
+                self._adapt(sample, is_late=loop.time() - sample.due > scaling.LATE)
             deadline = time.monotonic() - self.wait
             for lease in self._line.late(deadline):
                 late.append(lease)

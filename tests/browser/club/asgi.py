@@ -36,6 +36,6 @@ reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 sockets = dict.fromkeys(REFLEX_PREFIXES, reflex) | {handoff.path: handoff}
 application = PrefixRouter(
     sockets | dict.fromkeys(["/admin", "/basket", "/static"], django) | {"/disconnect": disconnect},
-    default=connections.introduce(SPAStaticApp(BUNDLE, is_route=app.router)),
+    default=connections.identify_browsers(SPAStaticApp(BUNDLE, is_route=app.router)),
     lifespan=LifespanGroup(revoker.lifespan, reflex),
 )

@@ -23,6 +23,6 @@ urlpatterns = [
 ]
 application = PrefixRouter(
     sockets | {"/assets": pages},
-    default=connections.introduce(django),
+    default=connections.identify_browsers(django),
     lifespan=LifespanGroup(revoker.lifespan, reflex),
 )

@@ -174,7 +174,7 @@ revoker = SessionRevoker(connections, broadcast=RedisBroadcast(redis_url) if red
 handoff = CookieHandoff(
     connections,
     tickets=CacheTickets(cache) if redis_url else None,
-    on_settled=revoker.settled,
+    on_confirmed=revoker.confirmed,
 )
 app = rx.App(head_components=[rx.el.link(rel="icon", href="data:,")], extra_app_wraps=CSP_APP_WRAPS)
 app.add_middleware(EventBridge(connections, handoff=handoff, revoker=revoker))

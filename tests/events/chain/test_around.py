@@ -91,7 +91,7 @@ async def test_they_are_opened_outside_the_chain_in_their_order():
 
     around = [noting(journal, "first"), noting_async(journal, "second")]
     outcome = await run(*around, view=view, middleware=[middleware])
-    assert (outcome.reached, outcome.response.status_code) == (True, 200)
+    assert (outcome.view_called, outcome.response.status_code) == (True, 200)
     ways_in = ["first in", "second in", "middleware in"]
     assert journal == [*ways_in, "view", "middleware out", "second out", "first out"]
 
@@ -119,7 +119,7 @@ async def test_exception_nothing_answered_is_raised_into_them_and_stays():
 
     around = [noting(journal, "outer"), swallows, noting(journal, "inner")]
     outcome = await run(*around, view=fails(LookupError()))
-    assert (outcome.reached, outcome.response.status_code) == (True, 500)
+    assert (outcome.view_called, outcome.response.status_code) == (True, 500)
     assert isinstance(outcome.exception, LookupError)
     assert journal == ["outer in", "inner in", "inner LookupError", "outer out"]
 
@@ -168,7 +168,7 @@ async def test_one_that_fails_to_open_lets_nothing_through(swallowed, caplog):
 
     around = [swallows, broken] if swallowed else [broken]
     outcome = await run(*around, view=view)
-    assert (ran, outcome.reached, outcome.response.status_code) == ([], False, 500)
+    assert (ran, outcome.view_called, outcome.response.status_code) == ([], False, 500)
     assert [record.name for record in caplog.records] == [] if swallowed else ["django.request"]
 
 
@@ -179,7 +179,7 @@ async def test_one_that_fails_to_close_is_told_of(caplog):
         raise LookupError("it is down")
 
     outcome = await run(broken)
-    assert (outcome.reached, outcome.response.status_code) == (True, 500)
+    assert (outcome.view_called, outcome.response.status_code) == (True, 500)
     assert isinstance(outcome.exception, LookupError)
     assert [record.name for record in caplog.records] == ["django.request"]
 

@@ -233,7 +233,7 @@ async def test_event_without_a_thread_is_told_of_once(caplog):
     with pool.lease() as lease:
         lease.submit(lambda: None)
         outcome = await fire("Http404", middleware=middleware, threads=pool)
-    assert (outcome.reached, outcome.response.status_code) == (False, 503)
+    assert (outcome.view_called, outcome.response.status_code) == (False, 503)
     [record] = caplog.records
     assert (record.name, record.status_code) == ("django.request", 503)
 

@@ -171,7 +171,11 @@ async def test_response_phase_comes_after_the_view_in_reverse_order(shuffled):
     ways_in = [f"{name} in" for name in order]
     ways_out = [f"{name} out" for name in reversed(order)]
     assert log == [*ways_in, "hooks view", "view", "view ends", *ways_out]
-    assert (outcome.reached, outcome.response.status_code, outcome.exception) == (True, 200, None)
+    assert (outcome.view_called, outcome.response.status_code, outcome.exception) == (
+        True,
+        200,
+        None,
+    )
 
 
 async def test_process_view_sees_the_view_and_may_change_its_arguments():
@@ -219,7 +223,7 @@ async def test_process_view_may_decorate_the_view_and_call_that(allowed, late):
     runner = MiddlewareRunner([Visitor, *[First] * late, Decorate], threads=ThreadPool())
     outcome = await runner.run(make_request(), view, kwargs={"slug": "a"})
     assert outcome.exception is None
-    assert (outcome.reached, outcome.response.status_code) == (allowed, 200 if allowed else 302)
+    assert (outcome.view_called, outcome.response.status_code) == (allowed, 200 if allowed else 302)
 
 
 async def test_process_exception_may_answer_what_the_view_raised():
@@ -232,7 +236,7 @@ async def test_process_exception_may_answer_what_the_view_raised():
 
     outcome = await run([Answer], view)
     assert (outcome.response.status_code, outcome.response.content) == (409, b"conflict")
-    assert (outcome.reached, outcome.exception) == (True, None)
+    assert (outcome.view_called, outcome.exception) == (True, None)
 
 
 # Fail closed -----------------------------------------------------------------------------------
@@ -332,7 +336,7 @@ async def test_handler_does_not_run_unless_the_chain_lets_it(
     around = [lets_through] if inside_sync else []
     outcome = await run([*around, middleware], view, request=make_request(host="evil.test"))
     assert ran == []
-    assert outcome.reached is False
+    assert outcome.view_called is False
     assert outcome.response.status_code == status
     assert isinstance(outcome.exception, error) if error else outcome.exception is None
 
@@ -349,7 +353,7 @@ LATE_FAILURES = {
 )
 async def test_failure_on_the_way_out_is_reported_though_the_handler_ran(middleware, status, error):
     outcome = await run([middleware])
-    assert (outcome.reached, outcome.response.status_code) == (True, status)
+    assert (outcome.view_called, outcome.response.status_code) == (True, status)
     assert isinstance(outcome.exception, error) if error else outcome.exception is None
 
 
@@ -373,7 +377,7 @@ async def test_exception_in_a_hook_after_the_view_is_kept(hook):
         return Rendered()
 
     outcome = await run([hook_that(hook, failing(KeyError("x")))], view)
-    assert (outcome.reached, outcome.response.status_code) == (True, 500)
+    assert (outcome.view_called, outcome.response.status_code) == (True, 500)
     assert isinstance(outcome.exception, KeyError)
 
 
@@ -408,7 +412,7 @@ async def test_chain_that_takes_too_long_to_admit_refuses_and_never_runs_the_han
     start = time.monotonic()
     outcome = await run([middleware], view, threads=pool, admission_timeout=0.03)
     assert time.monotonic() - start < 0.14
-    assert (outcome.reached, outcome.response.status_code) == (False, 503)
+    assert (outcome.view_called, outcome.response.status_code) == (False, 503)
     assert isinstance(outcome.exception, TimeoutError)
     await asyncio.sleep(0.2)
     assert ran == []
@@ -420,7 +424,7 @@ async def test_admission_timeout_does_not_limit_the_handler():
         await asyncio.sleep(0.1)
 
     outcome = await run([], view, admission_timeout=0.03)
-    assert (outcome.reached, outcome.response.status_code) == (True, 200)
+    assert (outcome.view_called, outcome.response.status_code) == (True, 200)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -447,7 +451,7 @@ async def test_handler_runs_once_though_get_response_is_called_twice(kind):
 
     outcome = await run([sync_twice if kind == "sync" else async_twice], view)
     assert len(ran) == 1
-    assert (outcome.reached, outcome.response.status_code) == (True, 500)
+    assert (outcome.view_called, outcome.response.status_code) == (True, 500)
     assert isinstance(outcome.exception, RxBridgeError)
 
 
@@ -474,7 +478,7 @@ async def test_get_response_called_after_the_event_is_over_does_not_run_the_hand
     outcome = await run([keeps_it_for_later], view)
     assert (await later[0]).status_code == 500
     assert ran == []
-    assert (outcome.reached, outcome.response.status_code) == (False, 202)
+    assert (outcome.view_called, outcome.response.status_code) == (False, 202)
 
 
 @pytest.mark.parametrize(
@@ -489,7 +493,7 @@ async def test_middleware_not_used_is_left_out_and_named_in_the_plan(said, reaso
     chosen = recorders(log)
     runner = MiddlewareRunner([chosen["hooks"], unused, chosen["async"]], threads=ThreadPool())
     outcome = await runner.run(make_request(), handler)
-    assert outcome.reached
+    assert outcome.view_called
     assert log == ["hooks in", "async in", "hooks view", "async out", "hooks out"]
     row = next(row for row in runner.explain() if "unused" in row.middleware)
     assert (row.runs, row.reason) == ("skipped", reason)
@@ -500,7 +504,7 @@ async def test_pool_without_a_free_thread_refuses_with_503():
     taken = pool.lease()
     taken.submit(int)
     outcome = await run([hook_that("request", lambda: None)], threads=pool)
-    assert (outcome.reached, outcome.response.status_code) == (False, 503)
+    assert (outcome.view_called, outcome.response.status_code) == (False, 503)
     taken.shutdown()
 
 
@@ -698,7 +702,7 @@ def test_runner_without_a_pool_works_under_async_to_sync():
     seen = []
     hook = hook_that("request", lambda: seen.append(threading.get_ident()))
     outcome = async_to_sync(MiddlewareRunner([hook], threads=None).run)(make_request(), handler)
-    assert outcome.reached
+    assert outcome.view_called
     assert seen == [threading.get_ident()]
 
 
@@ -779,7 +783,7 @@ async def cancelled_in(stage, kind):
 async def test_cancelled_event_stops_where_it_is_and_leaks_nothing(kind, stage, logged):
     log, pool = await cancelled_in(stage, kind)
     assert log == logged
-    assert (await run([hook_that("request", lambda: None)], threads=pool)).reached
+    assert (await run([hook_that("request", lambda: None)], threads=pool)).view_called
 
 
 # Hops and queries ------------------------------------------------------------------------------
@@ -871,7 +875,7 @@ class TestCost:
     async def test_login_required_redirects_a_visitor_without_a_hop(self, hops):
         login_required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
         outcome = await run([*STOCK_SESSIONS, login_required])
-        assert (outcome.reached, outcome.response.status_code, hops) == (False, 302, [])
+        assert (outcome.view_called, outcome.response.status_code, hops) == (False, 302, [])
 
     async def test_lazy_user_of_another_middleware_is_resolved_on_the_thread(self, hops):
         class Token(MiddlewareMixin):
@@ -959,7 +963,7 @@ class TestSessions:
             await writes_session(request)
 
         outcome = await stock(view, cookies={"sessionid": session.session_key})
-        assert (outcome.reached, outcome.response.status_code) == (True, 400)
+        assert (outcome.view_called, outcome.response.status_code) == (True, 400)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -1373,7 +1377,7 @@ async def test_got_request_exception_is_not_sent_for_an_answer():
         outcome = await run([], view)
     finally:
         got_request_exception.disconnect(receiver)
-    assert (outcome.response.status_code, outcome.reached, sent) == (403, True, [])
+    assert (outcome.response.status_code, outcome.view_called, sent) == (403, True, [])
 
 
 def test_explain_tells_where_each_hook_of_the_stock_stack_runs():
@@ -1430,8 +1434,8 @@ async def test_skip_leaves_out_one_hook_a_class_or_its_subclasses():
 
     path = f"{Base.__module__}.{Base.__qualname__}"
     assert (await run([Derived])).response.status_code == 403
-    assert (await run([Derived], skip=[path])).reached
-    assert (await run([Derived], skip=[f"{path}.process_request"])).reached
+    assert (await run([Derived], skip=[path])).view_called
+    assert (await run([Derived], skip=[f"{path}.process_request"])).view_called
 
 
 class InheritsTheWayOut(CommonMiddleware):

@@ -218,7 +218,7 @@ async def through_django(stack, view):
 
 async def through_runner(stack, view, threads):
     outcome = await MiddlewareRunner(stack, threads=threads).run(RequestFactory().get("/"), view)
-    assert outcome.reached == (("view",) in journal)
+    assert outcome.view_called == (("view",) in journal)
     return outcome.response.status_code
 
 

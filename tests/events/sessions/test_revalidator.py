@@ -353,8 +353,8 @@ async def test_nothing_is_left_of_a_thousand_connections(cookies):
             request.user = user = User(username="ada")
             # As bad as it gets: the user leads back to its connection.
             user.request = request
-            assert not site.revalidator.prime(request)
-            site.revalidator.learn(request)
+            assert not site.revalidator.restore(request)
+            site.revalidator.store(request)
             gone.append(weakref.ref(connection))
     del connection, request, user
     gc.collect()

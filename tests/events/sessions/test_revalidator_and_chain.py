@@ -15,7 +15,7 @@ from rxbridge.events import (
     Revalidator,
     SyntheticRequestFactory,
 )
-from rxbridge.events.sessions.tabs import innermost
+from rxbridge.events.sessions.tracked import unwrap_user
 
 
 class Decides(MiddlewareMixin):
@@ -138,4 +138,4 @@ async def test_session_saved_at_each_event_does_not_have_its_user_asked_for_agai
 
     users = [(await fire(then=keep)).user for _ in range(10)]
     assert len(saved) == 10
-    assert len({id(innermost(user)) for user in users}) == 1
+    assert len({id(unwrap_user(user)) for user in users}) == 1

@@ -27,7 +27,7 @@ from rxbridge.asgi import ConnectionRegistry, CookieHandoff, MemoryTickets
 from rxbridge.asgi.connections import Connection
 from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFactory
 from rxbridge.events.sessions.revoker import SessionRevoker
-from rxbridge.events.sessions.tabs import digest
+from rxbridge.events.sessions.tracked import digest
 
 pytestmark = [pytest.mark.alone, pytest.mark.django_db(transaction=True)]
 
@@ -355,18 +355,18 @@ async def test_after_a_login_in_an_event_other_tabs_wait_for_the_browser_to_have
     stranger = await site.tab(browser=OTHER_BROWSER)
     await site.event(own, partial(alogin, user=user))
     assert await stays_open(own, other)
-    site.revoker.settled(own)
+    site.revoker.confirmed(own)
     assert other.closed
     assert not own.closed
     assert not stranger.closed
 
 
 async def test_a_hand_off_takes_the_other_tabs_along(site, user):
-    handoff = CookieHandoff(site.connections, on_settled=site.revoker.settled)
+    handoff = CookieHandoff(site.connections, on_confirmed=site.revoker.confirmed)
     own, other = await site.tab(), await site.tab()
     await site.event(own, partial(alogin, user=user))
     set_cookie = f"sessionid={own.cookies['sessionid']}; Path=/"
-    ticket = await handoff.offer(own, {"sessionid": set_cookie})
+    ticket = await handoff.issue(own, {"sessionid": set_cookie})
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(handoff),
         base_url="http://localhost",
@@ -406,7 +406,7 @@ async def test_other_tabs_follow_a_login_whose_own_tab_is_gone_before_it_confirm
     tickets.shared = workers == 2
     sites = [Site(broadcast=channel) for _ in range(workers)]
     handoffs = [
-        CookieHandoff(each.connections, tickets=tickets, on_settled=each.revoker.settled)
+        CookieHandoff(each.connections, tickets=tickets, on_confirmed=each.revoker.confirmed)
         for each in sites
     ]
     own = await sites[0].tab()
@@ -416,7 +416,7 @@ async def test_other_tabs_follow_a_login_whose_own_tab_is_gone_before_it_confirm
         await asyncio.sleep(0.01)
     await sites[0].event(own, partial(alogin, user=user))
     set_cookie = f"sessionid={own.cookies['sessionid']}; Path=/"
-    ticket = await handoffs[0].offer(own, {"sessionid": set_cookie})
+    ticket = await handoffs[0].issue(own, {"sessionid": set_cookie})
     own.close()
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(handoffs[-1]),
@@ -440,7 +440,7 @@ async def test_a_session_that_was_ended_is_nobody_s_where_a_hand_off_brings_its_
     own = await site.tab()
     await handoff.resume(own, "a-tab")
     await site.event(own, partial(alogin, user=user))
-    await handoff.offer(own, {"sessionid": f"sessionid={own.cookies['sessionid']}"})
+    await handoff.issue(own, {"sessionid": f"sessionid={own.cookies['sessionid']}"})
     own.close()
     await site.revoker.disconnect(user=user)
     back = site.open()
@@ -457,14 +457,14 @@ async def test_a_tab_that_has_the_new_session_already_is_not_closed(site, user):
     for name, value in own.cookies.items():
         reloaded.set_cookie(name, value)
     await site.event(reloaded)
-    site.revoker.settled(own)
+    site.revoker.confirmed(own)
     assert not reloaded.closed
 
 
 async def test_a_hand_off_that_changed_no_session_closes_nothing(site, browser):
     own, other = await site.tab(browser), await site.tab()
     own.set_cookie("django_language", "de")
-    site.revoker.settled(own)
+    site.revoker.confirmed(own)
     assert await stays_open(own, other, seconds=0.1)
 
 
@@ -588,7 +588,7 @@ async def test_a_busy_tab_does_not_outlive_its_session(user, browser):
 
 async def test_a_session_whose_row_was_gone_before_the_first_look_is_closed(user, browser):
     site = Site(sweep_interval=0.1)
-    site.revoker._endings.close()  # as if another process did it
+    site.revoker._signals.close()  # as if another process did it
     connection = await site.tab(browser)
     await Session.objects.all().adelete()
     assert await closes(connection, within=0.5)
@@ -690,7 +690,7 @@ async def test_closing_listens_no_more(user, browser):
 
 def test_a_revoker_nobody_holds_is_forgotten():
     revoker = SessionRevoker(ConnectionRegistry())
-    gone = weakref.ref(revoker), weakref.ref(revoker._endings)
+    gone = weakref.ref(revoker), weakref.ref(revoker._signals)
     del revoker
     gc.collect()
     assert [reference() for reference in gone] == [None, None]
@@ -724,7 +724,7 @@ async def test_nothing_is_left_of_a_thousand_connections(user, browser):
     del connection
     gc.collect()
     assert [ref for ref in gone if ref() is not None] == []
-    assert len(site.revoker._tabs) == len(site.revoker._tabs._found) == 0
+    assert len(site.revoker._tracked) == len(site.revoker._tracked._found) == 0
     assert site.revoker._timer is None
     assert set(asyncio.all_tasks()) == before
     await site.aclose()
@@ -787,7 +787,7 @@ class TestCookiesOfViews:
         for each in sites:
             each.revoker.start()
         for each in sites:
-            await each.revoker._wire.listening.wait()
+            await each.revoker._channel.listening.wait()
         yield sites
         for each in sites:
             await each.aclose()
@@ -798,7 +798,7 @@ class TestCookiesOfViews:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             await send({"type": "http.response.body", "body": b""})
 
-        transport = httpx.ASGITransport(site.connections.introduce(view))
+        transport = httpx.ASGITransport(site.connections.identify_browsers(view))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             await client.get("/", headers={"cookie": f"{'='.join(BROWSER)}; {shown}"})
 
@@ -837,7 +837,7 @@ class TestCookiesOfViews:
         here, there = sites
         tab, sign = await there.tab(), await there.tab()
         await self.answer(here, "tz=UTC")
-        await here.revoker._wire._broadcast.published.wait()
+        await here.revoker._channel._broadcast.published.wait()
         tab.replace_cookies({"tz": "UTC"})
         assert await closes(sign, within=10)
         assert not tab.closed

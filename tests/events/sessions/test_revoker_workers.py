@@ -23,9 +23,9 @@ from django.test import Client
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.asgi.connections import BROWSER_COOKIE
 from rxbridge.events.sessions.broadcast import RedisBroadcast
+from rxbridge.events.sessions.channel import Channel
 from rxbridge.events.sessions.revoker import SessionRevoker
-from rxbridge.events.sessions.tabs import digest
-from rxbridge.events.sessions.wire import Wire
+from rxbridge.events.sessions.tracked import digest
 from tests.events.app import Counter
 from tests.events.wire import Socket, connect
 from tests.servers import Server, free_port, run_server
@@ -499,16 +499,16 @@ UNREADABLE = [b"\xff\xfe\x00", b"words", b"[]", b'{"kind": "user"}', b"[" * 200_
 async def test_unreadable_messages_are_dropped_and_said_once(store, caplog):
     heard, gaps = asyncio.Queue(), []
     channel = f"rxbridge:{uuid.uuid4().hex}"
-    wire = Wire(
+    channel = Channel(
         RedisBroadcast(store.url, channel=channel),
         obey=heard.put_nowait,
         missed=lambda: gaps.append("one"),
         subject="revocations",
         overflow={"kind": "all"},
     )
-    listening = asyncio.create_task(wire.listen())
+    listening = asyncio.create_task(channel.listen())
     try:
-        await asyncio.wait_for(wire.listening.wait(), 10)
+        await asyncio.wait_for(channel.listening.wait(), 10)
         async with redis.asyncio.Redis.from_url(store.url) as client:
             for message in [*UNREADABLE, b'{"worker": "another", "kind": "session"}']:
                 await client.publish(channel, message)
@@ -532,14 +532,14 @@ async def test_a_listener_that_ends_comes_back_and_tells_of_the_gap(caplog):
             if (error := ends.pop(0)) is not None:
                 raise error
 
-    wire = Wire(
+    channel = Channel(
         Ending(),
         obey=print,
         missed=lambda: gaps.append("one"),
         subject="revocations",
         overflow={"kind": "all"},
     )
-    listening = asyncio.create_task(wire.listen())
+    listening = asyncio.create_task(channel.listen())
     try:
         async with asyncio.timeout(10):
             while len(gaps) < 3:  # noqa: ASYNC110

@@ -21,13 +21,13 @@ def revoking(**options):
     revoker = SessionRevoker(registry, **options)
     return {
         "revoker": revoker,
-        "handoff": CookieHandoff(registry, on_settled=revoker.settled),
+        "handoff": CookieHandoff(registry, on_confirmed=revoker.confirmed),
     }
 
 
 def test_parts_know_each_other():
     sessions = Sessions(registry, check_every=30, path="/_tickets")
-    assert sessions.handoff.on_settled == sessions.revoker.settled
+    assert sessions.handoff.on_confirmed == sessions.revoker.confirmed
     assert sessions.revoker.revalidator is sessions.identity
     assert sessions.identity.interval == 30
     assert sessions.path == sessions.handoff.path == "/_tickets"
@@ -49,7 +49,7 @@ def test_without_check_every_each_event_is_checked():
 @pytest.mark.parametrize(
     ("remedy", "parts"),
     [
-        ("on_settled", lambda: revoking() | {"handoff": CookieHandoff(registry)}),
+        ("on_confirmed", lambda: revoking() | {"handoff": CookieHandoff(registry)}),
         (
             "same Revalidator",
             lambda: revoking() | {"runner": MiddlewareRunner([], identity=Revalidator())},

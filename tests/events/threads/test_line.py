@@ -9,7 +9,7 @@ import pytest
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.errors import PoolExhausted
 from rxbridge.events import ThreadPool
-from rxbridge.events.threads import pace
+from rxbridge.events.threads import scaling
 from rxbridge.events.threads.line import CROWD, Line, Shares
 from rxbridge.events.threads.pool import Lease
 from tests.events.threads.test_threads import calm, until, whole
@@ -134,8 +134,8 @@ async def test_a_client_whose_share_is_full_is_served_by_what_it_gives_back():
 
 
 async def test_who_has_no_thread_while_another_has_several_waits_less_long(monkeypatch):
-    monkeypatch.setattr(pace.Look, "is_cpu_bound", lambda self: True)
-    monkeypatch.setattr(pace, "PATIENCE", 3600)
+    monkeypatch.setattr(scaling.Sample, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(scaling, "PATIENCE", 3600)
     pool = ThreadPool(core=2, limit=16)
     async with Crowd(pool, [ADA] * 10) as crowd:
         await until(lambda: crowd.begun == 2)

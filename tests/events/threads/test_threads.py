@@ -13,8 +13,8 @@ from asgiref.sync import ThreadSensitiveContext, sync_to_async
 
 from rxbridge.errors import PoolExhausted
 from rxbridge.events import ThreadPool
-from rxbridge.events.threads import pace as _pace
 from rxbridge.events.threads import pool as threads
+from rxbridge.events.threads import scaling as _scaling
 from rxbridge.events.threads import worker as _worker
 
 pytestmark = pytest.mark.alone
@@ -43,8 +43,8 @@ def whole(pool):
 @pytest.fixture
 def calm(monkeypatch):
     """A machine that does nothing else: what the pool sees is its threads alone."""
-    monkeypatch.setattr(_pace, "LATE", 10)
-    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: False)
+    monkeypatch.setattr(_scaling, "LATE", 10)
+    monkeypatch.setattr(_scaling.Sample, "is_cpu_bound", lambda self: False)
 
 
 async def test_an_event_that_never_blocks_takes_no_thread():
@@ -87,7 +87,7 @@ async def test_no_two_leases_share_a_thread_at_the_same_time():
 @pytest.mark.parametrize("seed", range(8))
 async def test_whatever_events_do_threads_are_exclusive_and_nothing_is_lost(seed, monkeypatch):
     monkeypatch.setattr(_worker, "LINGER", 0.003)
-    monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.01)
+    monkeypatch.setattr(_scaling, "SURPLUS_AFTER", 0.01)
     chance = random.Random(seed)
     holders = {}
     clashes, last = [], threading.local()
@@ -155,15 +155,15 @@ async def test_pool_grows_for_events_that_sleep():
 
 
 async def test_pool_does_not_grow_while_the_process_computes(monkeypatch):
-    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_scaling.Sample, "is_cpu_bound", lambda self: True)
     pool = ThreadPool(core=2, limit=64)
     await asyncio.gather(*(event(pool, time.sleep, 0.005) for _ in range(30)))
     assert pool.size == 2
 
 
 async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
-    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: False)
-    monkeypatch.setattr(_pace, "CHECK_INTERVAL", 0.1)
+    monkeypatch.setattr(_scaling.Sample, "is_cpu_bound", lambda self: False)
+    monkeypatch.setattr(_scaling, "CHECK_INTERVAL", 0.1)
     pool = ThreadPool(core=2, limit=64)
     await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(100)))
     assert pool.size == 2
@@ -173,14 +173,14 @@ async def test_pool_does_not_grow_while_its_threads_come_back_soon(monkeypatch):
     ("cores_in_use", "is_cpu_bound"), [(0.1, False), (0.6, False), (0.9, True)]
 )
 def test_process_that_uses_most_of_a_core_is_cpu_bound(cores_in_use, is_cpu_bound):
-    look = _pace.Look(0.0, 0)
-    look._wall, look._cpu = time.monotonic() - 1, time.process_time() - cores_in_use
-    assert look.is_cpu_bound() is is_cpu_bound
+    sample = _scaling.Sample(0.0, 0)
+    sample._wall, sample._cpu = time.monotonic() - 1, time.process_time() - cores_in_use
+    assert sample.is_cpu_bound() is is_cpu_bound
 
 
 async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_is(monkeypatch):
-    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
-    monkeypatch.setattr(_pace, "PATIENCE", 0.05)
+    monkeypatch.setattr(_scaling.Sample, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_scaling, "PATIENCE", 0.05)
     pool = ThreadPool(core=1, limit=4)
     held = threading.Event()
     holder = asyncio.create_task(event(pool, held.wait))
@@ -192,8 +192,8 @@ async def test_an_event_that_waits_long_gets_a_thread_however_busy_the_process_i
 
 
 async def test_events_that_wait_long_because_they_are_many_get_no_more_threads(monkeypatch):
-    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
-    monkeypatch.setattr(_pace, "PATIENCE", 0.3)
+    monkeypatch.setattr(_scaling.Sample, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_scaling, "PATIENCE", 0.3)
     pool = ThreadPool(core=2, limit=16)
     start = time.monotonic()
     await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(400)))
@@ -370,11 +370,11 @@ async def test_thread_is_cleaned_although_its_loop_is_gone():
 
 @pytest.mark.usefixtures("calm")
 async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypatch):
-    monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.02)
+    monkeypatch.setattr(_scaling, "SURPLUS_AFTER", 0.02)
     pool = ThreadPool(core=1, limit=8)
     await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
     assert pool.size > 2
-    monkeypatch.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
+    monkeypatch.setattr(_scaling.Sample, "is_cpu_bound", lambda self: True)
     used = []
 
     def work():
@@ -389,19 +389,19 @@ async def test_grown_pool_leaves_threads_out_while_the_process_computes(monkeypa
 @pytest.mark.parametrize("core", [1, 2])
 async def test_thread_of_the_core_is_never_left_out(core):
     pool = ThreadPool(core=core, limit=core, wait=1)
-    pool._pace.has_surplus = True  # of a crowd that went before one of its threads came back
+    pool._scaling.has_surplus = True  # of a crowd that went before one of its threads came back
     await asyncio.gather(*(event(pool, time.sleep, 0.002) for _ in range(10)))
-    assert pool._pace.has_surplus, "so no thread was left out"
+    assert pool._scaling.has_surplus, "so no thread was left out"
 
 
 @pytest.mark.usefixtures("calm")
 async def test_threads_that_were_left_out_are_used_before_new_ones_are_started(monkeypatch):
-    monkeypatch.setattr(_pace, "SURPLUS_AFTER", 0.02)
+    monkeypatch.setattr(_scaling, "SURPLUS_AFTER", 0.02)
     pool = ThreadPool(core=1, limit=8)
     with monkeypatch.context() as busy:
         await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
         grown = pool.size
-        busy.setattr(_pace.Look, "is_cpu_bound", lambda self: True)
+        busy.setattr(_scaling.Sample, "is_cpu_bound", lambda self: True)
         await asyncio.gather(*(event(pool, time.sleep, 0.004) for _ in range(200)))
         assert pool.size == grown > 2
     await asyncio.gather(*(event(pool, time.sleep, 0.05) for _ in range(8)))
@@ -556,9 +556,9 @@ async def test_waiting_event_is_refused_in_time_although_no_thread_can_be_starte
 
 def test_each_loop_looks_after_a_pool_once():
     pool = ThreadPool(core=1, limit=1)
-    looks = []
+    samples = []
     check = pool._check
-    pool._check = lambda loop, look: (looks.append(loop), check(loop, look))
+    pool._check = lambda loop, sample: (samples.append(loop), check(loop, sample))
 
     async def crowd():
         events = []
@@ -573,8 +573,8 @@ def test_each_loop_looks_after_a_pool_once():
         loop.start()
     for loop in loops:
         loop.join()
-    most = (time.monotonic() - start) / _pace.CHECK_INTERVAL + 1
-    assert max(looks.count(loop) for loop in set(looks)) <= most
+    most = (time.monotonic() - start) / _scaling.CHECK_INTERVAL + 1
+    assert max(samples.count(loop) for loop in set(samples)) <= most
 
 
 def test_pool_serves_one_event_loop_after_another():

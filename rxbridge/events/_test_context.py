@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rxbridge.events.refusals import Refusal
 
-__all__ = ["Rehearsal", "current_rehearsal", "in_test_transaction", "rehearsing"]
+__all__ = ["TestContext", "current_test", "in_test_transaction", "under_test"]
 
 
 @dataclass(slots=True)
-class Rehearsal:
+class TestContext:
     """What a test wants and learns of its events.
 
     With ``in_transaction`` they take no threads of their own: their synchronous code runs where
@@ -32,20 +32,20 @@ class Rehearsal:
         return taken
 
 
-current_rehearsal: ContextVar[Rehearsal | None] = ContextVar("rxbridge.rehearsal", default=None)
+current_test: ContextVar[TestContext | None] = ContextVar("rxbridge.test", default=None)
 
 
 @contextmanager
-def rehearsing(rehearsal: Rehearsal) -> Generator[None]:
-    """Have the events of a server that starts in the block be those of ``rehearsal``."""
-    token = current_rehearsal.set(rehearsal)
+def under_test(test: TestContext) -> Generator[None]:
+    """Have the events of a server that starts in the block be those of ``test``."""
+    token = current_test.set(test)
     try:
         yield
     finally:
-        current_rehearsal.reset(token)
+        current_test.reset(token)
 
 
 def in_test_transaction() -> bool:
     """Tell whether the running event belongs to a test that is in a transaction."""
-    rehearsal = current_rehearsal.get()
-    return rehearsal is not None and rehearsal.in_transaction
+    test = current_test.get()
+    return test is not None and test.in_transaction

@@ -1,4 +1,4 @@
-"""Pace: how many threads of a pool should be at work."""
+"""Scaling: how many threads of a pool should be at work."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import time
 from typing import Protocol
 
 CHECK_INTERVAL = 0.01
-"""Seconds between looks at a pool for which events wait."""
+"""Seconds between samples of a pool for which events wait."""
 
 LATE = 0.005
-"""Seconds that a look comes too late by which the event loop shows that it has too much to do."""
+"""Seconds that a sample comes too late by which the event loop shows that it has too much to do."""
 
 CPU_BOUND = 0.75
 """Cores in use above which another thread would only fight over the GIL."""
 
 STALLS = 2
-"""Looks in a row that must find the threads at a halt before there are more of them."""
+"""Samples in a row that must find the threads at a halt before there are more of them."""
 
 SURPLUS_AFTER = 1.0
 """Seconds of computing after which one thread more than the core leaves events to the others."""
@@ -30,8 +30,8 @@ SLOW = 0.1
 """Seconds between two returns of a thread above which waiting events are not merely many."""
 
 
-class Look:
-    """When the next look at a pool is due, and how things stood at this one."""
+class Sample:
+    """When the next sample of a pool is due, and how things stood at this one."""
 
     __slots__ = ("_cpu", "_wall", "due", "returned")
 
@@ -57,7 +57,7 @@ class Waiting(Protocol):
     returned: int
 
 
-class Pace:
+class Scaling:
     """Judges by how threads come back and by what the process does.
 
     ``returned`` counts how often a thread has come back; ``has_surplus`` says that the next one
@@ -69,24 +69,24 @@ class Pace:
         self.has_surplus = False
         self._core = core
         self._stalled = 0
-        self._long_look = Look(0.0, 0)
+        self._long_sample = Sample(0.0, 0)
 
-    def look(self, loop_time: float) -> Look:
-        """Return a look, the next of which is due in ``CHECK_INTERVAL``."""
-        return Look(loop_time + CHECK_INTERVAL, self.returned)
+    def sample(self, loop_time: float) -> Sample:
+        """Return a sample, the next of which is due in ``CHECK_INTERVAL``."""
+        return Sample(loop_time + CHECK_INTERVAL, self.returned)
 
-    def wanted(self, look: Look, *, is_late: bool, at_work: int, first: Waiting) -> int:
+    def wanted(self, sample: Sample, *, is_late: bool, at_work: int, first: Waiting) -> int:
         """Return how many more threads should serve events; ``first`` is next.
 
         That threads come back needs no clock of the processor, which on a crowded machine makes
         a process that computes look idle. And where the event loop is behind, they wait for it.
         """
-        is_brisk = self.returned - look.returned >= at_work
-        is_stalled = not (is_late or is_brisk or look.is_cpu_bound())
+        is_brisk = self.returned - sample.returned >= at_work
+        is_stalled = not (is_late or is_brisk or sample.is_cpu_bound())
         self._stalled = self._stalled + 1 if is_stalled else 0
-        if self._long_look.age > SURPLUS_AFTER:
-            self.has_surplus = at_work > self._core and self._long_look.is_cpu_bound()
-            self._long_look = Look(0.0, self.returned)
+        if self._long_sample.age > SURPLUS_AFTER:
+            self.has_surplus = at_work > self._core and self._long_sample.is_cpu_bound()
+            self._long_sample = Sample(0.0, self.returned)
         if self._stalled >= STALLS:
             return max(at_work, 1)
         return int(self._is_stuck(first, at_work, PATIENCE))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
     from django.http import HttpRequest
 
-__all__ = ["Endings", "Listener", "session_model", "session_store", "user_key"]
+__all__ = ["Listener", "SessionSignals", "session_model", "session_store", "user_key"]
 
 logger = logging.getLogger("rxbridge")
 
@@ -41,7 +41,7 @@ class Listener(Protocol):
     def on_browser_change(self, request: HttpRequest) -> None: ...
 
 
-class Endings:
+class SessionSignals:
     """Listen to Django's signals until ``close``, or until nothing holds this any more.
 
     Nothing is raised into the code that sent a signal.
@@ -49,7 +49,7 @@ class Endings:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._uid = f"rxbridge.endings.{secrets.token_hex(8)}"
+        self._uid = f"rxbridge.signals.{secrets.token_hex(8)}"
         self._connected: list[tuple[Signal, Any]] = []
         self._connect(user_logged_in, self._logged_in)
         self._connect(user_logged_out, self._logged_out)

@@ -12,7 +12,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.utils.crypto import salted_hmac
 from django.utils.functional import LazyObject, empty
 
-from rxbridge.events.sessions.endings import user_key
+from rxbridge.events.sessions.signals import user_key
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rxbridge.asgi.connections import Connection
 
 
-class Tab:
+class TrackedConnection:
     """One connection: whose it is, as digests, and the tasks that work for it.
 
     ``session``, ``user`` and ``auth`` (what the session keeps of the password) are None when
@@ -61,7 +61,7 @@ class Tab:
         self.jar: Mapping[str, str] | None = None
         self.seen: int | None = None
         self.shown: str | None = None
-        self.ends: Callable[[Tab], bool] | None = None
+        self.ends: Callable[[TrackedConnection], bool] | None = None
         # A list, for a task may be noted twice.
         self.tasks: list[asyncio.Task[Any]] = []
         self.ended: set[asyncio.Task[Any]] = set()
@@ -88,7 +88,7 @@ class Tab:
             task.cancel("the session it worked for has ended")
 
 
-class Tabs:
+class TrackedConnections:
     """All that is known, by connection, session, user and browser.
 
     Changed on the event loop only. ``knows`` may be asked from any thread: what is kept under a
@@ -99,29 +99,29 @@ class Tabs:
         """Take the name of the session cookie, and whether its expiry can be asked for."""
         self.cookie = cookie
         self._asks = asks
-        self._tabs: dict[Connection, Tab] = {}
-        self._found: dict[str, tuple[Tab, ...]] = {}
+        self._tracked: dict[Connection, TrackedConnection] = {}
+        self._found: dict[str, tuple[TrackedConnection, ...]] = {}
 
     def __len__(self) -> int:
-        return len(self._tabs)
+        return len(self._tracked)
 
-    def __iter__(self) -> Iterator[Tab]:
-        return iter(list(self._tabs.values()))
+    def __iter__(self) -> Iterator[TrackedConnection]:
+        return iter(list(self._tracked.values()))
 
-    def of(self, connection: Connection) -> Tab:
+    def of(self, connection: Connection) -> TrackedConnection:
         """Return what is known of a connection, from now on something."""
-        tab = self._tabs.get(connection)
-        if tab is None:
-            tab = self._tabs[connection] = Tab(connection)
-        return tab
+        tracked = self._tracked.get(connection)
+        if tracked is None:
+            tracked = self._tracked[connection] = TrackedConnection(connection)
+        return tracked
 
-    def get(self, connection: Connection) -> Tab | None:
+    def get(self, connection: Connection) -> TrackedConnection | None:
         """Return what is known of a connection, if anything is."""
-        return self._tabs.get(connection)
+        return self._tracked.get(connection)
 
-    def find(self, *digests: str) -> set[Tab]:
+    def find(self, *digests: str) -> set[TrackedConnection]:
         """Return those known by any of the digests."""
-        return {tab for key in digests for tab in self._found.get(key, ())}
+        return {tracked for key in digests for tracked in self._found.get(key, ())}
 
     def knows(self, key: str) -> bool:
         """Tell whether any connection is known by the digest ``key``."""
@@ -134,20 +134,20 @@ class Tabs:
             return raw or None
         return SimpleCookie(f"key={raw}")["key"].value or None
 
-    def read_jar(self, tab: Tab) -> None:
+    def read_jar(self, tracked: TrackedConnection) -> None:
         """Take over what the connection's cookies say, if they have changed."""
-        jar = tab.connection.cookies
-        if tab.jar is jar:
+        jar = tracked.connection.cookies
+        if tracked.jar is jar:
             return
-        session = digest_of("session", self.key_of(tab.connection))
-        if tab.jar is None:
-            tab.shown = session
-        tab.jar = jar
-        self._file(tab, session, tab.user, digest_of("browser", tab.connection.browser))
+        session = digest_of("session", self.key_of(tracked.connection))
+        if tracked.jar is None:
+            tracked.shown = session
+        tracked.jar = jar
+        self._file(tracked, session, tracked.user, digest_of("browser", tracked.connection.browser))
 
-    def note(self, tab: Tab, request: HttpRequest) -> bool:
+    def note(self, tracked: TrackedConnection, request: HttpRequest) -> bool:
         """Take over what an event's request says; tell whether it is anyone or anything new."""
-        self.read_jar(tab)
+        self.read_jar(tracked)
         session: Any = getattr(request, "session", None)
         user = known_user(request)
         if user is None or not hasattr(session, "_session_cache"):
@@ -155,46 +155,48 @@ class Tabs:
         key, auth = session.session_key, session.get(HASH_SESSION_KEY)
         pk = user_key(user) if user.is_authenticated else None
         seen = hash((key, pk, auth))
-        is_new, tab.seen = tab.seen != seen, seen
+        is_new, tracked.seen = tracked.seen != seen, seen
         if is_new:
-            tab.auth = digest_of("auth", auth)
-            self._file(tab, digest_of("session", key), digest_of("user", pk), tab.browser)
+            tracked.auth = digest_of("auth", auth)
+            self._file(tracked, digest_of("session", key), digest_of("user", pk), tracked.browser)
         if is_new or session.modified:
             # The latest it can be, for one that was not saved just now.
-            tab.expires = None if key is None else time.time() + session.get_expiry_age()
-            tab.is_exact = key is None or session.modified or not self._asks
+            tracked.expires = None if key is None else time.time() + session.get_expiry_age()
+            tracked.is_exact = key is None or session.modified or not self._asks
         return is_new
 
-    def drop(self, tab: Tab) -> None:
+    def drop(self, tracked: TrackedConnection) -> None:
         """Forget a connection."""
-        for key in _digests(tab):
-            self._remove(key, tab)
-        self._tabs.pop(tab.connection, None)
+        for key in _digests(tracked):
+            self._remove(key, tracked)
+        self._tracked.pop(tracked.connection, None)
 
     def clear(self) -> None:
         """Forget all."""
-        self._tabs.clear()
+        self._tracked.clear()
         self._found.clear()
 
-    def _file(self, tab: Tab, session: str | None, user: str | None, browser: str | None) -> None:
-        before = _digests(tab)
-        tab.session, tab.user, tab.browser = session, user, browser
-        after = _digests(tab)
+    def _file(
+        self, tracked: TrackedConnection, session: str | None, user: str | None, browser: str | None
+    ) -> None:
+        before = _digests(tracked)
+        tracked.session, tracked.user, tracked.browser = session, user, browser
+        after = _digests(tracked)
         for each in before - after:
-            self._remove(each, tab)
+            self._remove(each, tracked)
         for each in after - before:
-            self._found[each] = (*self._found.get(each, ()), tab)
+            self._found[each] = (*self._found.get(each, ()), tracked)
 
-    def _remove(self, key: str, tab: Tab) -> None:
-        left = tuple(other for other in self._found.get(key, ()) if other is not tab)
+    def _remove(self, key: str, tracked: TrackedConnection) -> None:
+        left = tuple(other for other in self._found.get(key, ()) if other is not tracked)
         if left:
             self._found[key] = left
         else:
             self._found.pop(key, None)
 
 
-def _digests(tab: Tab) -> set[str]:
-    return {each for each in (tab.session, tab.user, tab.browser) if each is not None}
+def _digests(tracked: TrackedConnection) -> set[str]:
+    return {each for each in (tracked.session, tracked.user, tracked.browser) if each is not None}
 
 
 def digest_of(kind: str, value: str | None) -> str | None:
@@ -209,10 +211,10 @@ def digest(kind: str, value: str) -> str:
 
 def known_user(request: Any) -> Any:
     """Return the user of a request; None when it has none, or nothing has asked for it yet."""
-    return innermost(getattr(request, "user", None))
+    return unwrap_user(getattr(request, "user", None))
 
 
-def innermost(user: Any) -> Any:
+def unwrap_user(user: Any) -> Any:
     """Return the object in the lazy ones; None when nothing has asked for it yet."""
     while isinstance(user, LazyObject):
         user = vars(user)["_wrapped"]

@@ -1,4 +1,4 @@
-"""Wire: a worker's end of a broadcast; what it sends is kept until it is sent."""
+"""Channel: a worker's end of a broadcast; what it sends is kept until it is sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_PAUSE = 5.0  # seconds between attempts to reach the broadcast, at most
 _SOUND = 10.0  # seconds of listening after which the next attempt is made at once
 
 
-class Wire:
+class Channel:
     """Send messages to the other workers, and hand on theirs; a worker's own it does not hear.
 
     ``obey`` is called with each message and ``missed`` when some may have been lost. ``subject``
