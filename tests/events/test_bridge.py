@@ -18,6 +18,7 @@ from django.utils import timezone, translation
 from django.utils.deprecation import MiddlewareMixin
 from reflex.state import FrontendEventExceptionState
 
+from rxbridge.asgi import ConnectionRegistry
 from rxbridge.errors import PoolExhausted
 from rxbridge.events import (
     ContextBinder,

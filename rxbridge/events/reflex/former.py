@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reflex.state import _ROUTER_FIELD_NAMES, State
 from reflex_base.event.context import EventContext
 
-from rxbridge.errors import NotAdmitted
+from rxbridge.errors import NotAllowed
 from rxbridge.events.reflex.owner import tab_of
 from rxbridge.events.sessions import signals
 
@@ -194,12 +194,12 @@ class _OwnVars:
 
     @contextlib.asynccontextmanager
     async def modify_state_with_links(self, *args: Any, **kwargs: Any) -> AsyncGenerator[BaseState]:
-        """Work on the state as Reflex does, or raise ``NotAdmitted``."""
+        """Work on the state as Reflex does, or raise ``NotAllowed``."""
         async with self._states.modify_state_with_links(*args, **kwargs) as state:
             root = state._get_root_state()
             if EventContext.get() is self.task and noted_user(root) != self._whose:
                 msg = "The tab's vars are another user's by now than those the task began with."
-                raise NotAdmitted(msg)
+                raise NotAllowed(msg)
             yield state
 
 

@@ -498,9 +498,9 @@ UNREADABLE = [b"\xff\xfe\x00", b"words", b"[]", b'{"kind": "user"}', b"[" * 200_
 @needs_redis
 async def test_unreadable_messages_are_dropped_and_said_once(store, caplog):
     heard, gaps = asyncio.Queue(), []
-    channel = f"rxbridge:{uuid.uuid4().hex}"
+    name = f"rxbridge:{uuid.uuid4().hex}"
     channel = Channel(
-        RedisBroadcast(store.url, channel=channel),
+        RedisBroadcast(store.url, channel=name),
         obey=heard.put_nowait,
         missed=lambda: gaps.append("one"),
         subject="revocations",
@@ -511,7 +511,7 @@ async def test_unreadable_messages_are_dropped_and_said_once(store, caplog):
         await asyncio.wait_for(channel.listening.wait(), 10)
         async with redis.asyncio.Redis.from_url(store.url) as client:
             for message in [*UNREADABLE, b'{"worker": "another", "kind": "session"}']:
-                await client.publish(channel, message)
+                await client.publish(name, message)
         assert (await asyncio.wait_for(heard.get(), 10))["kind"] == "session"
     finally:
         listening.cancel()
