@@ -286,9 +286,7 @@ class EventBridge(rx.Middleware):
         request, jars = self.build(event)
         view, found = self._view_of(event, work)
         outcome = await self.runner.run(request, view, kwargs=event.payload)
-        connection = request.reflex_event.connection
-        if connection is not None and not connection.closed:
-            await EventInProcess.emit(*await self.hand_off(request, outcome.response, jars, []))
+        await EventInProcess.emit(*await self.hand_off(request, outcome.response, jars, []))
         if error := next(iter(raised), outcome.exception):
             raise error
         if not found or outcome.response.status_code >= 300:

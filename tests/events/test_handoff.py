@@ -9,7 +9,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from rxbridge.events import ReflexEvent, SyntheticRequestFactory
 from rxbridge.testing import EventClient
-from tests.events.app import Counter, app, bridged, connections
+from tests.events.app import Counter, app, bridged, connections, gates
 from tests.events.sign_in import Account, handoff
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,6 +115,29 @@ async def test_upload_is_whoever_its_own_cookies_say(ada, of_the_tab, of_the_upl
         async with EventClient(app, user=users[of_the_tab]) as tab:
             fired = await tab.upload(Counter.upload, ("a.txt", b"abc"), cookies=cookies)
     assert (fired.vars["name"], fired.vars["count"]) == (expected, 3)
+
+
+async def test_what_a_task_sets_after_its_socket_has_gone_the_tab_comes_back_with(ada):
+    gates.update({"begun": asyncio.Event(), "go on": asyncio.Event()})
+
+    class Late(MiddlewareMixin):
+        def process_response(self, request, response):
+            if request.reflex_event.background and gates["go on"].is_set():
+                response.set_cookie("late", "1")
+            return response
+
+    with bridged(Late, handoff=handoff):
+        async with EventClient(app, user=ada) as tab:
+            await tab.load("/")
+            await tab.fire(Counter.in_a_later_piece)
+            await asyncio.wait_for(gates["begun"].wait(), 30)
+            tab.connection.close()
+            gates["go on"].set()
+            await tab.background()
+            tab._browser.cookies.pop("late", None)  # It has lost what its page was sent.
+            fired = await tab.load("/")
+            assert tab.cookies["late"] == "1"
+            assert handoff.path in str([event.payload for event in fired.events])
 
 
 async def test_deleted_session_makes_the_next_event_anonymous(ada):

@@ -61,6 +61,7 @@ class Tab:
         self._socket: Socket | None = None
         self._reading: asyncio.Task[None] | None = None
         self._redeeming: set[asyncio.Task[None]] = set()
+        self._one_by_one = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -193,7 +194,7 @@ class Tab:
     async def _redeem(self, ticket: str) -> None:
         """Do what a page does with a ticket."""
         with contextlib.suppress(httpx.HTTPError):
-            async with httpx.AsyncClient() as http:
+            async with self._one_by_one, httpx.AsyncClient() as http:
                 for method in ("POST", "PUT"):
                     headers = {
                         "x-rxbridge-ticket": ticket,

@@ -126,6 +126,20 @@ async def test_note_of_a_worker_that_ends_before_it_answers_is_taken_away(worker
     assert await here.note() is None
 
 
+@pytest.mark.parametrize("back_at", [0, 1], ids=["same worker", "other worker"])
+async def test_note_that_its_worker_is_about_to_take_away_keeps_no_tab_from_its_state(
+    workers, back_at
+):
+    had_it = workers[0]
+    await had_it.listen()
+    await had_it.take()
+    note = await had_it.note()
+    await had_it.tabs.disconnect_token("a-tab", "a-sid")
+    await had_it.tabs.redis.set(KEY, note)
+    await workers[back_at].handshake()
+    assert await had_it.note() is None
+
+
 async def test_tab_of_a_worker_that_listens_is_left_to_it_and_hears_nothing(workers):
     other, here = workers
     await other.listen()
@@ -184,6 +198,28 @@ async def test_socket_without_a_token_does_not_leave_the_listening_to_reflex(wor
             await asyncio.sleep(0.01)
     assert await other.tabs.redis.blpop(["an-answer"], timeout=5)
     assert other.emitted == []
+
+
+async def test_update_of_a_tab_from_another_worker_waits_for_no_other_tabs(workers):
+    other, here = workers
+    await here.listen()
+
+    async def emit(update, token) -> None:
+        if token == "one that takes long":
+            await asyncio.Event().wait()
+        here.emitted.append(token)
+
+    here.namespace.emit_update = emit
+    channel = f"channel:{here.tabs._get_lost_and_found_key(here.tabs.instance_id)}"
+    for token in ("one that takes long", "a-tab"):
+        record = LostAndFoundRecord(token=token, update=StateUpdate())
+        await other.tabs.redis.publish(channel, pickle.dumps(record))
+    async with asyncio.timeout(5):
+        while not here.emitted:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert here.emitted == ["a-tab"]
+    for task in here.handover._passing_on:
+        task.cancel()
 
 
 async def test_own_tab_is_left_to_reflex(workers):

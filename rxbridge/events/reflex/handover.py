@@ -20,6 +20,8 @@ from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 from rxbridge.events.reflex.recipients import digest
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from reflex.app import EventNamespace
     from reflex.state import StateUpdate
 
@@ -33,6 +35,8 @@ PATIENCE = 1.5
 
 ANSWER = 1.0
 """Seconds the browser of a socket that seems open has to answer a ping."""
+
+_GONE = b"gone"
 
 _TAKE_AWAY = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
@@ -56,7 +60,7 @@ class TabHandover:
     """Let a tab keep its state as it comes back, although its last socket seems to be open.
 
     Reflex notes which socket of which worker has a tab. It takes a tab with such a note for a
-    duplicate, and gives it another token and an empty state. Two kinds of notes are wrong, and
+    duplicate, and gives it another token and an empty state. Three kinds of notes are wrong, and
     are taken away here before Reflex sees the handshake:
 
     - The network died without a close, as a laptop fell asleep or changed its Wi-Fi. The server
@@ -66,6 +70,7 @@ class TabHandover:
     - The worker was killed. One that ends takes its notes away, this one leaves them in Redis for
       an hour. Each worker listens on a channel of its own, on which it is asked to send that
       ping; it is gone when Redis says twice, ``PATIENCE`` apart, that nobody listens.
+    - The socket has closed, and its worker, which is stopping say, has not come to say so yet.
 
     A handshake with nothing open costs a look into a dict, and one read where states are in
     Redis. When that fails, Reflex does as it would.
@@ -75,7 +80,7 @@ class TabHandover:
         self._app = app
         self._namespace = namespace
         self._tabs = namespace._token_manager
-        self._answering: set[asyncio.Task[None]] = set()
+        self._passing_on: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +115,7 @@ class TabHandover:
         if self._note_of(token) is not None:
             await self._close_if_dead(token, browsers)
         elif isinstance(tabs, RedisTokenManager):
-            await self._ask_its_worker(tabs, token, browsers)
+            await self._take_note_away(tabs, token, browsers)
 
     def _note_of(self, token: str) -> Any:
         """Return Reflex's note of the tab, if a socket of this worker has it."""
@@ -137,9 +142,10 @@ class TabHandover:
         if self._tabs.token_to_socket.get(token) == note:
             await self._tabs.disconnect_token(token, note.sid)
 
-    async def _ask_its_worker(
+    async def _take_note_away(
         self, tabs: RedisTokenManager, token: str, browsers: frozenset[str]
     ) -> None:
+        """Take away the note of a socket that is gone; Reflex itself may be late to do so."""
         redis: Any = tabs.redis
         key = tabs._get_redis_key(token)
         note = await redis.get(key)
@@ -147,8 +153,16 @@ class TabHandover:
             return
         worker = pickle.loads(note).instance_id  # noqa: S301 - Reflex's own, which reads it so
         if worker == tabs.instance_id:
-            return
-        channel = f"channel:{tabs._get_lost_and_found_key(worker)}"
+            is_gone = self._note_of(token) is None
+        else:
+            channel = f"channel:{tabs._get_lost_and_found_key(worker)}"
+            is_gone = await self._is_gone_from(channel, token, browsers)
+        if is_gone:  # Unless the tab has come back elsewhere meanwhile.
+            await redis.eval(_TAKE_AWAY, 1, key, note)
+
+    async def _is_gone_from(self, channel: str, token: str, browsers: frozenset[str]) -> bool:
+        """Ask the worker that listens there, and tell whether it or the tab's socket is gone."""
+        redis: Any = self._tabs.redis  # type: ignore[attr-defined] # looked up by it
         question = Question(browsers, f"rxbridge:answer:{secrets.token_urlsafe(16)}")
         update: Any = question
         asked = pickle.dumps(LostAndFoundRecord(token=token, update=update))
@@ -156,27 +170,29 @@ class TabHandover:
             if not await redis.publish(channel, asked):
                 await asyncio.sleep(PATIENCE)
                 if not await redis.publish(channel, asked):
-                    # Unless the tab has come back elsewhere meanwhile.
-                    await redis.eval(_TAKE_AWAY, 1, key, note)
-                    return
-            if await redis.blpop([question.answer], timeout=ANSWER + PATIENCE):
-                return
+                    return True
+            if answer := await redis.blpop([question.answer], timeout=ANSWER + PATIENCE):
+                return bool(answer[1] == _GONE)
+        return False
 
     async def _hear(self, update: StateUpdate | Question, token: str) -> None:
         """Take what another worker publishes for a tab of this one, as Reflex's listener has it."""
-        if not isinstance(update, Question):
-            await self._namespace.emit_update(update, token)
-            return
-        # Reflex's listener has other tabs' updates to pass on meanwhile.
-        task = asyncio.create_task(self._answer(update, token), name="rxbridge_tab_handover")
-        self._answering.add(task)
-        task.add_done_callback(self._answering.discard)
+        work: Coroutine[Any, Any, None] = (
+            self._answer(update, token)
+            if isinstance(update, Question)
+            else self._namespace.emit_update(update, token)
+        )
+        # None waits for those before: what this worker itself sends a tab would overtake it.
+        task = asyncio.create_task(work, name="rxbridge_tab_handover")
+        self._passing_on.add(task)
+        task.add_done_callback(self._passing_on.discard)
 
     async def _answer(self, question: Question, token: str) -> None:
         redis: Any = self._tabs.redis  # type: ignore[attr-defined] # asked through it
         try:
             await self._close_if_dead(token, question.browsers)
-            await redis.rpush(question.answer, b"")
+            here = self._note_of(token) is not None
+            await redis.rpush(question.answer, b"" if here else _GONE)
             await redis.expire(question.answer, 10)
         except Exception as error:
             logger.warning("A tab that went to another worker may lose its state: %r", error)
