@@ -14,16 +14,13 @@ from tests.faults.tabs import Tab
 from tests.faults.workers import Worker, run_stage
 from tests.servers import Kind, ServerFailed
 
-UNTIL_KILLED = 30.0
-"""Seconds from one worker's end to the next."""
-
-
 class Soak:
     """So many tabs for so many seconds, and what was ended when."""
 
-    def __init__(self, workers: list[Worker], *, until: float) -> None:
+    def __init__(self, workers: list[Worker], *, until: float, every: float) -> None:
         self.workers = workers
         self.until = until
+        self.every = every
         self.ends: list[tuple[float, signal.Signals]] = []
         self.duplicates = 0
         self.shared = 0
@@ -85,8 +82,8 @@ class Soak:
 
     async def end_workers(self) -> None:
         """Kill or stop a worker every so often, and start it again."""
-        while time.monotonic() + UNTIL_KILLED < self.until:
-            await asyncio.sleep(random.uniform(0.8, 1.2) * UNTIL_KILLED)
+        while time.monotonic() + self.every < self.until:
+            await asyncio.sleep(random.uniform(0.8, 1.2) * self.every)
             worker = random.choice(self.workers)
             how = random.choice((signal.SIGKILL, signal.SIGTERM))
             self.ends.append((time.monotonic(), how))
@@ -106,11 +103,11 @@ class Soak:
         return " and ".join(before[-2:]) or "before any worker had ended"
 
 
-async def soak(kind: Kind, tabs: int, seconds: float) -> bool:
+async def soak(kind: Kind, tabs: int, seconds: float, every: float) -> bool:
     """Run a soak and print its report; true if nothing needs an explanation."""
     with run_stage(kind, 2) as stage:
         workers = stage.workers
-        run = Soak(workers, until=time.monotonic() + seconds)
+        run = Soak(workers, until=time.monotonic() + seconds, every=every)
         visitors = [Tab(stage.balancer.url) for _ in range(tabs)]
         weighing = asyncio.create_task(run.weigh())
         ending = asyncio.create_task(run.end_workers())
@@ -154,8 +151,9 @@ def main() -> None:
     parser.add_argument("seconds", type=float, nargs="?", default=1200)
     parser.add_argument("--tabs", type=int, default=100)
     parser.add_argument("--server", default="uvicorn", choices=["uvicorn", "granian"])
+    parser.add_argument("--every", type=float, default=30, help="seconds from end to end of a worker")
     options = parser.parse_args()
-    asyncio.run(soak(options.server, options.tabs, options.seconds))
+    asyncio.run(soak(options.server, options.tabs, options.seconds, options.every))
 
 
 if __name__ == "__main__":
