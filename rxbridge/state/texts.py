@@ -18,7 +18,7 @@ Text: TypeAlias = "str | rx.Var[str]"
 """A text of a page; a var where it depends on the visitor's language."""
 
 
-def translated(text: Text, **values: object) -> Text:
+def translated(text: Text, /, **values: object) -> Text:
     """Return ``text`` in the visitor's language, each ``{name}`` replaced by its value.
 
     For the texts of components. Catalogues are asked as the pages are built; what they do not

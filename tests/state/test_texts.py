@@ -15,6 +15,7 @@ def test_values_are_put_into_each_translation():
     text = str(translated("Logged in as {name}", name="Ada"))
     assert "{name}" not in text
     assert "Ada" in text
+    assert translated("No {text}", text="rest") == "No rest"
 
 
 def test_vars_stay_what_they_are():
