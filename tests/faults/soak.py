@@ -14,6 +14,7 @@ from tests.faults.tabs import Tab
 from tests.faults.workers import Worker, run_stage
 from tests.servers import Kind, ServerFailed
 
+
 class Soak:
     """So many tabs for so many seconds, and what was ended when."""
 
@@ -151,7 +152,7 @@ def main() -> None:
     parser.add_argument("seconds", type=float, nargs="?", default=1200)
     parser.add_argument("--tabs", type=int, default=100)
     parser.add_argument("--server", default="uvicorn", choices=["uvicorn", "granian"])
-    parser.add_argument("--every", type=float, default=30, help="seconds from end to end of a worker")
+    parser.add_argument("--every", type=float, default=30, help="seconds from one end to the next")
     options = parser.parse_args()
     asyncio.run(soak(options.server, options.tabs, options.seconds, options.every))
 
