@@ -3,9 +3,10 @@
 # ruff: noqa: S105 - what is named after passwords here are the words of pages
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field, fields, replace
-from typing import Any, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import reflex as rx
 
@@ -26,20 +27,13 @@ from rxbridge.state.auth.registration import Registration
 from rxbridge.state.auth.session import SessionAuth
 from rxbridge.state.texts import Text, translated
 
+if TYPE_CHECKING:
+    from django.forms import BaseForm
+
 __all__ = ["AuthPages", "AuthTexts", "add_auth_pages"]
 
 Layout: TypeAlias = Callable[..., rx.Component]
 """Called with a page's title and its content, returns the page."""
-
-PAGES = {
-    "login": SessionAuth,
-    "logout": SessionAuth,
-    "register": Registration,
-    "password_change": PasswordChange,
-    "password_reset": PasswordReset,
-    "password_reset_confirm": PasswordReset,
-}
-"""The pages there are, with the mixin that each needs."""
 
 # The link to set a password is in this page's address until its first event.
 _PRIVATE = [
@@ -116,7 +110,7 @@ class AuthPages:
     omit: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if not any(issubclass(self.state, mixin) for mixin in PAGES.values()):
+        if not any(issubclass(self.state, page.mixin) for page in PAGES.values()):
             msg = f"{self.state.__name__} has none of the auth mixins; add session_auth_mixin()."
             raise ValueError(msg)
         if unknown := sorted(set(self.omit).difference(PAGES)):
@@ -125,7 +119,12 @@ class AuthPages:
 
     def has(self, page: str) -> bool:
         """Tell whether ``page`` is among the pages."""
-        return page not in self.omit and issubclass(self.state, PAGES[page])
+        return page not in self.omit and issubclass(self.state, PAGES[page].mixin)
+
+    def url(self, page: str) -> str:
+        """Return the address of ``page`` as the app's router has it."""
+        config, option = PAGES[page].url.split(".")
+        return page_path(getattr(getattr(self.state, config), option))
 
 
 def add_auth_pages(app: rx.App, pages: AuthPages) -> None:
@@ -138,145 +137,85 @@ def add_auth_pages(app: rx.App, pages: AuthPages) -> None:
     Call it after ``django.setup()``. A page that needs changing beyond words and look is left
     out and written by hand on the mixin's vars and handlers.
     """
-    adders = {
-        "login": _add_login,
-        "logout": _add_logout,
-        "register": _add_registration,
-        "password_change": _add_password_change,
-        "password_reset": _add_password_reset,
-        "password_reset_confirm": _add_reset_confirm,
-    }
     pages = replace(pages, texts=pages.texts.spoken())
-    for name, add in adders.items():
-        if pages.has(name):
-            add(app, pages)
-
-
-def _add(
-    app: rx.App,
-    pages: AuthPages,
-    url: str,
-    title: Any,
-    *content: Any,
-    on_load: Any = None,
-    **options: Any,
-) -> None:
-    own = [] if on_load is None else [on_load]
     more = pages.on_load if isinstance(pages.on_load, list | tuple) else [pages.on_load]
-    app.add_page(
-        pages.layout(title, *(each for each in content if each is not None)),
-        route=page_path(url),
-        title=title,
-        on_load=[*own, *more] or None,
-        **options,
-    )
+    for name, page in PAGES.items():
+        if pages.has(name):
+            title = getattr(pages.texts, page.name)
+            opens = f"open_{page.name}"
+            own = [getattr(pages.state, opens)] if hasattr(page.mixin, opens) else []
+            app.add_page(
+                pages.layout(title, *filter(None, page.content(pages))),
+                route=pages.url(name),
+                title=title,
+                on_load=[*own, *more] or None,
+                meta=list(page.meta),
+            )
 
 
-def _add_login(app: rx.App, pages: AuthPages) -> None:
-    state, texts, config = pages.state, pages.texts, pages.state.session_auth_config
-    form = FormView(
-        name="login",
-        fields=view_fields(load_form(config.form), pages.labels),
-        submit=state.login,
-        submit_text=texts.login_submit,
-        errors=state.login_errors,
-        pending=state.login_pending,
-    )
-    links = _links(
-        pages,
-        password_reset=texts.to_password_reset,
-        register=texts.to_registration,
-    )
-    content = [pages.form(form), links]
-    _add(app, pages, config.login_url, texts.login, *content, on_load=state.open_login)
+def _login(pages: AuthPages) -> Iterator[Any]:
+    texts = pages.texts
+    yield _form(pages, "login", load_form(pages.state.session_auth_config.form), pages.state.login)
+    yield _links(pages, password_reset=texts.to_password_reset, register=texts.to_registration)
 
 
-def _add_logout(app: rx.App, pages: AuthPages) -> None:
+def _logout(pages: AuthPages) -> Iterator[Any]:
+    yield rx.text(pages.texts.logout_question)
+    on_click, text = pages.state.logout, pages.texts.logout_submit
+    yield rx.button(text, on_click=on_click, size="3", width="100%")
+
+
+def _registration(pages: AuthPages) -> Iterator[Any]:
+    form = registration_form(pages.state.registration_config)
+    yield _form(pages, "registration", form, pages.state.register)
+    yield _links(pages, login=pages.texts.to_login)
+
+
+def _password_change(pages: AuthPages) -> Iterator[Any]:
+    state, form = pages.state, load_form(pages.state.password_change_config.form)
+    shown = _form(pages, "password_change", partial(form, None), state.change_password)
+    yield _once(state.password_changed, pages.texts.password_changed, shown)
+
+
+def _password_reset(pages: AuthPages) -> Iterator[Any]:
+    state, texts, form = pages.state, pages.texts, reset_form(pages.state.password_reset_config)
+    shown = _form(pages, "password_reset", form, state.request_password_reset)
+    ask = rx.fragment(rx.text(texts.password_reset_intro, size="2"), shown)
+    yield _once(state.password_reset_sent, texts.password_reset_sent, ask)
+    yield _links(pages, login=texts.to_login)
+
+
+def _confirm(pages: AuthPages) -> Iterator[Any]:
     state, texts = pages.state, pages.texts
-    button = rx.button(texts.logout_submit, on_click=state.logout, size="3", width="100%")
-    content = [rx.text(texts.logout_question), button]
-    _add(app, pages, state.session_auth_config.logout_url, texts.logout, *content)
-
-
-def _add_registration(app: rx.App, pages: AuthPages) -> None:
-    state, texts, config = pages.state, pages.texts, pages.state.registration_config
-    form = FormView(
-        name="registration",
-        fields=view_fields(registration_form(config), pages.labels),
-        submit=state.register,
-        submit_text=texts.registration_submit,
-        errors=state.registration_errors,
-        pending=state.registration_pending,
-    )
-    content = [pages.form(form), _links(pages, login=texts.to_login)]
-    _add(app, pages, config.url, texts.registration, *content, on_load=state.open_registration)
-
-
-def _add_password_change(app: rx.App, pages: AuthPages) -> None:
-    state, texts, config = pages.state, pages.texts, pages.state.password_change_config
-    form = FormView(
-        name="password-change",
-        fields=view_fields(lambda: load_form(config.form)(None), pages.labels),
-        submit=state.change_password,
-        submit_text=texts.password_change_submit,
-        errors=state.password_change_errors,
-        pending=state.password_change_pending,
-    )
-    content = _once(state.password_changed, texts.password_changed, pages.form(form))
-    _add(app, pages, config.url, texts.password_change, content, on_load=state.open_password_change)
-
-
-def _add_password_reset(app: rx.App, pages: AuthPages) -> None:
-    state, texts, config = pages.state, pages.texts, pages.state.password_reset_config
-    form = FormView(
-        name="password-reset",
-        fields=view_fields(reset_form(config), pages.labels),
-        submit=state.request_password_reset,
-        submit_text=texts.password_reset_submit,
-        errors=state.password_reset_errors,
-    )
-    ask = rx.fragment(rx.text(texts.password_reset_intro, size="2"), pages.form(form))
-    content = [
-        _once(state.password_reset_sent, texts.password_reset_sent, ask),
-        _links(pages, login=texts.to_login),
-    ]
-    _add(app, pages, config.url, texts.password_reset, *content, on_load=state.open_password_reset)
-
-
-def _add_reset_confirm(app: rx.App, pages: AuthPages) -> None:
-    state, texts, config = pages.state, pages.texts, pages.state.password_reset_config
-    form = FormView(
-        name="reset-confirm",
-        fields=view_fields(lambda: load_form(config.confirm_form)(None), pages.labels),
-        submit=state.confirm_password_reset,
-        submit_text=texts.reset_confirm_submit,
-        errors=state.reset_confirm_errors,
-        pending=state.reset_confirm_pending,
-    )
+    form = partial(load_form(state.password_reset_config.confirm_form), None)
+    shown = _form(pages, "reset_confirm", form, state.confirm_password_reset)
     new_link = _links(pages, password_reset=texts.to_new_link)
-    content = rx.match(
+    yield rx.match(
         state.reset_link,
-        ("valid", pages.form(form)),
+        ("valid", shown),
         ("invalid", _stacked(_failed(texts.reset_link_invalid), new_link)),
         ("done", _stacked(_done(texts.reset_confirm_done), _links(pages, login=texts.to_login))),
         rx.spinner(),
     )
-    options = {"on_load": state.open_reset_confirm, "meta": _PRIVATE}
-    _add(app, pages, config.confirm_url, texts.reset_confirm, content, **options)
+
+
+def _form(pages: AuthPages, name: str, form: Callable[[], BaseForm], submit: Any) -> rx.Component:
+    """Return a form; its vars and words are those of its name."""
+    view = FormView(
+        name=name.replace("_", "-"),
+        fields=view_fields(form, pages.labels),
+        submit=submit,
+        submit_text=getattr(pages.texts, f"{name}_submit"),
+        errors=getattr(pages.state, f"{name}_errors"),
+        pending=getattr(pages.state, f"{name}_pending", False),
+    )
+    return pages.form(view)
 
 
 def _links(pages: AuthPages, **texts: Text) -> Any:
     """Return links to those of the named pages that there are."""
-    links = [text_link(text, _url(pages, page)) for page, text in texts.items() if pages.has(page)]
+    links = [text_link(text, pages.url(page)) for page, text in texts.items() if pages.has(page)]
     return rx.flex(*links, justify="between", wrap="wrap", spacing="2") if links else None
-
-
-def _url(pages: AuthPages, page: str) -> str:
-    if page == "login":
-        return page_path(pages.state.session_auth_config.login_url)
-    if page == "register":
-        return page_path(pages.state.registration_config.url)
-    return page_path(pages.state.password_reset_config.url)
 
 
 def _stacked(*content: Any) -> Any:
@@ -299,3 +238,30 @@ def _done(text: Text) -> Any:
 
 def _failed(text: Text) -> Any:
     return note(text, icon="circle_alert", color="red", role="alert")
+
+
+class _Page(NamedTuple):
+    """A ready page. ``name`` begins the names of its words, and of its handler and vars."""
+
+    mixin: type[rx.State]
+    url: str
+    name: str
+    content: Callable[[AuthPages], Iterator[Any]]
+    meta: Sequence[Mapping[str, str]] = ()
+
+
+PAGES = {
+    "login": _Page(SessionAuth, "session_auth_config.login_url", "login", _login),
+    "logout": _Page(SessionAuth, "session_auth_config.logout_url", "logout", _logout),
+    "register": _Page(Registration, "registration_config.url", "registration", _registration),
+    "password_change": _Page(
+        PasswordChange, "password_change_config.url", "password_change", _password_change
+    ),
+    "password_reset": _Page(
+        PasswordReset, "password_reset_config.url", "password_reset", _password_reset
+    ),
+    "password_reset_confirm": _Page(
+        PasswordReset, "password_reset_config.confirm_url", "reset_confirm", _confirm, _PRIVATE
+    ),
+}
+"""The pages there are."""
