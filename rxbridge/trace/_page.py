@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -107,7 +108,7 @@ def _event(event: dict[str, Any], slowest: float, opened: int) -> dict[str, Any]
     module, _, name = event["handler"].rpartition(".")
     module, _, state = module.rpartition(".")
     total = event["ms"] or 0.001
-    repeated = _repeated(event["queries"])
+    repeated = Counter(query["sql"] for query in event["queries"])
     return {
         **event,
         "name": f"{state}.{name}" if state else name,
@@ -202,13 +203,6 @@ def _own(hook: Mapping[str, Any], event: Mapping[str, Any]) -> float:
         own += max(0.0, step["start_ms"] - reached)
         reached = max(reached, step["start_ms"] + step["ms"])
     return own + max(0.0, end - reached)
-
-
-def _repeated(queries: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for query in queries:
-        counts[query["sql"]] = counts.get(query["sql"], 0) + 1
-    return counts
 
 
 def _short(within: str) -> str:

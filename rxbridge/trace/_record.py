@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from threading import get_ident
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from rxbridge.events.sessions.tracked import known_user
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from rxbridge.events.requests import ReflexEvent
 
 Result: TypeAlias = Literal["running", "done", "refused", "failed", "cancelled"]
+
+Span: TypeAlias = "Callable[[str, str, str], AbstractContextManager[object]]"
+"""Given a step's owner and hook, and a database's vendor, returns what is current in the step."""
 
 STEPS = 200
 """Hooks kept of one event, and as many statements; more are counted only."""
@@ -73,6 +76,11 @@ class Step:
             self._scope.__exit__(kind, error, traceback)
             self._scope = None
 
+    def answered(self, answer: Any) -> Any:
+        """Note the status of what a hook answered, and return it."""
+        self.said = getattr(answer, "status_code", None)
+        return answer
+
     @property
     def seconds(self) -> float:
         """How long it took."""
@@ -81,22 +89,6 @@ class Step:
     def holds(self, other: Step) -> bool:
         """Tell whether ``other`` began while this ran."""
         return self is not other and self.start <= other.start <= self.end
-
-
-class Spans(Protocol):
-    """What starts a span for each step, which is current while the step runs."""
-
-    def hook(self, middleware: str, hook: str) -> AbstractContextManager[object]:
-        """Return the span of a middleware's hook."""
-        ...
-
-    def handler(self, handler: str) -> AbstractContextManager[object]:
-        """Return the span of the handler."""
-        ...
-
-    def query(self, sql: str, vendor: str) -> AbstractContextManager[object]:
-        """Return the span of a statement."""
-        ...
 
 
 @dataclass(slots=True)
@@ -110,7 +102,7 @@ class Record:
     background: bool
     blocks: bool
     stack: Sequence[str]
-    spans: Spans | None = None
+    span: Span | None = None
     txid: str = ""
     parent: str = ""
     at: float = field(default_factory=time.time)
@@ -134,7 +126,7 @@ class Record:
 
     @classmethod
     def of(
-        cls, event: ReflexEvent, *, number: int, stack: Sequence[str], spans: Spans | None
+        cls, event: ReflexEvent, *, number: int, stack: Sequence[str], span: Span | None
     ) -> Self:
         """Return the record an event begins with.
 
@@ -149,30 +141,27 @@ class Record:
             background=event.background,
             blocks=_blocks(event.handler),
             stack=stack,
-            spans=spans,
+            span=span,
         )
 
     def hook(self, middleware: str, hook: str) -> Step:
         """Return a step for a hook that is about to run."""
-        scope = self.spans.hook(middleware, hook) if self.spans is not None else None
-        step = Step(middleware, hook, scope)
-        if len(self.hooks) < STEPS:
-            self.hooks.append(step)
-        return step
+        return self._step(self.hooks, middleware, hook)
 
     def handle(self) -> Step:
         """Return the step for the handler."""
-        scope = self.spans.handler(self.handler) if self.spans is not None else None
-        self.view = Step(self.handler, "handler", scope)
+        self.view = self._step([], self.handler, "handler")
         return self.view
 
     def query(self, sql: str, vendor: str) -> Step:
         """Return a step for a statement that is about to run."""
         self.query_count += 1
-        scope = self.spans.query(sql, vendor) if self.spans is not None else None
-        step = Step(sql, "sql", scope)
-        if len(self.queries) < STEPS:
-            self.queries.append(step)
+        return self._step(self.queries, sql, "sql", vendor)
+
+    def _step(self, kept: list[Step], owner: str, hook: str, vendor: str = "") -> Step:
+        step = Step(owner, hook, self.span(owner, hook, vendor) if self.span is not None else None)
+        if len(kept) < STEPS:
+            kept.append(step)
         return step
 
     def tell_delta(self, size: int) -> None:

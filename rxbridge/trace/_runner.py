@@ -11,7 +11,7 @@ from django.db.backends.signals import connection_created
 
 from rxbridge.events.chain.runner import MiddlewareRunner, Outcome, View
 from rxbridge.events.reflex.deltas import watched_deltas, wire_size
-from rxbridge.trace._record import Record, current
+from rxbridge.trace._record import Record, Step, current
 from rxbridge.trace._sql import without_literals
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class TracedRunner(MiddlewareRunner):
 
     def observed(self, middleware: str, name: str, hook: Hook, is_async: bool) -> Hook:
         """Return the hook timed."""
-        timed: Hook = (_timed_async if is_async else _timed)(middleware, name, hook)
+        timed = _timed(middleware, name, hook, is_async)
         functools.update_wrapper(timed, hook)
         timed.__qualname__ = getattr(hook, "__qualname__", type(hook).__qualname__)
         return timed
@@ -84,28 +84,21 @@ def _timed_view(record: Record, view: View) -> View:
     return timed
 
 
-def _timed(middleware: str, name: str, hook: Hook) -> Hook:
+def _timed(middleware: str, name: str, hook: Hook, is_async: bool) -> Hook:
+    async def timed_async(*args: Any) -> Any:
+        with _step(middleware, name) as step:
+            return step.answered(await hook(*args))
+
     def timed(*args: Any) -> Any:
-        if (record := current.get()) is None:
-            return hook(*args)
-        with record.hook(middleware, name) as step:
-            answer = hook(*args)
-            step.said = getattr(answer, "status_code", None)
-            return answer
+        with _step(middleware, name) as step:
+            return step.answered(hook(*args))
 
-    return timed
+    return timed_async if is_async else timed
 
 
-def _timed_async(middleware: str, name: str, hook: Hook) -> Hook:
-    async def timed(*args: Any) -> Any:
-        if (record := current.get()) is None:
-            return await hook(*args)
-        with record.hook(middleware, name) as step:
-            answer = await hook(*args)
-            step.said = getattr(answer, "status_code", None)
-            return answer
-
-    return timed
+def _step(middleware: str, name: str) -> Step:
+    record = current.get()
+    return Step(middleware, name) if record is None else record.hook(middleware, name)
 
 
 def _watch(*, connection: Any, **_: Any) -> None:

@@ -38,26 +38,20 @@ class Spans:
                 if record.result == "failed":
                     _fail(span, record.error)
 
-    def hook(self, middleware: str, hook: str) -> AbstractContextManager[Span]:
-        """Return the span of a middleware's hook."""
-        name = f"{middleware.rpartition('.')[2]}.{hook}"
-        return self._started(
-            name, SpanKind.INTERNAL, {"code.function.name": f"{middleware}.{hook}"}
-        )
-
-    def handler(self, handler: str) -> AbstractContextManager[Span]:
-        """Return the span of the handler."""
-        return self._started("handler", SpanKind.INTERNAL, {"code.function.name": handler})
-
-    def query(self, sql: str, vendor: str) -> AbstractContextManager[Span]:
-        """Return the span of a statement, whose literals are taken out."""
-        operation = sql.partition(" ")[0].upper()
-        attributes = {
-            "db.system.name": _DATABASES.get(vendor, vendor),
-            "db.operation.name": operation,
-            "db.query.text": sql,
-        }
-        return self._started(operation, SpanKind.CLIENT, attributes)
+    def step(self, owner: str, hook: str, vendor: str) -> AbstractContextManager[Span]:
+        """Return the span of a middleware's hook, of the handler or of a statement."""
+        if hook == "sql":
+            operation = owner.partition(" ")[0].upper()
+            attributes = {
+                "db.system.name": _DATABASES.get(vendor, vendor),
+                "db.operation.name": operation,
+                "db.query.text": owner,
+            }
+            return self._started(operation, SpanKind.CLIENT, attributes)
+        is_handler = hook == "handler"
+        name = hook if is_handler else f"{owner.rpartition('.')[2]}.{hook}"
+        function = owner if is_handler else f"{owner}.{hook}"
+        return self._started(name, SpanKind.INTERNAL, {"code.function.name": function})
 
     @contextmanager
     def _started(self, name: str, kind: SpanKind, attributes: dict[str, Any]) -> Generator[Span]:

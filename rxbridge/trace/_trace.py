@@ -75,7 +75,8 @@ class EventTrace:
     def recording(self, event: ReflexEvent, stack: Sequence[str]) -> Generator[Record]:
         """Record an event that runs in the block; ``stack`` is the chain's middleware."""
         number, spans = next(self._numbers), self._spans
-        record = Record.of(event, number=number, stack=stack, spans=spans)
+        span = None if spans is None else spans.step
+        record = Record.of(event, number=number, stack=stack, span=span)
         token = current.set(record)
         try:
             with spans.event(record) if spans is not None else nullcontext():
