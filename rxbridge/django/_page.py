@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from itertools import pairwise
 
 from django.utils.safestring import SafeString, mark_safe
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 # What a Content-Security-Policy may want a nonce on.
 _WITH_NONCE = ("script", "style", "link")
 
 NONCE_MARK = secrets.token_hex(16)
-"""Stands for the nonce in parts that are cut once; no bundle can have it in its text."""
+"""Stands for the nonce in what is cut once; no bundle can have it in its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,36 +40,22 @@ class PageParts:
             body=_safe(page[body[1] : tags.last("/body")[0]]),
         )
 
-    def with_nonce(self, nonce: str) -> PageParts:
-        """Return the parts with ``nonce`` in the place of ``NONCE_MARK``."""
-        head, body = (_safe(part.replace(NONCE_MARK, nonce)) for part in (self.head, self.body))
-        return replace(self, head=head, body=body)
+
+def cut_at_head(page: str) -> tuple[str, str]:
+    """Return a page in two, cut where its head ends; ``ValueError`` if it has none.
+
+    React skips what it did not render there, but not at the beginning.
+    """
+    end = _Tags(page).first("/head")[0]
+    return page[:end], page[end:]
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page with the places where something can be put in."""
-
-    text: str
-    head: int
-    """Where ``head`` ends: React skips what it did not render there, but not at the beginning."""
-    nonces: tuple[int, ...]
-    """Where a tag's name ends that may need a nonce."""
-
-    @classmethod
-    def of(cls, text: str) -> Page:
-        """Find the places in a page."""
-        tags = _Tags(text)
-        nonces = sorted(
-            start + 1 + len(name) for name in _WITH_NONCE for start, _ in tags.all(name)
-        )
-        return cls(text, tags.first("/head")[0], tuple(nonces))
-
-    def with_head(self, fragment: str, nonce: str = "") -> str:
-        """Return the page with ``fragment`` last in its head, and ``nonce`` on its own tags."""
-        attribute = f' nonce="{nonce}"' if nonce else ""
-        insertions = [(place, attribute) for place in self.nonces] if nonce else []
-        return _insert(self.text, sorted([(self.head, fragment), *insertions]))
+def with_nonce_mark(page: str) -> str:
+    """Return a page whose own tags have ``NONCE_MARK`` as their nonce."""
+    tags = _Tags(page)
+    places = sorted(start + 1 + len(name) for name in _WITH_NONCE for start, _ in tags.all(name))
+    pieces = (page[start:end] for start, end in pairwise([0, *places, len(page)]))
+    return f' nonce="{NONCE_MARK}"'.join(pieces)
 
 
 class _Tags(HTMLParser):
@@ -127,15 +110,6 @@ def _attributes(page: str, tag: tuple[int, int]) -> str:
     text = page[slice(*tag)]
     name = text[1:].split(None, 1)[0].rstrip(">")
     return _safe(text[1 + len(name) : -1].rstrip("/").strip())
-
-
-def _insert(text: str, insertions: Iterable[tuple[int, str]]) -> str:
-    pieces: list[str] = []
-    end = 0
-    for place, inserted in insertions:
-        pieces += [text[end:place], inserted]
-        end = place
-    return "".join([*pieces, text[end:]])
 
 
 def _safe(text: str) -> SafeString:

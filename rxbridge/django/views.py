@@ -14,7 +14,7 @@ from django.utils.html import escape
 from django.views.generic.base import ContextMixin, View
 
 from rxbridge.asgi.spa import PAGES
-from rxbridge.django._page import NONCE_MARK, Page, PageParts
+from rxbridge.django._page import NONCE_MARK, PageParts, cut_at_head, with_nonce_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,13 +102,15 @@ class SPAView(ContextMixin, View):
     def _personal(self, request: HttpRequest, text: str, kwargs: dict[str, Any]) -> str:
         context = self.get_context_data(**kwargs)
         nonce = escape(self.nonce(request)) if self.nonce else ""
+        if nonce:
+            text = _with_nonce_mark(text)
         if self.template_name:
-            context["spa"] = _marked_parts(text).with_nonce(nonce) if nonce else _parts(text)
-            return render_to_string(self.template_name, context, request)
-        fragment = ""
-        if self.head_template_name:
-            fragment = render_to_string(self.head_template_name, context, request)
-        return _page(text).with_head(fragment, nonce)
+            page = render_to_string(self.template_name, {**context, "spa": _parts(text)}, request)
+        else:
+            start, end = _cut_at_head(text)
+            head = self.head_template_name
+            page = start + (render_to_string(head, context, request) if head else "") + end
+        return page.replace(NONCE_MARK, nonce)
 
     async def _ask(
         self, request: HttpRequest, *, method: str | None = None, without: tuple[bytes, ...] = ()
@@ -125,19 +127,9 @@ def _is_page(response: HttpResponse) -> bool:
 
 
 # By the text itself: a rebuilt page is another, and what a build no longer has falls out.
-@functools.lru_cache(maxsize=_CACHED)
-def _page(text: str) -> Page:
-    return Page.of(text)
-
-
-@functools.lru_cache(maxsize=_CACHED)
-def _parts(text: str) -> PageParts:
-    return PageParts.of(text)
-
-
-@functools.lru_cache(maxsize=_CACHED)
-def _marked_parts(text: str) -> PageParts:
-    return PageParts.of(_page(text).with_head("", NONCE_MARK))
+_cut_at_head = functools.lru_cache(maxsize=_CACHED)(cut_at_head)
+_parts = functools.lru_cache(maxsize=_CACHED)(PageParts.of)
+_with_nonce_mark = functools.lru_cache(maxsize=_CACHED)(with_nonce_mark)
 
 
 def _scope(request: HttpRequest, method: str, without: tuple[bytes, ...]) -> Scope:
