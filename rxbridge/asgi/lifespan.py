@@ -48,7 +48,7 @@ class LifespanGroup:
                 " pass it as PrefixRouter(lifespan=…)."
             )
             raise ValueError(msg)
-        children: list[_Child] = []
+        children: list[Lifespan] = []
         try:
             await receive()
             refusal = await self._start(scope, children)
@@ -62,10 +62,10 @@ class LifespanGroup:
             for child in children:
                 child.cancel()
 
-    async def _start(self, scope: Scope, children: list["_Child"]) -> str | None:
+    async def _start(self, scope: Scope, children: list["Lifespan"]) -> str | None:
         """Start all, or none: the message of the one that refused."""
         for app in self._apps:
-            child = _Child(app, scope)
+            child = Lifespan(app, scope)
             children.append(child)
             refusal = await child.start()
             if refusal is not None:
@@ -75,7 +75,7 @@ class LifespanGroup:
         return None
 
 
-async def _stop(children: Sequence["_Child"]) -> list[str]:
+async def _stop(children: Sequence["Lifespan"]) -> list[str]:
     """Stop all in reverse order; the messages of those that failed to."""
     failures = [await child.stop() for child in reversed(children)]
     return [failure for failure in failures if failure is not None]
@@ -87,7 +87,7 @@ def _shutdown_answer(failures: Sequence[str]) -> Message:
     return {"type": "lifespan.shutdown.complete"}
 
 
-class _Child:
+class Lifespan:
     """The lifespan of one app: a task, and the server's side of the protocol with it."""
 
     def __init__(self, app: ASGIApp, scope: Scope) -> None:

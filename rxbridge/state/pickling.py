@@ -277,7 +277,7 @@ def _without_transient(fields: Fields, types: tuple[type, ...]) -> Fields:
 
 
 class _Stripping:
-    """Copies of containers without what is transient; a container that holds none is kept."""
+    """Copies of containers without what is transient."""
 
     def __init__(self, types: tuple[type, ...]) -> None:
         self._types = types
@@ -300,27 +300,16 @@ class _Stripping:
 
 
 def _strip_sequence(strip: _Stripping, value: Any) -> Any:
-    kept = [strip(each) for each in value]
-    if all(old is new for old, new in zip(value, kept, strict=True)):
-        return value
-    return type(value)(each for each in kept if each is not _ABSENT)
+    return type(value)(each for each in map(strip, value) if each is not _ABSENT)
 
 
 def _strip_tuple(strip: _Stripping, value: tuple[Any, ...]) -> tuple[Any, ...]:
     # A place in a tuple means something, so it is not closed up.
-    kept = tuple(strip(each) for each in value)
-    if all(old is new for old, new in zip(value, kept, strict=True)):
-        return value
-    return tuple(None if each is _ABSENT else each for each in kept)
+    return tuple(None if each is _ABSENT else each for each in map(strip, value))
 
 
 def _strip_dict(strip: _Stripping, value: dict[Any, Any]) -> dict[Any, Any]:
-    kept = [(strip(key), strip(each)) for key, each in value.items()]
-    if all(
-        old is new and key is kept_key
-        for (key, old), (kept_key, new) in zip(value.items(), kept, strict=True)
-    ):
-        return value
+    kept = ((strip(key), strip(each)) for key, each in value.items())
     return {key: each for key, each in kept if key is not _ABSENT and each is not _ABSENT}
 
 

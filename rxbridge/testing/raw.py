@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlencode
 
+from rxbridge.asgi.lifespan import Lifespan
 from rxbridge.errors import RxBridgeError
 from rxbridge.events._test_context import TestContext, under_test
 from rxbridge.testing._cookies import Cookies, cookie_header
@@ -29,8 +29,6 @@ __all__ = ["RawClient", "RawSocket"]
 _NAMESPACE = "/_event"
 
 _UPGRADE = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}
-
-logger = logging.getLogger("rxbridge")
 
 
 class RawClient:
@@ -297,31 +295,14 @@ def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
 @asynccontextmanager
 async def _lifespan(application: ASGIApp) -> AsyncGenerator[None]:
     """Start the application and stop it; one that knows no lifespan runs without, as on servers."""
-    to_app: asyncio.Queue[Message] = asyncio.Queue()
-    from_app: asyncio.Queue[Message] = asyncio.Queue()
     scope: Scope = {"type": "lifespan", "asgi": {"version": "3.0"}, "state": {}}
-
-    async def run() -> None:
-        try:
-            await application(scope, to_app.get, from_app.put)
-        except Exception as error:
-            if started:
-                raise
-            logger.debug("The application speaks no lifespan: %r", error)
-        finally:
-            from_app.put_nowait({"type": "ended"})
-
-    started = False
-    task = asyncio.create_task(run())
-    to_app.put_nowait({"type": "lifespan.startup"})
-    answer = await from_app.get()
-    if answer["type"] == "lifespan.startup.failed":
-        await task
-        msg = f"The application did not start: {answer.get('message', '')}"
+    lifespan = Lifespan(application, scope)
+    if (refusal := await lifespan.start()) is not None:
+        msg = f"The application did not start: {refusal}"
         raise RxBridgeError(msg)
-    started = True
     try:
         yield
     finally:
-        to_app.put_nowait({"type": "lifespan.shutdown"})
-        await task
+        if (failure := await lifespan.stop()) is not None:
+            msg = f"The application did not stop: {failure}"
+            raise RxBridgeError(msg)
