@@ -1,4 +1,4 @@
-"""Cookies as tests have them: text by name, or those of Django's test client."""
+"""What a test's browser sends: its headers, and cookies as text or of Django's test client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http.cookies import Morsel
 from typing import TypeAlias
 
-__all__ = ["Cookies", "cookie_header", "plain"]
+__all__ = ["Cookies", "plain", "sent_headers"]
 
 Cookies: TypeAlias = Mapping[str, str] | Mapping[str, Morsel[str]]
 
@@ -19,7 +19,21 @@ def plain(cookies: Cookies | None) -> dict[str, str]:
     }
 
 
-def cookie_header(cookies: Cookies | None) -> dict[str, str]:
-    """Return the header of these cookies; none where there are no cookies."""
-    pairs = [f"{name}={value}" for name, value in plain(cookies).items()]
-    return {"cookie": "; ".join(pairs)} if pairs else {}
+def sent_headers(
+    host: str,
+    secure: bool,
+    *,
+    origin: str | None = "own",
+    cookies: Cookies | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the headers by which a request says whose it is, and ``headers``.
+
+    ``origin`` is of the page that makes it: the host itself, by default; ``None`` sends none.
+    """
+    own = {"host": host}
+    if origin is not None:
+        own["origin"] = f"{'https' if secure else 'http'}://{host}" if origin == "own" else origin
+    if cookies:
+        own["cookie"] = "; ".join(f"{name}={value}" for name, value in plain(cookies).items())
+    return own | {name.lower(): value for name, value in (headers or {}).items()}

@@ -15,7 +15,7 @@ from django.test import Client
 from rxbridge.asgi.connections import CONNECTION_HEADER, current_connection
 from rxbridge.errors import RxBridgeError
 from rxbridge.events._test_context import TestContext, under_test
-from rxbridge.testing._cookies import Cookies, cookie_header, plain
+from rxbridge.testing._cookies import Cookies, plain, sent_headers
 from rxbridge.testing._transaction import in_transaction, lent_connections
 from rxbridge.testing.fired import Fired, mirrored_messages
 
@@ -42,21 +42,14 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
     known_by: str | None = None
 
-    @property
-    def scheme(self) -> str:
-        """The scheme of its pages."""
-        return "https" if self.secure else "http"
-
-    def sends(self) -> dict[str, str]:
+    def sends(self, cookies: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return what every request of this browser says of itself."""
-        return {"host": self.host, "origin": f"{self.scheme}://{self.host}", **self.headers}
+        return sent_headers(self.host, self.secure, cookies=cookies, headers=self.headers)
 
     def pairs(self) -> list[tuple[bytes, bytes]]:
         """Return the same as an ASGI scope has it."""
-        known_by = {"cookie": self.known_by} if self.known_by else {}
-        return [
-            (name.encode(), value.encode()) for name, value in (self.sends() | known_by).items()
-        ]
+        sent = self.sends() | ({"cookie": self.known_by} if self.known_by else {})
+        return [(name.encode(), value.encode()) for name, value in sent.items()]
 
     def keep(self, changed: Mapping[str, str | None]) -> None:
         """Take over the cookies an event has changed."""
@@ -113,8 +106,7 @@ class EventClient:
         self.token = str(uuid.uuid4())
         self.connection: Connection | None = None
         given = {"accept-language": language} if language is not None else {}
-        given |= {name.lower(): value for name, value in (headers or {}).items()}
-        self._browser = Browser(host, secure, client, given, plain(cookies))
+        self._browser = Browser(host, secure, client, given | dict(headers or {}), plain(cookies))
         self._raise_exceptions = raise_exceptions
         self._beside = beside
         self.server: LocalServer = beside.server if beside else LocalServer(app)
@@ -241,8 +233,7 @@ class EventClient:
     def _handshake(self) -> dict[str, str]:
         browser, registry = self._browser, self.server.connections
         if registry is None:
-            cookie = cookie_header(browser.cookies)
-            return {**browser.sends(), **cookie, "asgi-scope-client": browser.client}
+            return browser.sends(browser.cookies) | {"asgi-scope-client": browser.client}
         self._socket.close()
         connection: Connection = self._socket.enter_context(
             registry.open(

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from rxbridge._renamed import Renamed
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.requests import ReflexEvent, SyntheticRequestFactory
-from rxbridge.testing._cookies import Cookies, cookie_header
+from rxbridge.testing._cookies import Cookies, sent_headers
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
@@ -38,16 +38,14 @@ def make_event(
 
     It is a click, so its request is a POST; with ``shows_page`` it loads the page, by GET.
     """
-    scheme = "https" if secure else "http"
-    sent = {"host": host, "origin": f"{scheme}://{host}", "asgi-scope-client": client}
-    sent |= cookie_header(cookies)
+    more = {"asgi-scope-client": client, **(headers or {})}
     event = ReflexEvent(
         name=name,
         payload=payload or {},
         router_data={
             "pathname": quote(path),
             "asPath": f"{quote(path)}?{query}" if query else quote(path),
-            "headers": {**sent, **{key.lower(): value for key, value in (headers or {}).items()}},
+            "headers": sent_headers(host, secure, cookies=cookies, headers=more),
         },
         token="test",  # noqa: S106 - a tab, not a secret
         shows_page=shows_page,

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from rxbridge.asgi.lifespan import Lifespan
 from rxbridge.errors import RxBridgeError
 from rxbridge.events._test_context import TestContext, under_test
-from rxbridge.testing._cookies import Cookies, cookie_header
+from rxbridge.testing._cookies import Cookies, sent_headers
 from rxbridge.testing._transaction import in_transaction
 from rxbridge.testing.fired import Fired, mirrored_messages
 
@@ -86,7 +86,9 @@ class RawClient:
         is no event is never answered, so that raises ``TimeoutError`` after ``timeout`` seconds.
         """
         token = str(uuid.uuid4()) if token is None else token
-        own = _claims(host, secure, origin, cookies)
+        sent = sent_headers(
+            host, secure, origin=origin, cookies=cookies, headers={**_UPGRADE, **(headers or {})}
+        )
         scope: Scope = {
             "type": "websocket",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -98,7 +100,7 @@ class RawClient:
                 {"EIO": 4, "transport": "websocket", "token": token}
             ).encode(),
             "root_path": "",
-            "headers": _encoded(own | _UPGRADE | _lowered(headers)),
+            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
             "client": (client, 0),
             "server": (host, 443 if secure else 80),
             "subprotocols": [],
@@ -130,10 +132,10 @@ class RawClient:
         """Post files to ``/_upload`` for a handler by name, as the tab ``token`` claims to be."""
         import httpx
 
-        sent = {
-            **_claims(host, secure, origin, cookies),
+        upload = {
             "reflex-client-token": token or str(uuid.uuid4()),
             "reflex-event-handler": handler,
+            **(headers or {}),
         }
         transport = httpx.ASGITransport(self.application, client=(client, 0))
         url = f"{'https' if secure else 'http'}://{host}/_upload"
@@ -141,7 +143,9 @@ class RawClient:
             async with httpx.AsyncClient(transport=transport) as http:
                 return await http.post(
                     url,
-                    headers=sent | _lowered(headers),
+                    headers=sent_headers(
+                        host, secure, origin=origin, cookies=cookies, headers=upload
+                    ),
                     files=[("files", file) for file in files],
                 )
 
@@ -275,21 +279,6 @@ async def _serve(application: ASGIApp, scope: Scope, socket: RawSocket) -> None:
 def _update(sent: Any) -> dict[str, Any]:
     update: dict[str, Any] = json.loads(sent) if isinstance(sent, str) else sent
     return update
-
-
-def _claims(host: str, secure: bool, origin: str | None, cookies: Cookies | None) -> dict[str, str]:
-    """Return the headers by which a request says whose it is."""
-    own = f"{'https' if secure else 'http'}://{host}"
-    page = {} if origin is None else {"origin": own if origin == "own" else origin}
-    return {"host": host, **page, **cookie_header(cookies)}
-
-
-def _lowered(headers: Mapping[str, str] | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in (headers or {}).items()}
-
-
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
 @asynccontextmanager
