@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import new_class
-from typing import Any
+from typing import Any, TypeVar
+
+Mixin = TypeVar("Mixin")
 
 
 def made_mixin(name: str, bases: tuple[type, ...], body: Mapping[str, Any]) -> Any:
     """Return a mixin; the class that a user derives from it is what Reflex registers."""
     return new_class(name, bases, {"mixin": True}, lambda namespace: namespace.update(body))
+
+
+def derived_mixin(mixin: type[Mixin], base: type, **attributes: Any) -> type[Mixin]:
+    """Return a mixin of ``mixin`` and a state ``base``, with plain class attributes.
+
+    They are set afterwards: in the class body they would become vars.
+    """
+    made = made_mixin(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
+    for name, value in attributes.items():
+        setattr(made, name, value)
+    return made  # type: ignore[no-any-return]

@@ -17,7 +17,6 @@ from django.utils.module_loading import import_string
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events.requests import dotted_name
-from rxbridge.state._mixins import made_mixin
 from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
 from rxbridge.state.values import in_event_loop, json_safe, user_snapshot
 
@@ -168,18 +167,16 @@ def context_mirror(*processors: Processor | str) -> type[Any]:
 
     loaded = list(processors) or None
 
-    async def _rxbridge_mirror(self: Any, request: HttpRequest | None) -> bool:
-        return await mirror_context(self, request, loaded)
+    class ContextMirror(rx.State, mixin=True):
+        """What context processors say, for display only."""
 
-    namespace: dict[str, Any] = {
-        "__module__": __name__,
-        "__doc__": "What context processors say, for display only.",
-        "__annotations__": {"context": dict[str, Any], "_context_of": str},
-        "context": {},
-        "_context_of": "",
-        "_rxbridge_mirror": _rxbridge_mirror,
-    }
-    return made_mixin("ContextMirror", (rx.State,), namespace)  # type: ignore[no-any-return]
+        context: dict[str, Any] = {}
+        _context_of: str = ""
+
+        async def _rxbridge_mirror(self, request: HttpRequest | None) -> bool:
+            return await mirror_context(self, request, loaded)
+
+    return ContextMirror
 
 
 async def mirror_context(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-
 import reflex as rx
 
-from rxbridge.state._mixins import made_mixin
+from rxbridge.state._mixins import derived_mixin
 from rxbridge.state.auth.config import (
     PasswordChangeConfig,
     PasswordResetConfig,
@@ -25,8 +23,6 @@ __all__ = [
     "session_auth_mixin",
 ]
 
-Mixin = TypeVar("Mixin", bound=rx.State)
-
 
 def session_auth_mixin(
     config: SessionAuthConfig | None = None, *, base: type[rx.State] = rx.State
@@ -42,7 +38,7 @@ def session_auth_mixin(
     ``logout``, ``open_login`` (the login page's ``on_load``). With ``base``, a state of your
     own, ``class Auth(session_auth_mixin(config, base=MyState))`` is a substate of it.
     """
-    return _configured(SessionAuth, base, session_auth_config=config or SessionAuthConfig())
+    return derived_mixin(SessionAuth, base, session_auth_config=config or SessionAuthConfig())
 
 
 def registration_mixin(
@@ -53,7 +49,7 @@ def registration_mixin(
     Vars: ``registration_errors``, ``registration_pending``. Handlers: ``register``,
     ``open_registration``.
     """
-    return _configured(Registration, base, registration_config=config or RegistrationConfig())
+    return derived_mixin(Registration, base, registration_config=config or RegistrationConfig())
 
 
 def password_change_mixin(
@@ -64,7 +60,7 @@ def password_change_mixin(
     Vars: ``password_change_errors``, ``password_change_pending``, ``password_changed``.
     Handlers: ``change_password``, ``open_password_change``.
     """
-    return _configured(
+    return derived_mixin(
         PasswordChange, base, password_change_config=config or PasswordChangeConfig()
     )
 
@@ -78,12 +74,4 @@ def password_reset_mixin(
     ``reset_confirm_pending``, ``reset_link``. Handlers: ``request_password_reset``,
     ``open_password_reset``; ``confirm_password_reset``, ``open_reset_confirm``.
     """
-    return _configured(PasswordReset, base, password_reset_config=config or PasswordResetConfig())
-
-
-def _configured(mixin: type[Mixin], base: type[rx.State], **config: Any) -> type[Mixin]:
-    made = made_mixin(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
-    for name, value in config.items():
-        # Not in the class body, where it would become a var.
-        setattr(made, name, value)
-    return made  # type: ignore[no-any-return]
+    return derived_mixin(PasswordReset, base, password_reset_config=config or PasswordResetConfig())

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import reflex as rx
 
-from rxbridge.state._mixins import made_mixin
+from rxbridge.state._mixins import derived_mixin, made_mixin
 from rxbridge.state.crud._store import Store
 from rxbridge.state.crud.state import Desk, LiveModelCRUD, ModelCRUD, Watched
 
@@ -65,51 +65,37 @@ def crud_mixin(
         raise ValueError(msg)
     mixin = ModelCRUD if live is None else LiveModelCRUD
     names = _checked_names(mixin, config.names)
-    made: Any = _derived(mixin, base) if not config.names else _renamed(mixin, base, names)
-    # Not in the class body, where it would become a var.
-    made._crud = Desk(store=Store(config), names=names, live=live)  # noqa: SLF001
-    return cast("type[ModelCRUD]", made)
+    named = _renamed(mixin, names) if config.names else mixin
+    return derived_mixin(named, base, _crud=Desk(store=Store(config), names=names, live=live))
 
 
-def _derived(mixin: type[ModelCRUD], base: type[rx.State]) -> Any:
-    return made_mixin(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
-
-
-def _renamed(mixin: type[ModelCRUD], base: type[rx.State], names: Mapping[str, str]) -> Any:
+def _renamed(mixin: type[ModelCRUD], names: Mapping[str, str]) -> type[ModelCRUD]:
     """Return a class with the members of ``mixin`` under their other names, and only these."""
-    fields: dict[str, Any] = {
-        name: each for name, each in mixin.get_fields().items() if _is_own(mixin, name)
-    }
+    fields = {names.get(name, name): each for name, each in _fields(mixin).items()}
     body: dict[str, Any] = {
         "__module__": mixin.__module__,
-        "__annotations__": {
-            names.get(name, name): each.outer_type_ for name, each in fields.items()
-        },
+        "__annotations__": {name: each.outer_type_ for name, each in fields.items()},
     }
-    body |= {names.get(name, name): each.default_value() for name, each in fields.items()}
+    body |= {name: each.default_value() for name, each in fields.items()}
     body |= {names[name]: handler for name, handler in _handlers(mixin).items()}
-    return made_mixin(mixin.__name__, (Watched, base), body)
+    return made_mixin(mixin.__name__, (Watched, rx.State), body)
 
 
-def _is_own(mixin: type[ModelCRUD], name: str) -> bool:
-    return any(name in inspect.get_annotations(each) for each in _own(mixin))
-
-
-def _own(mixin: type[ModelCRUD]) -> list[type]:
-    return [each for each in mixin.__mro__ if issubclass(each, ModelCRUD)]
+def _fields(mixin: type[ModelCRUD]) -> dict[str, Any]:
+    inherited = rx.State.get_fields()
+    return {name: each for name, each in mixin.get_fields().items() if name not in inherited}
 
 
 def _handlers(mixin: type[ModelCRUD]) -> dict[str, Any]:
     return {
-        name: value
-        for each in _own(mixin)
-        for name, value in vars(each).items()
-        if inspect.isfunction(value) and not name.startswith("_")
+        name: each
+        for name, each in inspect.getmembers(mixin, inspect.isfunction)
+        if not (name.startswith("_") or hasattr(rx.State, name))
     }
 
 
 def _checked_names(mixin: type[ModelCRUD], renamed: Mapping[str, str]) -> dict[str, str]:
-    public = [name for name in mixin.get_fields() if _is_own(mixin, name) and name[0] != "_"]
+    public = [name for name in _fields(mixin) if not name.startswith("_")]
     names = {name: name for name in (*public, *_handlers(mixin))}
     if unknown := sorted(set(renamed) - set(names)):
         msg = f"names= renames {unknown[0]!r}, which is none of: {', '.join(names)}."
