@@ -4,41 +4,33 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rxbridge.state.base import AppState
+from rxbridge.state.context import collect_context, context_mirror, i18n_context, user_context
+from rxbridge.state.language import switch_language
+from rxbridge.state.pickling import PicklingStripper
+from rxbridge.state.values import serialize_django_values, user_snapshot
 
 if TYPE_CHECKING:
     from rxbridge.state._concrete import DjangoUserState
     from rxbridge.state._context_state import DjangoContextState
     from rxbridge.state._i18n_state import DjangoI18nState
-    from rxbridge.state.context import collect_context, context_mirror, i18n_context, user_context
-    from rxbridge.state.language import switch_language
     from rxbridge.state.page_guards import (
         guarded,
         login_required_page,
         permission_required_page,
         staff_required_page,
     )
-    from rxbridge.state.pickling import PicklingStripper
     from rxbridge.state.texts import translated
-    from rxbridge.state.values import serialize_django_values, user_snapshot
 
-# Importing a state registers it with Reflex, so each name is imported when it is asked for.
+# Importing these loads Reflex or registers a state, so each is imported when it is asked for.
 _MODULES = {
     "DjangoContextState": "_context_state",
     "DjangoI18nState": "_i18n_state",
     "DjangoUserState": "_concrete",
-    "PicklingStripper": "pickling",
-    "collect_context": "context",
-    "context_mirror": "context",
     "guarded": "page_guards",
-    "i18n_context": "context",
     "login_required_page": "page_guards",
     "permission_required_page": "page_guards",
-    "serialize_django_values": "values",
     "staff_required_page": "page_guards",
-    "switch_language": "language",
     "translated": "texts",
-    "user_context": "context",
-    "user_snapshot": "values",
 }
 
 __all__ = [
