@@ -11,7 +11,6 @@ from django.urls import get_urlconf
 from django.utils import translation
 from django.utils.translation import get_language_from_path, get_language_info
 
-from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
 
 __all__ = [
@@ -33,11 +32,8 @@ def switch_language(code: str) -> None:
     in the other one. Raises ``BadRequest``, which refuses the event, for a language that is not
     in ``settings.LANGUAGES``.
     """
-    request: Any = binder.current_request()
-    response = binder.current_response()
-    if request is None or response is None:
-        msg = "switch_language() was called outside an event; call it in an event handler."
-        raise RxBridgeError(msg)
+    binding = binder.unanswered("switch_language")
+    request: Any = binding.request
     try:
         language = translation.get_supported_language_variant(code)
     except (LookupError, TypeError, ValueError):
@@ -45,7 +41,7 @@ def switch_language(code: str) -> None:
         raise BadRequest(msg) from None
     translation.activate(language)
     request.LANGUAGE_CODE = language
-    response.set_cookie(
+    binding.response.set_cookie(
         settings.LANGUAGE_COOKIE_NAME,
         language,
         max_age=settings.LANGUAGE_COOKIE_AGE,

@@ -18,7 +18,7 @@ from reflex.istate.shared import UPDATE_OTHER_CLIENT_TASKS
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events import current_user, reflex_asgi
-from rxbridge.state import AppState
+from rxbridge.state import AppState, switch_language
 from rxbridge.testing import RawClient
 from tests.events.app import app, connections
 
@@ -91,6 +91,8 @@ class Late(AppState, rx.State):
                 await self.login(self.user)
             case "logout":
                 await self.logout()
+            case "switch_language":
+                switch_language("de")
             case "navigate":
                 self.navigate("/elsewhere")
 
@@ -291,7 +293,7 @@ async def test_a_push_outside_of_events_is_computed_as_the_tabs_own_user(pushed)
         assert await told(bob, "note_for") == "pushed for bob"
 
 
-@pytest.mark.parametrize("method", ["login", "logout", "navigate"])
+@pytest.mark.parametrize("method", ["login", "logout", "navigate", "switch_language"])
 async def test_what_belongs_to_an_event_is_an_error_after_its_answer(method):
     async with two_tabs() as (ann, _):
         await ann.send(name("call_late", Late), {"method": method})
