@@ -205,6 +205,17 @@ class TestEvents:
             async with RawClient(broken):
                 pass
 
+    async def test_application_that_does_not_stop_says_why(self):
+        async def broken(scope, receive, send):
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.failed", "message": "still busy"})
+
+        with pytest.raises(RxBridgeError, match="still busy"):
+            async with RawClient(broken):
+                pass
+
 
 @pytest.mark.django_db(transaction=True)
 class TestIdentity:

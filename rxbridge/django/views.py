@@ -105,7 +105,8 @@ class SPAView(ContextMixin, View):
         if nonce:
             text = _with_nonce_mark(text)
         if self.template_name:
-            page = render_to_string(self.template_name, {**context, "spa": _parts(text)}, request)
+            context["spa"] = _parts(text)
+            page: str = render_to_string(self.template_name, context, request)
         else:
             start, end = _cut_at_head(text)
             head = self.head_template_name

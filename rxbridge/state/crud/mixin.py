@@ -78,7 +78,7 @@ def _renamed(mixin: type[ModelCRUD], names: Mapping[str, str]) -> type[ModelCRUD
     }
     body |= {name: each.default_value() for name, each in fields.items()}
     body |= {names[name]: handler for name, handler in _handlers(mixin).items()}
-    return made_mixin(mixin.__name__, (Watched, rx.State), body)
+    return made_mixin(mixin.__name__, (Watched, rx.State), body)  # type: ignore[no-any-return]
 
 
 def _fields(mixin: type[ModelCRUD]) -> dict[str, Any]:
