@@ -83,6 +83,8 @@ class Connection:
     - ``browser``: the cookie its browser is known by to ``CookieHandoff``, as ``name=value``, or
       None. A secret as the session cookie is, and not in the jar.
     - ``browsers``: all of that kind that it showed and that count; two first tabs make two.
+    - ``cookies``: the jar as it is now, raw values by name, quoted as the browser sent them.
+    - ``held``: what the browser is known to hold, the jar without what events have changed since.
     - ``closed``: it ended, or ``close`` was called; ``closed_at``: when, by ``time.monotonic()``.
     - ``pongs``: how many of Engine.IO's pings its socket's client has answered.
 
@@ -93,15 +95,15 @@ class Connection:
         "__weakref__",
         "_closer",
         "_cookie_header",
-        "_cookies",
-        "_held",
         "_lock",
         "browser",
         "browsers",
         "client",
         "closed",
         "closed_at",
+        "cookies",
         "headers",
+        "held",
         "id",
         "kind",
         "network",
@@ -133,8 +135,8 @@ class Connection:
         self.browser: str | None = min(browsers, default=None)
         self._lock = threading.Lock()
         self._closer = closer
-        self._cookies: Mapping[str, str] = MappingProxyType(cookies)
-        self._held: Mapping[str, str] = self._cookies
+        self.cookies: Mapping[str, str] = MappingProxyType(cookies)
+        self.held: Mapping[str, str] = self.cookies
         self._cookie_header: str | None = None
 
     def __repr__(self) -> str:
@@ -142,21 +144,11 @@ class Connection:
         return f"<Connection {self.id[:4]}… {self.kind} {state}>"
 
     @property
-    def cookies(self) -> Mapping[str, str]:
-        """The jar as it is now: raw values by name, quoted as the browser sent them."""
-        return self._cookies
-
-    @property
-    def held(self) -> Mapping[str, str]:
-        """What the browser is known to hold: the jar without what events have changed since."""
-        return self._held
-
-    @property
     def cookie_header(self) -> str:
         """The jar as the value of a ``Cookie`` header; empty when there are no cookies."""
         with self._lock:
             if self._cookie_header is None:
-                self._cookie_header = "; ".join(map(_cookie_pair, self._cookies.items()))
+                self._cookie_header = "; ".join(map(_cookie_pair, self.cookies.items()))
             return self._cookie_header
 
     def set_cookie(self, name: str, value: str) -> None:
@@ -167,7 +159,7 @@ class Connection:
         """
         _check_cookie(name, value)
         with self._lock:
-            cookies = {**self._cookies, name: value}
+            cookies = {**self.cookies, name: value}
             if not _fits(cookies):
                 msg = (
                     f"The jar holds at most {MAX_COOKIES} cookies and {MAX_HEADER_BYTES} bytes; "
@@ -179,7 +171,7 @@ class Connection:
     def delete_cookie(self, name: str) -> None:
         """Take a cookie out of the jar, if it is there."""
         with self._lock:
-            self._replace({key: raw for key, raw in self._cookies.items() if key != name})
+            self._replace({key: raw for key, raw in self.cookies.items() if key != name})
 
     def put(self, name: str, value: str | None) -> None:
         """Put a cookie into the jar as an answer sets it, or with None take it out."""
@@ -192,25 +184,25 @@ class Connection:
         """Make the jar what a request has just shown that the browser holds."""
         with self._lock:
             self._replace(dict(cookies))
-            self._held = self._cookies
+            self.held = self.cookies
 
     def follow(self, set_cookies: Iterable["SetCookie"]) -> None:
         """Take over what an answer to this browser sets, as far as it is for the socket's path."""
         for name, value, path in set_cookies:
             if not is_below(self.path, path):
                 continue
-            if self._cookies.get(name) != value:
+            if self.cookies.get(name) != value:
                 try:
                     self.put(name, value)
                 except ValueError:
                     continue  # What no header can hold stays the browser's.
             with self._lock:
-                held = {key: raw for key, raw in self._held.items() if key != name}
-                self._held = MappingProxyType(held if value is None else {**held, name: value})
+                held = {key: raw for key, raw in self.held.items() if key != name}
+                self.held = MappingProxyType(held if value is None else {**held, name: value})
 
     def lacks(self, set_cookies: Iterable["SetCookie"]) -> bool:
         """Tell whether an answer to this browser set what neither the jar nor ``held`` has."""
-        jars = (self._held, self._cookies)
+        jars = (self.held, self.cookies)
         return any(
             is_below(self.path, path) and value not in [jar.get(name) for jar in jars]
             for name, value, path in set_cookies
@@ -245,8 +237,8 @@ class Connection:
 
     def _replace(self, cookies: dict[str, str]) -> None:
         # A new mapping for a change: one handed out earlier never changes under its reader.
-        if cookies != self._cookies:
-            self._cookies = MappingProxyType(cookies)
+        if cookies != self.cookies:
+            self.cookies = MappingProxyType(cookies)
             self._cookie_header = None
 
 

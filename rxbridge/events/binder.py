@@ -62,7 +62,7 @@ class Binding:
     response: HttpResponse
     destination: str | None = None
     over: bool = False
-    is_elsewhere: Callable[[], bool] | None = None
+    is_elsewhere: Callable[[], bool] = bool
     time_zone: tzinfo | None = None
     again: Callable[[Binding, Callable[[], Any]], Awaitable[Any]] | None = None
     afterwards: list[Callable[[], object]] = field(default_factory=list)
@@ -85,11 +85,16 @@ class ContextBinder:
         binding = Binding(request, HttpResponse())
         token = _binding.set(binding)
         before = translation.get_language()
-        _speak(getattr(request, "LANGUAGE_CODE", None) or before, instead_of=before)
+        # It mostly is the active one: a middleware activated it.
+        if (code := getattr(request, "LANGUAGE_CODE", None)) and code != before:
+            translation.activate(code)
         try:
             yield binding
         finally:
-            _speak(before, instead_of=translation.get_language())
+            if not before:
+                translation.deactivate_all()
+            elif before != translation.get_language():
+                translation.activate(before)
             _binding.reset(token)
 
     def bind(self, binding: Binding | None) -> None:
@@ -123,28 +128,13 @@ def bound() -> Binding | None:
 
 def _bound() -> Binding | None:
     binding = bound()
-    if is_elsewhere(binding):
+    if binding is not None and binding.is_elsewhere():
         msg = (
             "What another tab is sent was computed with the user of the event that causes it. Give "
             "its state the mixin AppState, or read `self.user` of the handler that runs."
         )
         raise RxBridgeError(msg)
     return binding
-
-
-def is_elsewhere(binding: Binding | None) -> bool:
-    """Tell whether the running event has Reflex work for another tab just now."""
-    return binding is not None and binding.is_elsewhere is not None and binding.is_elsewhere()
-
-
-def _speak(language: str | None, *, instead_of: str | None) -> None:
-    """Make ``language`` the active one, which it mostly is: a middleware activated it."""
-    if language == instead_of:
-        return
-    if language is None:
-        translation.deactivate_all()
-    else:
-        translation.activate(language)
 
 
 def binding_in(context: Context) -> Binding | None:

@@ -672,7 +672,7 @@ def keep_cookies(
     elsewhere since then stays, and the tab is to come back with it. Returns, for each cookie,
     what it was in ``jars``.
     """
-    before = dict[str, list[str | None]]()
+    before: dict[str, list[str | None]] = {}
     if connection is None:
         return before
     for name, morsel in response.cookies.items():

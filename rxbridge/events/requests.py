@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, unquote, urlencode
@@ -155,17 +156,27 @@ class SyntheticRequestFactory:
 
     def build(self, event: ReflexEvent) -> EventRequest:
         """Return the request of ``event``; raise ``InvalidEvent`` when it cannot be made."""
-        _check_shape(event)
+        for attribute in ("payload", "router_data"):
+            value = getattr(event, attribute)
+            # An exact type is known at once; to ask an abstract class takes longer.
+            is_object = isinstance(value, (dict, Mapping))
+            if not is_object or not {str}.issuperset(map(type, value)):
+                msg = f"An event's {attribute} must be an object whose keys are strings."
+                raise InvalidEvent(msg)
+        if event.payload:
+            _check_depth(event.payload)
         connection = self._connection(event)
         if connection is None:
             scope = self._scope_of_router_data(event.router_data)
         else:
             scope = self._scope_of_connection(connection)
-        scope |= self._page(event.router_data, scope["root_path"])
+        scope |= _page(*_address(event.router_data), scope["root_path"], self.frontend_path)
         scope["method"] = self.method(event) if callable(self.method) else self.method
         request = EventRequest(scope, BytesIO())
         # The request holds the connection: a background task chains events after it closed.
-        request.reflex_event = replace(event, connection=connection)
+        if connection is not event.connection:
+            event = replace(event, connection=connection)
+        request.reflex_event = event
         request.resolver_match = ResolverMatch(
             event.handler, (), dict(event.payload), url_name=event.handler_name
         )
@@ -217,24 +228,6 @@ class SyntheticRequestFactory:
             "root_path": "",
         }
 
-    def _page(self, router_data: Mapping[str, Any], root_path: str) -> dict[str, Any]:
-        page, query = _address(router_data)
-        if len(page) + len(query) > MAX_PATH_LENGTH:
-            msg = f"The page's path and query are longer than {MAX_PATH_LENGTH} characters."
-            raise InvalidEvent(msg)
-        path = unquote(page)
-        if _CONTROL.search(path) or _CONTROL.search(query):
-            msg = "The page's path or query holds control characters."
-            raise InvalidEvent(msg)
-        # A server whose root_path is the app's own prefix has it already.
-        below = "" if root_path.endswith(self.frontend_path) else self.frontend_path
-        full_path = f"{root_path}{below}{path}"
-        return {
-            "path": full_path,
-            "raw_path": quote(full_path).encode(),
-            "query_string": query.encode(),
-        }
-
 
 def resolve_page(request: ASGIRequest) -> ResolverMatch | None:
     """Return what Django's URLconf says of the page's own path, or ``None`` for none of its."""
@@ -244,13 +237,24 @@ def resolve_page(request: ASGIRequest) -> ResolverMatch | None:
         return None
 
 
-def _check_shape(event: ReflexEvent) -> None:
-    for attribute in ("payload", "router_data"):
-        value = getattr(event, attribute)
-        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-            msg = f"An event's {attribute} must be an object whose keys are strings."
-            raise InvalidEvent(msg)
-    _check_depth(event.payload)
+@lru_cache(maxsize=64)
+def _page(page: str, query: str, root_path: str, frontend_path: str) -> Mapping[str, Any]:
+    """Return of a scope what says which page it is; tabs stay on a page for many events."""
+    if len(page) + len(query) > MAX_PATH_LENGTH:
+        msg = f"The page's path and query are longer than {MAX_PATH_LENGTH} characters."
+        raise InvalidEvent(msg)
+    path = unquote(page)
+    if _CONTROL.search(path) or _CONTROL.search(query):
+        msg = "The page's path or query holds control characters."
+        raise InvalidEvent(msg)
+    # A server whose root_path is the app's own prefix has it already.
+    below = "" if root_path.endswith(frontend_path) else frontend_path
+    full_path = f"{root_path}{below}{path}"
+    return {
+        "path": full_path,
+        "raw_path": quote(full_path).encode(),
+        "query_string": query.encode(),
+    }
 
 
 def _check_depth(payload: Mapping[str, Any]) -> None:

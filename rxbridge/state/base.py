@@ -59,11 +59,12 @@ class AppState:
 
     def get_value(self: Any, key: str) -> Any:
         """Return a var's value, or what the delta is to await for it."""
-        read = partial(super().get_value, key)  # type: ignore[misc]
         if key not in type(self).computed_vars:
-            value = read()
+            value = super().get_value(key)  # type: ignore[misc]
             return value.fetched() if isinstance(value, Rows) else value
-        return _later(self, key, read) if _is_anothers(self) or _is_pushed(self) else read()
+        read = partial(super().get_value, key)  # type: ignore[misc]
+        is_later = _is_anothers(self, binder.bound()) or _is_pushed(self)
+        return _later(self, key, read) if is_later else read()
 
     # How Reflex knows an override of its own method from a handler that is named like it.
     get_value.__override_base_method__ = True  # type: ignore[attr-defined]
@@ -172,9 +173,9 @@ class AppState:
         binder.set_destination(url)
 
 
-def _is_anothers(state: Any) -> bool:
+def _is_anothers(state: Any, binding: Binding | None) -> bool:
     """Tell whether ``state`` is of another tab than the running event's."""
-    if not binder.is_elsewhere(binder.bound()):
+    if binding is None or not binding.is_elsewhere():
         return False
     from rxbridge.events.reflex.owner import tab_of  # Only then is Reflex known to be loaded.
 
@@ -192,14 +193,15 @@ def _is_pushed(state: Any) -> bool:
 
 def _own(state: Any) -> Binding | None:
     """Return what is bound, if it is of the tab whose state it is read through."""
-    if _is_anothers(state):
+    binding = binder.bound()
+    if _is_anothers(state, binding):
         msg = (
             f"{type(state).__name__} is the state of another tab than the running event's, so its "
             "user is not known. Read it through the `self` of the handler that runs, or in a "
             "computed var, which is computed as that tab's own user."
         )
         raise RxBridgeError(msg)
-    return binder.bound()
+    return binding
 
 
 def _later(state: Any, key: str, read: Callable[[], Any]) -> Any:

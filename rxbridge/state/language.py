@@ -116,4 +116,6 @@ def _name_local(code: str, name: str) -> str:
 
 def plain_text(value: Any) -> str:
     """Return ``value`` as text of Python's own: neither marked safe nor translated later."""
+    if type(value) is str:
+        return value
     return "" if value is None else str.__str__(str(value))

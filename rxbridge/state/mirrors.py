@@ -223,7 +223,8 @@ def _csrf_token(state: Any, request: HttpRequest | None) -> str:
 
 
 def _digest(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    # Twice an event: OpenSSL looks each of its own algorithms up, which takes longer than this.
+    return hashlib.blake2b(secret.encode(), digest_size=32).hexdigest()
 
 
 def mirror_language(state: Any, request: HttpRequest | None) -> bool:

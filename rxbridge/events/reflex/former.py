@@ -63,6 +63,8 @@ class VarsOwner:
             self._now = user_key(user)
             self._note()
             return False
+        if user_key(user) == self._now == self._noted:
+            return False
         self.pass_to(user)
         if self._now == self._noted:
             return False
