@@ -115,7 +115,7 @@ def python_of(requirements, *, here=False):
         return sys.executable
     name = "-".join(["sockets", *(each.partition("=")[0] for each in requirements[:1])])
     what = requirements or _our_requirements()
-    return str(_environment(name, [*what, "psycopg[binary]", *SERVING]))
+    return str(_environment(name, [*what, "psycopg[binary,pool]", *SERVING]))
 
 
 def _our_requirements():

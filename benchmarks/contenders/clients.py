@@ -24,9 +24,9 @@ BOOT = {
 class ReflexTab:
     """A tab that speaks Reflex's protocol, on Socket.IO."""
 
-    def __init__(self, url, cookie, events):
+    def __init__(self, url, cookie, events, compression):
         self._url = f"{url}/_event/?EIO=4&transport=websocket&token={uuid.uuid4()}"
-        self._cookie = cookie
+        self._cookie, self._compression = cookie, compression
         router = {"pathname": "/", "asPath": "/"}
         self._messages = {
             each: "42/_event,"
@@ -36,7 +36,7 @@ class ReflexTab:
         self.clicks = 0
 
     async def open(self):
-        self._socket = await connect(self._url, self._cookie)
+        self._socket = await connect(self._url, self._cookie, self._compression)
         await self._socket.recv()
         await self._socket.send(f"40/_event,{json.dumps({'event': BOOT})}")
         await self._answer(re.compile(r'is_hydrated_rx_state_\\?":\s*true'))
@@ -61,13 +61,13 @@ class ReflexTab:
 class ChannelsTab:
     """A tab of the consumer written by hand."""
 
-    def __init__(self, url, cookie, events):
-        self._url, self._cookie = f"{url}/_event/", cookie
+    def __init__(self, url, cookie, events, compression):
+        self._url, self._cookie, self._compression = f"{url}/_event/", cookie, compression
         self._messages = {each: json.dumps({"event": each}) for each in events}
         self.clicks = 0
 
     async def open(self):
-        self._socket = await connect(self._url, self._cookie)
+        self._socket = await connect(self._url, self._cookie, self._compression)
 
     async def fire(self, event):
         await self._socket.send(self._messages[event])
@@ -81,15 +81,15 @@ class ChannelsTab:
 class DjustTab:
     """A tab of djust's."""
 
-    def __init__(self, url, cookie, events):
-        self._url, self._cookie = f"{url}/_event/", cookie
+    def __init__(self, url, cookie, events, compression):
+        self._url, self._cookie, self._compression = f"{url}/_event/", cookie, compression
         self._messages = {
             each: json.dumps({"type": "event", "event": each, "params": {}}) for each in events
         }
         self.clicks = 0
 
     async def open(self):
-        self._socket = await connect(self._url, self._cookie)
+        self._socket = await connect(self._url, self._cookie, self._compression)
         await self._until("connect")
         view = "benchmarks.contenders.live_view.Clicks"
         await self._socket.send(json.dumps({"type": "mount", "view": view, "url": "/"}))
@@ -116,8 +116,8 @@ class DjustTab:
 TABS = {"reflex": ReflexTab, "channels": ChannelsTab, "djust": DjustTab}
 
 
-async def connect(url, cookie):
-    """Open a socket as a page of the site does, without compression: it would be timed with it."""
+async def connect(url, cookie, compression):
+    """Open a socket as a page of the site does."""
     port = urlsplit(url).port
     return await websockets.connect(
         url,
@@ -125,7 +125,7 @@ async def connect(url, cookie):
         port=port,
         additional_headers={"Cookie": cookie},
         origin=f"http://localhost:{port}",
-        compression=None,
+        compression=compression,
         open_timeout=120,
         max_size=None,
         ping_interval=None,
@@ -138,10 +138,14 @@ class Clients:
     def __init__(self):
         self.tabs = []
 
-    async def open(self, protocol, url, cookies, events):
-        """Open a tab for each cookie, 32 at a time; return how long all of them took."""
+    async def open(self, protocol, url, cookies, events, *, compressed):
+        """Open a tab for each cookie, 32 at a time; return how long all of them took.
+
+        Those that are timed are without compression, which would be timed with them.
+        """
         kind, gate = TABS[protocol], asyncio.Semaphore(32)
-        opened = [kind(url, cookie, events) for cookie in cookies]
+        compression = "deflate" if compressed else None
+        opened = [kind(url, cookie, events, compression) for cookie in cookies]
 
         async def open_one(tab):
             async with gate:

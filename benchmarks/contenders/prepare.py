@@ -17,6 +17,7 @@ def main(visitors):
     from django.contrib.auth.models import User
     from django.core.management import call_command
     from django.db import transaction
+    from django.utils.crypto import get_random_string
 
     engine = import_module(settings.SESSION_ENGINE)
     call_command("migrate", verbosity=0)
@@ -29,7 +30,11 @@ def main(visitors):
             session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
             session[HASH_SESSION_KEY] = user.get_session_auth_hash()
             session.create()
-            cookie = f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
+            # Django sets both as somebody signs in.
+            cookie = (
+                f"{settings.SESSION_COOKIE_NAME}={session.session_key}; "
+                f"{settings.CSRF_COOKIE_NAME}={get_random_string(32)}"
+            )
             found.append((user.username, cookie))
     print(json.dumps(found))
 

@@ -6,6 +6,7 @@ Each tab's socket belongs to a signed-in user, has a counter, and three events: 
 names the user, ``session`` also writes the session, ``orm`` also makes one ORM write.
 """
 
+import asyncio
 import itertools
 import json
 import os
@@ -26,26 +27,88 @@ def tell(handlers):
 
 
 def rxbridge(*options):
-    """Return a Reflex app behind the bridge, as in the README; ``plain`` and ``revalidator``."""
+    """Return a Reflex app behind the bridge, as in the README.
+
+    ``plain`` has ``def`` handlers, ``revalidator`` is checked each minute, and the page of
+    ``named`` has one mirror, where the others have all of ``DjangoUserState``.
+    """
     import reflex as rx
 
+    import rxbridge.events as events
     from benchmarks.contenders.through_rxbridge import async_state, plain_state
     from rxbridge.asgi import ConnectionRegistry, LifespanGroup, OriginGuard, PrefixRouter
-    from rxbridge.events import EventBridge, Sessions, reflex_asgi
-    from rxbridge.state import DjangoUserState
 
     connections = ConnectionRegistry()
-    sessions = Sessions(connections, check_every=60.0 if "revalidator" in options else None)
+    check_every = 60.0 if "revalidator" in options else None
     state = plain_state() if "plain" in options else async_state()
+    mirror = username_state() if "named" in options else all_mirrors()
     tell({"read": state.read, "session": state.session_write, "orm": state.orm})
     app = rx.App()
-    app.add_page(lambda: rx.text(state.who, DjangoUserState.username), route="/")
-    app.add_middleware(EventBridge(connections, sessions=sessions))
-    served = reflex_asgi(app)
+    app.add_page(lambda: rx.text(state.who, mirror.username), route="/")
+    if hasattr(events, "Sessions"):
+        sessions = lifespan = events.Sessions(
+            connections, check_every=check_every, **of_several_workers()
+        )
+        bridge = events.EventBridge(connections, sessions=sessions)
+    else:
+        bridge, sessions, lifespan = bridge_of_november(connections, check_every)
+    app.add_middleware(bridge)
+    served = events.reflex_asgi(app)
     guarded = OriginGuard.from_settings(connections.wrap(served))
     return PrefixRouter(
-        {"/_event": guarded, sessions.path: sessions}, lifespan=LifespanGroup(sessions, served)
+        {"/_event": guarded, sessions.path: sessions}, lifespan=LifespanGroup(lifespan, served)
     )
+
+
+def of_several_workers():
+    """Return what workers tell each other by, where Reflex's states are in Redis."""
+    url = os.environ.get("REFLEX_REDIS_URL")
+    if url is None:
+        return {}
+    from django.core.cache import cache
+
+    from rxbridge.asgi import CacheTickets
+    from rxbridge.events import RedisBroadcast
+
+    return {"broadcast": RedisBroadcast(url), "tickets": CacheTickets(cache)}
+
+
+def bridge_of_november(connections, check_every):
+    """Join the parts as they were before there was ``Sessions``, for ``--beside``."""
+    import rxbridge.events as events
+    from rxbridge.asgi import CookieHandoff
+
+    shared = of_several_workers()
+    identity = events.Revalidator(interval=check_every) if check_every else None
+    handoff = CookieHandoff(connections, tickets=shared.get("tickets"))
+    revoker = events.SessionRevoker(
+        connections, broadcast=shared.get("broadcast"), revalidator=identity
+    )
+    bridge = events.EventBridge(
+        events.SyntheticRequestFactory(connections),
+        events.MiddlewareRunner(identity=identity),
+        events.ContextBinder(),
+        handoff=handoff,
+        revoker=revoker,
+    )
+    return bridge, handoff, revoker.lifespan
+
+
+def all_mirrors():
+    from rxbridge.state import DjangoUserState
+
+    return DjangoUserState
+
+
+def username_state():
+    import reflex as rx
+
+    from rxbridge.state.mirrors import mirrors
+
+    class Me(mirrors("username"), rx.State):
+        pass
+
+    return Me
 
 
 def bare_reflex():
@@ -132,14 +195,33 @@ SITES = {each.__name__: each for each in (rxbridge, bare_reflex, reflex_django, 
 
 def main(name, port, *options):
     import django
-    import uvicorn
 
     if name == "reflex_django":  # It looks for its project before anything else.
         from benchmarks.contenders.through_reflex_django import write_project
 
         write_project()
     django.setup()
-    uvicorn.run(SITES[name](*options), port=int(port), log_level="warning")
+    serve(os.environ.get("BENCH_SERVER", "uvicorn"), SITES[name](*options), int(port))
+
+
+def serve(server, app, port):
+    """Serve on uvicorn, with its defaults or a set-up that ``--idle`` weighs, or on granian."""
+    if server == "granian":
+        from granian.constants import Interfaces
+        from granian.server.embed import Server
+
+        asyncio.run(Server(app, port=port, interface=Interfaces.ASGI).serve())
+        return
+    import uvicorn
+
+    _, _, kind = server.partition("-")
+    uvicorn.run(
+        app,
+        port=port,
+        log_level="warning",
+        ws="wsproto" if kind == "wsproto" else "auto",
+        ws_per_message_deflate=kind != "plain",
+    )
 
 
 if __name__ == "__main__":
