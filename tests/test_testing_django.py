@@ -192,7 +192,6 @@ def test_thread_of_asgirefs_keeps_no_connection_of_its_own():
     assert {each.connection for each in asgirefs_connections()} <= {None}
 
 
-@pytest.mark.alone
 def test_set_up_of_a_client_takes_no_time():
     """A thousand simple tests take seconds: 2 to 10 ms each, as the machine's phase is."""
     begun = time.process_time()

@@ -70,6 +70,7 @@ class Slow(AppState, rx.State):
     @rx.event
     async def release(self):
         gate.set()
+        gate.clear()
 
     @rx.event
     async def take(self, text: str):

@@ -16,7 +16,7 @@ SOCKETS = 40
 AT_ONCE = 8
 """Threads of SQLite's sixteen that one client may hold."""
 
-pytestmark = [pytest.mark.server, pytest.mark.alone, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.server, pytest.mark.django_db(transaction=True)]
 
 
 def invented() -> dict[str, str]:

@@ -44,9 +44,9 @@ def served(kind, folder, **environment):
     return run_server(kind, application, env=environment | database, cwd=folder)
 
 
-@pytest.fixture(params=KINDS)
-def site(request, django_db_setup, tmp_path):
-    with served(request.param, tmp_path) as server:
+@pytest.fixture(scope="module", params=KINDS)
+def site(request, django_db_setup, tmp_path_factory):
+    with served(request.param, tmp_path_factory.mktemp("site")) as server:
         yield server
 
 
@@ -130,7 +130,7 @@ class TestTooLarge:
                 await tab.fire(f"{SLOW}.take", text="x" * 3_000)
                 await tab.text(TOO_LARGE)
 
-    @pytest.mark.parametrize("site", ["uvicorn"], indirect=True)
+    @pytest.mark.parametrize("site", ["uvicorn"], indirect=True, scope="module")
     async def test_what_the_server_itself_does_not_take_is_told_as_the_tab_comes_back(self, site):
         async with connect(site.ws_url, compression=None) as tab:
             await tab.fire(f"{SLOW}.take", text="first")

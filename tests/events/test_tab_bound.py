@@ -23,7 +23,6 @@ GRACE = 5.0
 
 
 @pytest.mark.server
-@pytest.mark.alone
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("handler", ["stream_on_thread", "stream", "await_forever"])
 @pytest.mark.parametrize("kind", KINDS)

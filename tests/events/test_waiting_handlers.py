@@ -24,7 +24,6 @@ def session_of(user: User) -> str:
 
 
 @pytest.mark.server
-@pytest.mark.alone
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", KINDS)
 async def test_handlers_that_only_await_hold_no_thread(kind, tmp_path):

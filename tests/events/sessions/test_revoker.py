@@ -29,7 +29,7 @@ from rxbridge.events import MiddlewareRunner, ReflexEvent, SyntheticRequestFacto
 from rxbridge.events.sessions.revoker import SessionRevoker
 from rxbridge.events.sessions.tracked import digest
 
-pytestmark = [pytest.mark.alone, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BROWSER = ("rxbridge_browser_test", "b" * 32)
 OTHER_BROWSER = ("rxbridge_browser_else", "e" * 32)
@@ -214,8 +214,9 @@ async def test_every_tab_is_closed_within_a_second_however_its_session_ends(
 
 @pytest.mark.parametrize("end", ENDINGS)
 async def test_what_comes_back_is_anonymous(site, user, browser, end):
-    await site.tab(browser)
+    first = await site.tab(browser)
     await on_another_thread(end, user, browser)
+    assert await closes(first)
     again = site.open(browser)
     request = await site.event(again)
     assert not request.user.is_authenticated
@@ -230,19 +231,19 @@ async def test_a_running_handler_and_a_background_task_are_stopped_at_once(
 
     async def slow(request):
         started.set()
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(5)
         delivered.append("handler")
 
     async def background():
         await site.event(connection, background=True)
         site.revoker.track(connection)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(5)
         delivered.append("background")
 
     tasks = [asyncio.create_task(site.event(connection, slow)), asyncio.create_task(background())]
     await started.wait()
     await on_another_thread(end, user, browser)
-    done, pending = await asyncio.wait(tasks, timeout=0.25)
+    done, pending = await asyncio.wait(tasks, timeout=1)
     assert not pending
     assert all(task.cancelled() for task in done)
     assert delivered == []
@@ -344,7 +345,7 @@ async def test_a_logout_in_an_event_stops_the_background_task_of_its_own_tab(sit
     task = asyncio.create_task(background())
     await asyncio.sleep(0.1)
     await site.event(own, alogout)
-    await asyncio.wait([task], timeout=0.3)
+    await asyncio.wait([task], timeout=1)
     assert task.cancelled()
 
 
@@ -574,15 +575,15 @@ async def test_an_idle_tab_is_closed_as_its_session_expires(user, browser, known
 
 async def test_a_busy_tab_does_not_outlive_its_session(user, browser):
     site = Site(sweep_interval=0.1)
+    began, is_signed_in = time.monotonic(), True
     await Session.objects.all().aupdate(expire_date=timezone.now() + timedelta(seconds=1))
     connection = await site.tab(browser)
-    began, is_signed_in = time.monotonic(), True
     while is_signed_in and not connection.closed:
         await asyncio.sleep(0.02)
         event = asyncio.create_task(site.event(connection))
         await asyncio.wait([event])  # the sweep may cancel it
         is_signed_in = not event.cancelled() and event.result().user.is_authenticated
-    assert 0.8 < time.monotonic() - began < 1.3
+    assert 0.99 < time.monotonic() - began < 2
     await site.aclose()
 
 
@@ -746,10 +747,10 @@ def test_without_sockets_a_deleted_session_costs_next_to_nothing(user):
         Session(session_key=f"k{i}", session_data="", expire_date=timezone.now())
         for i in range(1000)
     )
-    began = time.perf_counter()
+    began = time.process_time()
     for index in range(1000):
         revoker.on_session_end(f"k{index}")
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
     revoker.close()
 
 

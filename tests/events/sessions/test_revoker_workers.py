@@ -30,7 +30,7 @@ from tests.events.app import Counter
 from tests.events.wire import Socket, connect
 from tests.servers import Server, free_port, run_server
 
-pytestmark = [pytest.mark.alone, pytest.mark.server, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.server, pytest.mark.django_db(transaction=True)]
 
 needs_redis = pytest.mark.skipif(
     shutil.which("redis-server") is None, reason="redis-server is not installed"
