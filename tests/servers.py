@@ -1,6 +1,7 @@
 """Real servers for tests: ``run_server`` starts one in a process of its own."""
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -136,6 +137,17 @@ def run_server(
             yield server
         finally:
             server.stop()
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block for the folder."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def free_port() -> int:

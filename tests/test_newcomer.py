@@ -1,6 +1,5 @@
 """A newcomer's first minutes: the steps of the README, as they stand there, in a fresh project."""
 
-import os
 import re
 import subprocess
 import sys
@@ -10,17 +9,13 @@ from pathlib import Path
 
 import django
 import pytest
-from playwright.sync_api import ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import ConsoleMessage, Page, expect
 
-from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.conftest import launched
 from tests.django_app.site import environment, manage, run_reflex
 from tests.servers import REPOSITORY
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.server,
-    pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium"),
-]
+pytestmark = [pytest.mark.browser, pytest.mark.server]
 
 MOST_LINES = 40
 SUPERUSER = {
@@ -147,9 +142,8 @@ def greet(project: Path, start: float, *, built: Path | None = None) -> float:
     assert last == "python manage.py run_reflex"
     for each in (".web", ".gitignore", "requirements.txt", "reflex.lock") if built else ():
         (built / each).rename(project / each)
-    with run_reflex(project) as running, sync_playwright() as playwright:
+    with run_reflex(project) as running, launched() as browser:
         running.wait_for("Serving at")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         page = browser.new_page()
         complaints: list[str] = []
         page.on("console", lambda each: is_complaint(each) and complaints.append(each.text))
@@ -160,7 +154,6 @@ def greet(project: Path, start: float, *, built: Path | None = None) -> float:
         expect(page.locator("h1")).to_have_text("Hello ada")
         seconds = time.monotonic() - start
         assert_colour_mode_is_shared(page, running.url)
-        browser.close()
     terminal += running.lines
     assert [line for line in terminal if line and not _SAID.fullmatch(line)] == []
     assert complaints == []

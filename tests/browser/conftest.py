@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.browser import running
 from tests.browser.running import Club, Guest
-from tests.servers import KINDS, REPOSITORY, Kind, Server, run_server
+from tests.servers import KINDS, REPOSITORY, Kind, Server, one_at_a_time, run_server
 
 SHOP = REPOSITORY / "examples" / "shop"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -48,6 +48,7 @@ def launched() -> Iterator[Browser]:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        expect.set_options(timeout=15_000)  # Other workers' tests are beside this one.
         yield browser
         browser.close()
 
@@ -64,7 +65,8 @@ def bundle() -> None:
     """Build the shop's pages unless they are built from these very sources."""
     script = "import run_demo; run_demo.is_built() or run_demo.build()"
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
-    subprocess.run([sys.executable, "-c", script], cwd=SHOP, env=environment, check=True)
+    with one_at_a_time(SHOP):
+        subprocess.run([sys.executable, "-c", script], cwd=SHOP, env=environment, check=True)
 
 
 def shop_environment(database: Path, settings: str) -> dict[str, str]:
@@ -223,7 +225,8 @@ def visitor(chromium: Browser, shop: Shop) -> Iterator[Visitor]:
 @pytest.fixture(scope="session")
 def members(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The club's pages built, and a database with its members, to be copied."""
-    running.build()
+    with one_at_a_time(running.CLUB):
+        running.build()
     database = tmp_path_factory.mktemp("members") / "club.sqlite3"
     running.found(database)
     return database

