@@ -14,11 +14,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 PY := $(VENV)/bin/python
 
-# Tests that share nothing but the machine run a file at a time on two workers; the others build
-# bundles, start servers with fixed folders or drive one browser: see scripts/test_servers.sh.
-SPREAD := tests/asgi tests/events tests/state tests/trace tests/test_nothing_global.py \
-	tests/test_public_api.py tests/test_style.py tests/test_testing.py \
-	tests/test_testing_django.py tests/test_testing_raw.py
+# What to test: all, or some of it.
+TESTS ?= tests
 
 # A test that fails is shown, and runs once more by itself: that decides. What is wrong fails again;
 # what a busy machine or browser did does not cost the run, and its failure is there to be read.
@@ -28,7 +25,7 @@ pytest = $(PY) -m pytest $(1) || \
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup system test tests parts ecosystem lint format docs bench fuzz faults soak clean
+.PHONY: help demo setup system test tests ecosystem lint ruff mypy pyright format docs bench fuzz faults soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,28 +40,34 @@ setup: ## Make the virtual environment, or do nothing if it is up to date
 system: setup
 	@scripts/system.sh
 
-test: setup system lint ## Set everything up, lint, and run the tests
+test: setup ## Set everything up, lint, and run the tests
+	@$(MAKE) --no-print-directory --jobs --output-sync system ruff mypy pyright
 	@$(MAKE) --no-print-directory tests
 
-parts: setup system ## Run the tests that share nothing but the machine
-	$(say) "Running the tests of the parts"
-	@$(call pytest,-n 2 --dist loadfile -m "not alone" $(SPREAD),-m "not alone" $(SPREAD))
-
-tests: parts
-	$(say) "Running the tests that go by the clock, and those with servers and browsers"
-	@$(call pytest,-m alone $(SPREAD),-m alone $(SPREAD))
-	@scripts/test_servers.sh $(SPREAD)
+# Most of them wait most of the time, for a server or a browser: four keep two cores busy.
+tests: setup system
+	$(say) "Running the tests, a file at a time on four workers"
+	@$(call pytest,-n 4 --dist loadfile --no-loadscope-reorder -m "not alone" $(TESTS),-m "not alone" $(TESTS))
+	$(say) "Running those that go by the clock"
+	@$(call pytest,-m alone $(TESTS),-m alone $(TESTS))
 
 ecosystem: ## Run other people's middleware around events, in an environment of its own
 	@scripts/test_ecosystem.sh
 
 lint: setup ## ruff, mypy and pyright
+	@$(MAKE) --no-print-directory --jobs --output-sync ruff mypy pyright
+
+ruff: setup
 	$(say) "ruff check"
 	@$(PY) -m ruff check .
 	$(say) "ruff format --check"
 	@$(PY) -m ruff format --check .
+
+mypy: setup
 	$(say) "mypy"
 	@$(PY) -m mypy
+
+pyright: setup
 	$(say) "pyright"
 	@$(PY) -m pyright --pythonpath $(PY)
 

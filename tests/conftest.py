@@ -1,8 +1,19 @@
 """Fixtures shared by the suite."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long, so that no worker is left with one at the end."""
+    ranks: dict[Path, tuple[bool, ...]] = {}
+    for item in items:
+        rank = tuple(item.get_closest_marker(name) is None for name in ("browser", "server"))
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
 
 
 @pytest.fixture

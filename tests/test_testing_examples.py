@@ -1,4 +1,4 @@
-"""The example tests pass where they are: in a project of its own."""
+"""The tests of the examples pass where they are: each in a project of its own."""
 
 import os
 import subprocess
@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parent.parent / "examples" / "tests_with_the_kit"
+EXAMPLES = Path(__file__).parent.parent / "examples"
 STYLES = {
     "pytest": ["-m", "pytest", "-q", "-p", "no:cacheprovider"],
     "django": ["-W", "error", "manage.py", "test"],
 }
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, project: str = "tests_with_the_kit") -> subprocess.CompletedProcess[str]:
     others = {"DJANGO_SETTINGS_MODULE", "PYTEST_ADDOPTS"}
     environment = {name: value for name, value in os.environ.items() if name not in others}
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=PROJECT,
-        env={**environment, "PYTHONPATH": str(PROJECT.parent.parent)},
+        cwd=EXAMPLES / project,
+        env={**environment, "PYTHONPATH": str(EXAMPLES.parent)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -31,6 +31,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("style", STYLES)
 def test_examples_pass(style: str):
     result = run(*STYLES[style])
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_shop_passes():
+    result = run(*STYLES["django"], project="shop")
     assert result.returncode == 0, result.stdout + result.stderr
 
 
