@@ -4,7 +4,8 @@
 set -euo pipefail
 
 missing=()
-[[ -n ${CHROMIUM:-} ]] || command -v chromium >/dev/null || missing+=(chromium)
+[[ -n ${CHROMIUM:-} ]] || command -v chromium-headless-shell >/dev/null ||
+    missing+=(chromium-headless-shell)
 command -v openssl >/dev/null || missing+=(openssl)
 command -v redis-server >/dev/null || missing+=(redis-server)
 # Debian has it where only root's PATH looks.

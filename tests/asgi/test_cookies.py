@@ -31,6 +31,7 @@ from rxbridge.asgi._types import Message, Receive, Scope, Send
 from rxbridge.asgi.connections import MAX_COOKIES, MAX_HEADER_BYTES, Connection, ConnectionRegistry
 from rxbridge.asgi.cookies import CacheTickets, CookieHandoff, MemoryTickets, TicketStore
 from rxbridge.asgi.prefix_router import PrefixRouter
+from tests.browser.conftest import CHROMIUM, QUIET
 from tests.servers import KINDS, Kind, Server, free_port, run_server
 
 Headers = list[tuple[bytes, bytes]]
@@ -1514,13 +1515,8 @@ async def test_two_processes_share_tickets_through_redis(redis_url: str) -> None
 
 @contextlib.asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    switches = (
-        "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-        "--disable-sync --no-first-run"
-    )
     async with async_playwright() as playwright:
-        path = shutil.which("chromium")
-        browser = await playwright.chromium.launch(executable_path=path, args=switches.split())
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         try:
             yield browser
         finally:
