@@ -42,18 +42,16 @@ TEMPLATES = [
     }
 ]
 # A file, not memory: events use several threads, each with a connection of its own.
-_DB = os.environ.get("RXBRIDGE_TEST_DB", str(BASE_DIR / "test.sqlite3"))
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": _DB,
+        "NAME": os.environ.get("RXBRIDGE_TEST_DB", BASE_DIR / "test.sqlite3"),
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
             # No test cuts the power, and a commit that waits for the disk takes 20 ms.
             "init_command": "PRAGMA synchronous=OFF",
         },
-        "TEST": {"NAME": f"{_DB}.test.sqlite3"},
     }
 }
 if django.VERSION >= (6, 1):  # which has deprecated EMAIL_BACKEND and its like
