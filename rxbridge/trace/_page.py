@@ -18,7 +18,9 @@ ROWS = 50
 
 _FOLDER = Path(__file__).parent
 _CSS = (_FOLDER / "page.css").read_text()
-_TEMPLATE = Engine().from_string((_FOLDER / "page.html").read_text())
+_TEMPLATE = Engine(builtins=["rxbridge.trace._filters"]).from_string(
+    (_FOLDER / "page.html").read_text()
+)
 _HASH = base64.b64encode(hashlib.sha256(_CSS.encode()).digest()).decode()
 
 SECURITY_HEADERS = {
@@ -81,8 +83,6 @@ def render(events: Sequence[dict[str, Any]], choice: Choice, *, keep: int) -> st
     """Return the page that shows ``events``, the newest first."""
     taken = [event for event in events if choice.takes(event)]
     shown = taken[:ROWS]
-    slowest = max((event["ms"] for event in shown), default=0.0)
-    opened = choice.event or (shown[0]["number"] if shown else 0)
     return _TEMPLATE.render(
         Context(
             {
@@ -90,7 +90,9 @@ def render(events: Sequence[dict[str, Any]], choice: Choice, *, keep: int) -> st
                 "choice": choice,
                 "keep": keep,
                 "count": len(taken),
-                "events": [_event(event, slowest, opened) for event in shown],
+                "events": [_event(event) for event in shown],
+                "slowest": max((event["ms"] for event in shown), default=0.0),
+                "opened": choice.event or (shown[0]["number"] if shown else 0),
                 "handlers": sorted({event["handler"] for event in events}),
                 "results": sorted({event["result"] for event in events}),
                 "users": sorted({event["user"] or "nobody" for event in events}),
@@ -104,7 +106,7 @@ def render(events: Sequence[dict[str, Any]], choice: Choice, *, keep: int) -> st
     )
 
 
-def _event(event: dict[str, Any], slowest: float, opened: int) -> dict[str, Any]:
+def _event(event: dict[str, Any]) -> dict[str, Any]:
     module, _, name = event["handler"].rpartition(".")
     module, _, state = module.rpartition(".")
     total = event["ms"] or 0.001
@@ -114,79 +116,39 @@ def _event(event: dict[str, Any], slowest: float, opened: int) -> dict[str, Any]
         "name": f"{state}.{name}" if state else name,
         "module": module,
         "clock": event["time"][11:23],
-        "length": _percent(event["ms"], slowest),
-        "took": _time(event["ms"]),
-        "sql_took": _time(event["sql_ms"]),
-        "size": _size(event["delta_bytes"]),
-        "is_open": event["number"] == opened,
-        "rows": _rows(event, total),
-        "scale": [{"x": f"{part * 25}%", "at": _time(total * part / 4)} for part in range(4)],
+        "total": total,
+        "rows": _rows(event),
+        "scale": [(f"{part * 25}%", total * part / 4) for part in range(4)],
         "repeats": max(repeated.values(), default=0),
-        "queries": [
-            {
-                **query,
-                "took": _time(query["ms"]),
-                "where": _short(query["within"]),
-                "times": repeated[query["sql"]],
-            }
-            for query in event["queries"]
-        ],
+        "queries": [{**query, "times": repeated[query["sql"]]} for query in event["queries"]],
         "unseen": event["sql_count"] - len(event["queries"]),
     }
 
 
-def _rows(event: dict[str, Any], total: float) -> list[dict[str, Any]]:
+def _rows(event: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row for each middleware, outermost first, and one for the handler."""
     rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
     for hook in event["hooks"]:
         rows.setdefault((hook["depth"], hook["middleware"]), []).append(hook)
-    found = [_row(name, rows[depth, name], event, total) for depth, name in sorted(rows)]
+    found = [_row(name, rows[depth, name], event) for depth, name in sorted(rows)]
     if event["view"] is not None:
-        view = {**event["view"], "hook": "handler", "middleware": "handler"}
-        found.append(_row("handler", [view], event, total))
+        found.append(_row("handler", [{**event["view"], "hook": "handler"}], event))
     for depth, row in enumerate(found):
         row["indent"] = range(depth)
     return found
 
 
-def _row(
-    name: str, hooks: list[dict[str, Any]], event: dict[str, Any], total: float
-) -> dict[str, Any]:
+def _row(name: str, hooks: list[dict[str, Any]], event: dict[str, Any]) -> dict[str, Any]:
     names = {f"{name}.{hook['hook']}" for hook in hooks} | {name}
     return {
         "name": "session and user" if name == "rxbridge" else name.rpartition(".")[2],
         "full": name,
-        "is_handler": name == "handler",
-        "bars": [
-            {
-                "x": _percent(hook["start_ms"], total),
-                "width": _percent(hook["ms"], total),
-                "kind": _kind(hook),
-                "about": f"{hook['hook']}, {_time(hook['ms'])}, {hook['thread']}",
-            }
-            for hook in hooks
-        ],
-        "marks": [
-            {
-                "x": _percent(query["start_ms"], total),
-                "width": _percent(query["ms"], total),
-                "about": f"{query['sql']} ({_time(query['ms'])})",
-            }
-            for query in event["queries"]
-            if query["within"] in names
-        ],
-        "took": _time(sum(_own(hook, event) for hook in hooks)),
+        "hooks": hooks,
+        "queries": [query for query in event["queries"] if query["within"] in names],
+        "own_ms": sum(_own(hook, event) for hook in hooks),
         "threads": ", ".join(dict.fromkeys(hook["thread"] for hook in hooks)),
         "said": next((hook["said"] for hook in hooks if hook["said"] is not None), ""),
     }
-
-
-def _kind(hook: Mapping[str, Any]) -> str:
-    if hook["hook"] == "handler":
-        return "handler"
-    if hook["hook"] == "__call__":
-        return "around"
-    return "loop" if hook["thread"] == "loop" else "thread"
 
 
 def _own(hook: Mapping[str, Any], event: Mapping[str, Any]) -> float:
@@ -203,23 +165,3 @@ def _own(hook: Mapping[str, Any], event: Mapping[str, Any]) -> float:
         own += max(0.0, step["start_ms"] - reached)
         reached = max(reached, step["start_ms"] + step["ms"])
     return own + max(0.0, end - reached)
-
-
-def _short(within: str) -> str:
-    if within == "rxbridge.resolve_identity":
-        return "session and user"
-    return ".".join(within.split(".")[-2:])
-
-
-def _percent(part: float, whole: float) -> str:
-    return f"{100 * part / whole if whole else 0:.3f}%"
-
-
-def _time(milliseconds: float) -> str:
-    if milliseconds < 1:
-        return f"{milliseconds * 1000:.0f} µs"
-    return f"{milliseconds:.1f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
-
-
-def _size(count: int) -> str:
-    return f"{count} B" if count < 1000 else f"{count / 1000:.1f} kB"
