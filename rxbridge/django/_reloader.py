@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from watchfiles import Change, DefaultFilter, watch
@@ -35,6 +36,7 @@ class ProjectFiles(DefaultFilter):
         return asset or path.endswith(_SUFFIXES)
 
 
+@dataclass
 class Reloader:
     """Keeps a server running that has the code as it is on disk.
 
@@ -42,64 +44,55 @@ class Reloader:
     shown and waited out.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        pages: Pages,
-        target: Target,
-        listener: socket.socket,
-        *,
-        url: str,
-        say: Report,
-    ) -> None:
-        self._project = project
-        self._pages = pages
-        self._target = target
-        self._listener = listener
-        self._url = url
-        self._say = say
-        self._site: Site | None = None
+    project: Project
+    pages: Pages
+    target: Target
+    listener: socket.socket
+    _: KW_ONLY
+    url: str
+    say: Report
+    site: Site | None = None
 
     def run(self) -> None:
         """Make the pages if they are stale, serve, and follow the changes until interrupted."""
         try:
             changes = watch(
-                self._project.root,
-                watch_filter=ProjectFiles(self._project),
+                self.project.root,
+                watch_filter=ProjectFiles(self.project),
                 rust_timeout=200,
                 yield_on_timeout=True,
             )
             # It watches from its first step on, so no change is missed while we build and start.
             next(changes)
-            if not self._pages.is_fresh():
+            if not self.pages.is_fresh():
                 self._update()
             else:
                 self._take_over(self._new_site())
             for changed in filter(None, changes):
-                self._say(f"{_names(path for _, path in changed)} changed.")
+                self.say(f"{_names(path for _, path in changed)} changed.")
                 self._update()
         finally:
             self.stop()
 
     def stop(self) -> None:
         """Stop the server, if there is one."""
-        if self._site is not None:
-            self._site.stop()
-            self._site = None
+        if self.site is not None:
+            self.site.stop()
+            self.site = None
 
     def _update(self) -> None:
         # It imports the application while the pages are compiled; mostly that is all there is.
-        is_first = not self._project.web.exists()
+        is_first = not self.project.web.exists()
         candidate = self._new_site()
         try:
             # The first build takes a minute, too long to wait for what is found in a second.
             if is_first and not self._is_sound(candidate):
                 return
-            outdated = self._pages.refresh()
+            outdated = self.pages.refresh()
         except BuildFailed as error:
             candidate.stop()
-            goes_on = "; the server goes on as it was" if self._site else ""
-            self._say(f"{error}\nWaiting for a change{goes_on}.")
+            goes_on = "; the server goes on as it was" if self.site else ""
+            self.say(f"{error}\nWaiting for a change{goes_on}.")
             return
         except BaseException:
             candidate.stop()
@@ -110,7 +103,7 @@ class Reloader:
         self._take_over(candidate)
 
     def _new_site(self) -> Site:
-        return Site(self._target, self._listener, wrap=self._pages.wrap)
+        return Site(self.target, self.listener, wrap=self.pages.wrap)
 
     def _take_over(self, candidate: Site) -> None:
         try:
@@ -121,15 +114,15 @@ class Reloader:
         except BaseException:
             candidate.stop()
             raise
-        self._site = candidate
+        self.site = candidate
         candidate.serve()
-        self._say(f"Serving at {self._url}/  (Ctrl-C stops it)")
+        self.say(f"Serving at {self.url}/  (Ctrl-C stops it)")
 
     def _is_sound(self, candidate: Site) -> bool:
         """Wait for it; if it cannot be served, say so and end it."""
         if candidate.failure:
             candidate.stop()
-            self._say(f"{candidate.failure}\nThis cannot be served. Waiting for a change.")
+            self.say(f"{candidate.failure}\nThis cannot be served. Waiting for a change.")
         return not candidate.failure
 
 

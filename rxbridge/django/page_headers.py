@@ -11,6 +11,8 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
+from starlette.datastructures import MutableHeaders
+from starlette.responses import Response
 
 from rxbridge.asgi._refusal import refuse
 
@@ -48,29 +50,23 @@ class PageHeaders:
             return
         headers = self._headers(request, redirect or HttpResponse())
         if redirect is not None:
-            status = redirect.status_code
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
+            await Response(None, redirect.status_code, headers)(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = list(message.get("headers", ()))
-                names = {name.lower() for name, _ in own}
-                added = [pair for pair in headers if pair[0] not in names]
-                message = {**message, "headers": [*own, *added]}
+                own = MutableHeaders(raw=list(message.get("headers", ())))
+                for name, value in headers.items():
+                    own.setdefault(name, value)
+                message = {**message, "headers": own.raw}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
 
-    def _headers(self, request: HttpRequest, response: HttpResponse) -> list[tuple[bytes, bytes]]:
+    def _headers(self, request: HttpRequest, response: HttpResponse) -> dict[str, str]:
         secured = self._security.process_response(request, response)
         framed = self._frames.process_response(request, secured)
-        return [
-            (name.lower().encode(), value.encode())
-            for name, value in framed.items()
-            if name != "Content-Type"
-        ]
+        return {name: value for name, value in framed.items() if name != "Content-Type"}
 
 
 def _answer(_: HttpRequest) -> HttpResponse:

@@ -38,28 +38,25 @@ NAMES = 20
 """Cookies kept of one event."""
 
 
+@dataclass(slots=True, eq=False)
 class Step:
     """Something that ran in an event: a hook, the handler, a statement. Enter it to time it.
 
     ``said`` is the status a hook answered with, or the type of what was raised.
     """
 
-    __slots__ = ("_scope", "end", "hook", "owner", "said", "start", "thread")
-
-    def __init__(
-        self, owner: str, hook: str, scope: AbstractContextManager[Any] | None = None
-    ) -> None:
-        self.owner = owner
-        self.hook = hook
-        self.said: str | int | None = None
-        self.start = self.end = 0.0
-        self.thread = 0
-        self._scope = scope
+    owner: str
+    hook: str
+    scope: AbstractContextManager[object] | None = None
+    said: str | int | None = None
+    start: float = 0.0
+    end: float = 0.0
+    thread: int = 0
 
     def __enter__(self) -> Self:
         self.thread = get_ident()
-        if self._scope is not None:
-            self._scope.__enter__()
+        if self.scope is not None:
+            self.scope.__enter__()
         self.start = perf_counter()
         return self
 
@@ -72,9 +69,9 @@ class Step:
         self.end = perf_counter()
         if kind is not None:
             self.said = type_name(kind)
-        if self._scope is not None:
-            self._scope.__exit__(kind, error, traceback)
-            self._scope = None
+        if self.scope is not None:
+            self.scope.__exit__(kind, error, traceback)
+            self.scope = None
 
     def answered(self, answer: Any) -> Any:
         """Note the status of what a hook answered, and return it."""
