@@ -174,7 +174,7 @@ def bound_event(method: str) -> Binding:
     """Return the binding of the running event or background task, for ``method``."""
     binding = _binding.get(None)
     if binding is None:
-        msg = f"{method}() was called outside a bridged event; call it in an event handler."
+        msg = f"{method}() ran outside a bridged event; have an EventBridge run its event handler."
         raise RxBridgeError(msg)
     return binding
 

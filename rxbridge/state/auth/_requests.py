@@ -9,8 +9,7 @@ from django.contrib.auth import alogin, alogout, authenticate
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
-from rxbridge.errors import RxBridgeError
-from rxbridge.events.binder import current_request
+from rxbridge.events.binder import unanswered
 from rxbridge.events.reflex import frontend_path
 
 if TYPE_CHECKING:
@@ -21,26 +20,14 @@ if TYPE_CHECKING:
     from rxbridge.state.auth.config import PasswordResetConfig, RegistrationConfig
 
 
-def running_request() -> HttpRequest:
-    """Return the running event's request; raise where no bridge made one."""
-    request = current_request()
-    if request is None:
-        msg = (
-            "A handler of rxbridge.state.auth ran outside Django's middleware. Add an "
-            "EventBridge to the app, and do not let it skip this handler."
-        )
-        raise RxBridgeError(msg)
-    return request
-
-
 async def sign_in(user: Any, backend: str | None = None) -> None:
     """Sign ``user`` in, as Django does: the session gets a new key and keeps its data."""
-    await alogin(running_request(), user, backend)
+    await alogin(unanswered("login").request, user, backend)
 
 
 async def sign_out() -> None:
     """Sign the user out, as Django does: the session is gone."""
-    await alogout(running_request())
+    await alogout(unanswered("logout").request)
 
 
 def page_path(url: str) -> str:

@@ -10,11 +10,10 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import update_session_auth_hash
 from django.views.decorators.debug import sensitive_variables
 
-from rxbridge.events.binder import set_destination
+from rxbridge.events.binder import bound_event, set_destination
 from rxbridge.events.guards import login_required
 from rxbridge.state._forms import Errors, errors_of
 from rxbridge.state.auth._forms import focus_first_error, form_input, load_form
-from rxbridge.state.auth._requests import running_request
 from rxbridge.state.auth.config import PasswordChangeConfig
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class PasswordChange(rx.State, mixin=True):
         yield
         try:
             errors = await sync_to_async(_change)(
-                self.password_change_config, running_request(), form_data
+                self.password_change_config, bound_event("change_password").request, form_data
             )
         finally:
             self.password_change_pending = False
@@ -56,7 +55,9 @@ class PasswordChange(rx.State, mixin=True):
 
     def _require_login(self) -> None:
         # Not a decorator: where to sign in is known once the mixin is configured.
-        login_required(login_url=self.password_change_config.login_url).check(running_request())
+        login_required(login_url=self.password_change_config.login_url).check(
+            bound_event("change_password").request
+        )
 
 
 @sensitive_variables()

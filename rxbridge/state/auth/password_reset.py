@@ -18,7 +18,7 @@ from rxbridge.events.guards import open_to_visitors
 from rxbridge.events.reflex import page_task
 from rxbridge.state._forms import Errors, errors_of
 from rxbridge.state.auth._forms import focus_first_error, form_input, load_form
-from rxbridge.state.auth._requests import running_request, sign_in, user_to_sign_in
+from rxbridge.state.auth._requests import sign_in, user_to_sign_in
 from rxbridge.state.auth._reset_email import reset_form, send_link
 from rxbridge.state.auth.config import PasswordResetConfig
 
@@ -58,7 +58,7 @@ class PasswordReset(rx.State, mixin=True):
         It is told before the address is looked up, and the mail is sent beside what the tab does
         next, so that neither takes longer for an address that is known.
         """
-        config, request = self.password_reset_config, running_request()
+        config, request = self.password_reset_config, bound_event("request_password_reset").request
         form: Any = reset_form(config)(data=form_input(form_data))
         errors = self.password_reset_errors = await sync_to_async(errors_of)(form)
         if errors:
@@ -73,7 +73,7 @@ class PasswordReset(rx.State, mixin=True):
     @open_to_visitors
     async def open_reset_confirm(self) -> Any:
         """Take the link out of the address bar and tell whether it is still good (``on_load``)."""
-        request, config = running_request(), self.password_reset_config
+        request, config = bound_event("open_reset_confirm").request, self.password_reset_config
         self.reset_confirm_errors = {}
         user = await sync_to_async(_take_link)(config, request)
         self.reset_link = "invalid" if user is None else "valid"
@@ -92,7 +92,7 @@ class PasswordReset(rx.State, mixin=True):
         yield
         try:
             self.reset_link, self.reset_confirm_errors, user = await sync_to_async(_confirm)(
-                config, running_request(), form_data
+                config, bound_event("confirm_password_reset").request, form_data
             )
             if user is not None:
                 await sign_in(user, config.backend)

@@ -9,11 +9,11 @@ import reflex as rx
 from asgiref.sync import sync_to_async
 from django.views.decorators.debug import sensitive_variables
 
-from rxbridge.events.binder import current_user, set_destination
+from rxbridge.events.binder import bound_event, current_user, set_destination
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.state._forms import errors_of
 from rxbridge.state.auth._forms import focus_first_error, form_input, registration_form, save_new
-from rxbridge.state.auth._requests import next_url, running_request, sign_in, user_to_sign_in
+from rxbridge.state.auth._requests import next_url, sign_in, user_to_sign_in
 from rxbridge.state.auth.config import RegistrationConfig
 
 if TYPE_CHECKING:
@@ -33,13 +33,15 @@ class Registration(rx.State, mixin=True):
         """Show the form, to visitors: who is signed in is sent on (``on_load``)."""
         self.registration_errors = {}
         if current_user().is_authenticated:
-            set_destination(_destination(running_request(), self.registration_config))
+            set_destination(
+                _destination(bound_event("open_registration").request, self.registration_config)
+            )
 
     @rx.event
     @open_to_visitors
     async def register(self, form_data: dict[str, Any]) -> AsyncIterator[Any]:
         """Create a user, sign them in and go on; else fill ``registration_errors``."""
-        config, request = self.registration_config, running_request()
+        config, request = self.registration_config, bound_event("register").request
         self.registration_pending = True
         yield
         try:

@@ -10,11 +10,11 @@ from asgiref.sync import sync_to_async
 from django.utils.translation import gettext
 from django.views.decorators.debug import sensitive_variables
 
-from rxbridge.events.binder import current_user, set_destination
+from rxbridge.events.binder import bound_event, current_user, set_destination
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.state._forms import Errors, errors_of
 from rxbridge.state.auth._forms import focus_first_error, form_error, form_input, load_form
-from rxbridge.state.auth._requests import next_url, running_request, sign_in, sign_out
+from rxbridge.state.auth._requests import next_url, sign_in, sign_out
 from rxbridge.state.auth.config import SessionAuthConfig
 
 if TYPE_CHECKING:
@@ -41,13 +41,15 @@ class SessionAuth(rx.State, mixin=True):
         """Show the login form, to visitors: who is signed in is sent on (``on_load``)."""
         self.login_errors = {}
         if current_user().is_authenticated:
-            set_destination(_destination(running_request(), self.session_auth_config))
+            set_destination(
+                _destination(bound_event("open_login").request, self.session_auth_config)
+            )
 
     @rx.event
     @open_to_visitors
     async def login(self, form_data: dict[str, Any]) -> AsyncIterator[Any]:
         """Sign in with what the form holds and go on; else fill ``login_errors``."""
-        config, request = self.session_auth_config, running_request()
+        config, request = self.session_auth_config, bound_event("login").request
         self.login_pending = True
         yield
         try:
