@@ -129,7 +129,9 @@ async def on_another_thread(call, *args, **kwargs):
         finally:
             databases.close_all()
 
-    return await sync_to_async(run, thread_sensitive=False)()
+    result = await sync_to_async(run, thread_sensitive=False)()
+    await asyncio.sleep(0)  # A thread that was done before it was awaited: nobody has heard yet.
+    return result
 
 
 async def stays_open(*connections: Connection, seconds: float = 0.9) -> bool:
