@@ -73,6 +73,11 @@ class SourceFile:
     changed_ns: int
     modified_ns: int
 
+    @property
+    def modified(self) -> int:
+        """When it was changed, in the seconds since 1970 that HTTP counts in."""
+        return self.modified_ns // 1_000_000_000
+
     @classmethod
     def at(cls, path: str) -> "SourceFile | None":
         """The regular file at ``path``, or None for anything else, a symlink included."""
@@ -95,8 +100,6 @@ class Representation:
     body: bytes | None
     source: SourceFile | None
     """Where the bytes lie, or None when they lie nowhere, as with a rewritten module."""
-    last_modified: bytes = b""
-    modified: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,17 +231,9 @@ class _Reader:
         """The file as it lies on disk; a held body's ETag is the same on every machine."""
         file, body = self._files[key], self._bodies.get(key)
         stamp = f"{key} {file.size} {file.modified_ns}".encode("utf-8", "surrogateescape")
-        seconds = file.modified_ns // 1_000_000_000
-        last_modified = formatdate(seconds, usegmt=True).encode()
+        modified = (b"last-modified", formatdate(file.modified, usegmt=True).encode())
         return _representation(
-            body,
-            content_type,
-            [*headers, (b"last-modified", last_modified)],
-            etag=_etag(stamp if body is None else body),
-            size=file.size if body is None else len(body),
-            source=file,
-            last_modified=last_modified,
-            modified=seconds,
+            body, content_type, [*headers, modified], of=stamp if body is None else body, file=file
         )
 
     def _not_found(self, key: str) -> Representation | None:
@@ -267,14 +262,7 @@ class _Reader:
                 continue
             headers = [(b"cache-control", _REVALIDATE)]
             content_type = self._content_type(key)
-            yield (
-                key,
-                Entry(
-                    _representation(
-                        body, content_type, headers, etag=_etag(body), size=len(body), source=None
-                    )
-                ),
-            )
+            yield key, Entry(_representation(body, content_type, headers, of=body))
 
     def _body(self, key: str) -> bytes:
         return self._bodies[key] if key in self._bodies else _read(self._files[key])
@@ -322,12 +310,12 @@ def _representation(
     content_type: bytes,
     headers: Sequence[tuple[bytes, bytes]],
     *,
-    etag: bytes,
-    size: int,
-    source: SourceFile | None,
-    last_modified: bytes = b"",
-    modified: int | None = None,
+    of: bytes,
+    file: SourceFile | None = None,
 ) -> Representation:
+    """Join headers and body; ``of`` is what the ETag is made of, ``file`` has what is not held."""
+    etag = b'"%s"' % blake2b(of, digest_size=12).hexdigest().encode()
+    size = file.size if body is None and file is not None else len(body or b"")
     # RFC 9110, section 15.4.5: what a 304 must repeat of the 200 it stands for.
     repeated = [header for header in headers if header[0] in (b"cache-control", b"vary")]
     return Representation(
@@ -341,14 +329,8 @@ def _representation(
         ),
         not_modified=((b"etag", etag), *repeated),
         body=body,
-        source=source,
-        last_modified=last_modified,
-        modified=modified,
+        source=file,
     )
-
-
-def _etag(content: bytes) -> bytes:
-    return b'"%s"' % blake2b(content, digest_size=12).hexdigest().encode()
 
 
 def _cache_control(key: str, base: str) -> bytes:

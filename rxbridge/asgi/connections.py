@@ -112,7 +112,6 @@ class Connection:
         "root_path",
         "scheme",
         "server",
-        "subprotocols",
     )
 
     def __init__(self, scope: Scope, *, closer: Callable[[int, str], object] | None = None) -> None:
@@ -126,7 +125,6 @@ class Connection:
         self.client: tuple[str, int] | None = _address(scope.get("client"))
         self.network = _network(self.client)
         self.server: tuple[str, int | None] | None = _address(scope.get("server"))
-        self.subprotocols: tuple[str, ...] = tuple(scope.get("subprotocols") or ())
         self.closed = False
         self.closed_at: float | None = None
         self.pongs = 0

@@ -11,10 +11,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextvars import Context
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
+
+from starlette.responses import Response
 
 from rxbridge._renamed import Renamed, warn_of_former
 from rxbridge.asgi._refusal import refuse
@@ -298,8 +301,8 @@ class CookieHandoff:
                     connection.put(name, value)
             if not pending.cookies:
                 await self.tickets.delete(_kept("tab", tab, browser))
-        pending.issued = -math.inf
         if pending.cookies:
+            pending.issued = -math.inf
             self._pending[connection] = pending
         return bool(pending.cookies)
 
@@ -399,8 +402,10 @@ class CookieHandoff:
         cookies = await self._answer(scope) if scope["type"] == "http" else None
         if cookies is None:
             await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
-        else:
-            await _no_content(send, cookies)
+            return
+        answer = Response(None, HTTPStatus.NO_CONTENT, {"cache-control": "no-store"})
+        answer.raw_headers += [(b"set-cookie", cookie.encode("ascii")) for cookie in cookies]
+        await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope) -> list[str] | None:
         """Return the cookies to set, or None to refuse: one answer, whatever the reason."""
@@ -631,20 +636,18 @@ _KNOWN = 32
 """Values of a pending cookie that its browser may have by our doing, the newest first."""
 
 
+@dataclass(slots=True)
 class _Pending:
     """The cookies of one connection that its browser has not confirmed, and their ticket."""
 
-    __slots__ = ("cookies", "emptied", "issued", "known", "lock", "marks", "own", "ticket")
-
-    def __init__(self) -> None:
-        self.cookies: dict[str, str] = {}
-        self.known: dict[str, list[str]] = {}
-        self.own: dict[str, list[str]] = {}
-        self.marks: dict[str, str] = {}
-        self.lock = asyncio.Lock()
-        self.issued = time.monotonic()
-        self.ticket = ""
-        self.emptied: deque[str] = deque()
+    cookies: dict[str, str] = field(default_factory=dict[str, str])
+    known: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    own: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    marks: dict[str, str] = field(default_factory=dict[str, str])
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    issued: float = field(default_factory=time.monotonic)
+    ticket: str = ""
+    emptied: deque[str] = field(default_factory=deque[str])
 
     def add(self, cookies: Mapping[str, str], before: Mapping[str, Collection[str | None]]) -> None:
         """Take more cookies; ``known`` is all that the browser can have of each by our doing."""
@@ -733,10 +736,3 @@ def _check_cookies(cookies: Iterable[str]) -> None:
 def _js(value: object) -> str:
     # JSON is JavaScript; inside a script element "</script>" would still end it.
     return json.dumps(value).replace("<", "\\u003c")
-
-
-async def _no_content(send: Send, cookies: Iterable[str]) -> None:
-    headers = [(b"cache-control", b"no-store")]
-    headers += [(b"set-cookie", cookie.encode("ascii")) for cookie in cookies]
-    await send({"type": "http.response.start", "status": 204, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})

@@ -15,8 +15,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
 from rxbridge.asgi._bundle import (
-    NO_STORE,
-    NOSNIFF,
     Bundle,
     Entry,
     Representation,
@@ -140,7 +138,7 @@ class SPAStaticApp:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] not in ("GET", "HEAD"):
-            await _send_text(scope, send, 405, "Method Not Allowed", (b"allow", b"GET, HEAD"))
+            await refuse(scope, receive, send, HTTPStatus.METHOD_NOT_ALLOWED, allow="GET, HEAD")
             return
         path = local_path(scope) or "/"
         # The last of several equal header lines counts. That never makes an answer wrong: it
@@ -151,15 +149,15 @@ class SPAStaticApp:
             await self._send_entry(entry, headers, scope, receive, send)
         elif bundle.shell is None:
             self._say_missing()
-            await _send_text(scope, send, 404, _MISSING)
+            await refuse(scope, receive, send, HTTPStatus.NOT_FOUND, _MISSING)
         elif not _may_be_page(bundle, path) or not _is_navigation(headers):
-            await _send_text(scope, send, 404, "Not Found")
+            await refuse(scope, receive, send, HTTPStatus.NOT_FOUND)
         elif self._is_known(bundle, path):
             await self._send_entry(bundle.shell, headers, scope, receive, send)
         elif bundle.not_found:
             await _send_body(scope, send, 404, bundle.not_found)
         else:
-            await _send_text(scope, send, 404, "Not Found")
+            await refuse(scope, receive, send, HTTPStatus.NOT_FOUND)
 
     async def _send_entry(
         self, entry: Entry, headers: RequestHeaders, scope: Scope, receive: Receive, send: Send
@@ -182,7 +180,7 @@ class SPAStaticApp:
         if current != source:
             self._next_check = 0.0
             if current is None:
-                await _send_text(scope, send, 404, "Not Found")
+                await refuse(scope, receive, send, HTTPStatus.NOT_FOUND)
                 return
             # FileResponse puts in their place what is true of the file now.
             for name in ("content-length", "etag", "last-modified"):
@@ -277,9 +275,8 @@ def _is_not_modified(chosen: Representation, headers: RequestHeaders) -> bool:
             for tag in tags.split(b",")
         )
     since = headers.get(b"if-modified-since")
-    if since is None or chosen.modified is None:
-        return False
-    return since == chosen.last_modified or chosen.modified <= _timestamp(since)
+    source = chosen.source
+    return since is not None and source is not None and source.modified <= _timestamp(since)
 
 
 def _timestamp(date: bytes) -> float:
@@ -319,21 +316,6 @@ async def _send_body(scope: Scope, send: Send, status: int, chosen: Representati
     await send({"type": "http.response.start", "status": status, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else chosen.body
     await send({"type": "http.response.body", "body": body})
-
-
-async def _send_text(
-    scope: Scope, send: Send, status: int, text: str, *more: tuple[bytes, bytes]
-) -> None:
-    body = text.encode()
-    headers = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        (b"cache-control", NO_STORE),
-        NOSNIFF,
-        *more,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 def _check_options(

@@ -160,7 +160,6 @@ class TestScope:
         assert (connection.kind, connection.scheme) == ("websocket", "wss")
         assert connection.client == ("192.0.2.7", 50000)
         assert connection.server == ("example.com", 443)
-        assert connection.subprotocols == ("one", "two")
         assert (connection.path, connection.root_path) == ("/_event/", "/base")
 
     async def test_optional_scope_keys_may_be_missing(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -95,7 +96,7 @@ class Revalidator:
         if connection is None or entry is None or user is None or not _is_untouched(request):
             return
         if self._entries.get(connection) is entry:
-            entry.keep(user)
+            entry.user, entry.fields = user, _fields(user)
 
     prime, learn = Renamed("restore"), Renamed("store")
 
@@ -113,20 +114,14 @@ class Revalidator:
         self._tidy_at = 64 + 2 * len(self._entries)
 
 
+@dataclass(slots=True)
 class _Entry:
     """One check of one connection: the cookies it was made with, and the user it found."""
 
-    __slots__ = ("_deadline", "_fields", "_jar", "user")
-
-    def __init__(self, jar: Mapping[str, str], deadline: float) -> None:
-        self._jar = jar
-        self._deadline = deadline
-        self._fields: Mapping[str, Any] = {}
-        self.user: Any = None
-
-    def keep(self, user: Any) -> None:
-        self.user = user
-        self._fields = _fields(user)
+    jar: Mapping[str, str]
+    deadline: float
+    user: Any = None
+    fields: Mapping[str, Any] | None = None
 
     def stands(self, jar: Mapping[str, str]) -> bool:
         """Tell whether this check is still good.
@@ -136,9 +131,9 @@ class _Entry:
         """
         return (
             self.user is not None
-            and self._jar is jar
-            and time.monotonic() < self._deadline
-            and self._fields == _fields(self.user)
+            and self.jar is jar
+            and time.monotonic() < self.deadline
+            and self.fields == _fields(self.user)
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rxbridge.asgi.connections import Connection
 
 
+@dataclass(slots=True, eq=False)
 class TrackedConnection:
     """One connection: whose it is, as digests, and the tasks that work for it.
 
@@ -34,37 +36,20 @@ class TrackedConnection:
     the tasks that were cancelled with the session they work for.
     """
 
-    __slots__ = (
-        "auth",
-        "browser",
-        "connection",
-        "ended",
-        "ends",
-        "expires",
-        "is_exact",
-        "jar",
-        "seen",
-        "session",
-        "shown",
-        "tasks",
-        "user",
-    )
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.browser: str | None = None
-        self.session: str | None = None
-        self.user: str | None = None
-        self.auth: str | None = None
-        self.expires: float | None = None
-        self.is_exact = True
-        self.jar: Mapping[str, str] | None = None
-        self.seen: int | None = None
-        self.shown: str | None = None
-        self.ends: Callable[[TrackedConnection], bool] | None = None
-        # A list, for a task may be noted twice.
-        self.tasks: list[asyncio.Task[Any]] = []
-        self.ended: set[asyncio.Task[Any]] = set()
+    connection: Connection
+    browser: str | None = None
+    session: str | None = None
+    user: str | None = None
+    auth: str | None = None
+    expires: float | None = None
+    is_exact: bool = True
+    jar: Mapping[str, str] | None = None
+    seen: int | None = None
+    shown: str | None = None
+    ends: Callable[[TrackedConnection], bool] | None = None
+    # A list, for a task may be noted twice.
+    tasks: list[asyncio.Task[Any]] = field(default_factory=list["asyncio.Task[Any]"])
+    ended: set[asyncio.Task[Any]] = field(default_factory=set["asyncio.Task[Any]"])
 
     @property
     def is_idle(self) -> bool:
