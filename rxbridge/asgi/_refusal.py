@@ -24,7 +24,7 @@ async def refuse(
     """
     if scope["type"] == "http":
         answer = PlainTextResponse(text or status.phrase, status, _HEADERS | headers)
-        if scope["method"] == "HEAD":
+        if scope.get("method") == "HEAD":
             answer.body = b""
         await answer(scope, receive, send)
     elif (await receive())["type"] == "websocket.connect":

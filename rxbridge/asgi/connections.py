@@ -198,11 +198,18 @@ class Connection:
                 held = {key: raw for key, raw in self.held.items() if key != name}
                 self.held = MappingProxyType(held if value is None else {**held, name: value})
 
-    def lacks(self, set_cookies: Iterable["SetCookie"]) -> bool:
-        """Tell whether an answer to this browser set what neither the jar nor ``held`` has."""
+    def lacks(
+        self,
+        set_cookies: Iterable["SetCookie"],
+        told: Callable[[str, str | None], str | None] = lambda _, value: value,
+    ) -> bool:
+        """Tell whether an answer to this browser set what neither the jar nor ``held`` has.
+
+        ``told`` makes of a name and a value what ``set_cookies`` has as the value.
+        """
         jars = (self.held, self.cookies)
         return any(
-            is_below(self.path, path) and value not in [jar.get(name) for jar in jars]
+            is_below(self.path, path) and value not in [told(name, jar.get(name)) for jar in jars]
             for name, value, path in set_cookies
         )
 

@@ -17,7 +17,7 @@ from django.contrib.auth import SESSION_KEY
 from django.utils import timezone
 
 from rxbridge._renamed import Renamed
-from rxbridge.asgi.connections import GRACE, is_below, split_browsers
+from rxbridge.asgi.connections import GRACE, split_browsers
 from rxbridge.events.sessions.channel import Channel, Message
 from rxbridge.events.sessions.signals import SessionSignals, session_model, session_store, user_key
 from rxbridge.events.sessions.tracked import (
@@ -326,7 +326,7 @@ class SessionRevoker:
     def on_set_cookies(self, browsers: Iterable[str], set_cookies: list[SetCookie]) -> None:
         """An answer of this worker changes cookies of a browser; its tabs do not have them."""
         known = [digest("browser", each) for each in browsers]
-        cookies = [[name, _cookie_digest(name, value), path] for name, value, path in set_cookies]
+        cookies = [(name, _cookie_digest(name, value), path) for name, value, path in set_cookies]
         self._publish(kind="cookies", browsers=known, cookies=cookies)
         self._hand_over(self._renew_later, known, cookies)
 
@@ -398,16 +398,11 @@ class SessionRevoker:
             if tracked is not but and tracked.session != keep:
                 self._close(tracked)
 
-    def _renew_later(self, browsers: Iterable[str], cookies: list[list[str]]) -> None:
+    def _renew_later(self, browsers: Iterable[str], cookies: Iterable[SetCookie]) -> None:
         """Have the tabs of a browser come back with the cookies that it was given elsewhere."""
 
         def lacks(tracked: TrackedConnection) -> bool:
-            jars = (tracked.connection.held, tracked.connection.cookies)
-            return any(
-                is_below(tracked.connection.path, path)
-                and value not in [_cookie_digest(name, jar.get(name)) for jar in jars]
-                for name, value, path in cookies
-            )
+            return tracked.connection.lacks(cookies, _cookie_digest)
 
         self._meet_all()
         for tracked in self._tracked.find(*browsers):
