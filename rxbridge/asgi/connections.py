@@ -474,12 +474,8 @@ class ConnectionRegistry:
 
     def _named(self, scope: Scope, connection: Connection) -> Scope:
         """A copy of ``scope`` that names its connection and has no cookies."""
-        headers = [
-            (name, value)
-            for name, value in lowered(scope["headers"])
-            if self._keep_cookies or name != b"cookie"
-        ]
-        headers.append((CONNECTION_HEADER, connection.id.encode("ascii")))
+        headers = lowered(scope["headers"]) if self._keep_cookies else connection.headers
+        headers = [*headers, (CONNECTION_HEADER, connection.id.encode("ascii"))]
         # On a Unix socket there is no client's address, which Reflex counts on.
         client = scope.get("client") or ("", 0)
         return {**scope, "headers": headers, "client": client, CONNECTION_SCOPE_KEY: connection}

@@ -107,7 +107,7 @@ class _Socket:
         self._size = 0
         self._enqueued: list[EventContext] = []
         self._unfinished: dict[asyncio.Future[Any], int] = {}
-        self._ended = asyncio.Event()
+        self._ended: asyncio.Event | None = None  # Most sockets never wait for one.
         self.send = self._send_and_tell if self._token in intake.cut_off else send
         root: Any = self._processor._root_context
         fields = {each.name: getattr(root, each.name) for each in dataclasses.fields(root)}
@@ -122,7 +122,7 @@ class _Socket:
         if self._is_full():
             await self._give_up_unknown()
         while self._is_full() and not self._is_closed():
-            self._ended.clear()
+            self._ended = asyncio.Event()
             # Nobody says when the socket is closed from here, as for a session that has ended.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
@@ -164,7 +164,8 @@ class _Socket:
 
     def _forget(self, future: asyncio.Future[Any]) -> None:
         self._unfinished.pop(future, None)
-        self._ended.set()
+        if self._ended is not None:
+            self._ended.set()
 
     def _is_full(self) -> bool:
         return (
