@@ -79,10 +79,7 @@ class Guard:
 
     def check(self, request: HttpRequest | None) -> None:
         """Raise unless the user passes, from synchronous code."""
-        passed = self.test(_user_of(request))
-        if inspect.isawaitable(passed):
-            passed = async_to_sync(_awaited)(passed)
-        if not passed:
+        if not answer_of(self.test, _user_of(request)):
             raise self._refusal(request)
 
     async def acheck(self, request: HttpRequest | None) -> None:
@@ -92,8 +89,7 @@ class Guard:
             passed = await sync_to_async(self.test)(user)
         else:
             passed = self.test(user)
-        # Even a plain function may return a coroutine, which would pass for true.
-        if inspect.isawaitable(passed):
+        if inspect.isawaitable(passed):  # as in answer_of()
             passed = await passed
         if not passed:
             raise self._refusal(request)
@@ -254,6 +250,15 @@ def _user_of(request: HttpRequest | None) -> Any:
 
 def _is_async(test: Test) -> bool:
     return inspect.iscoroutinefunction(test) or inspect.iscoroutinefunction(type(test).__call__)
+
+
+def answer_of(test: Callable[..., bool | Awaitable[bool]], *args: Any) -> bool:
+    """Call a test from synchronous code.
+
+    Even a plain function may return a coroutine, which would pass for true.
+    """
+    answer = test(*args)
+    return bool(async_to_sync(_awaited)(answer) if inspect.isawaitable(answer) else answer)
 
 
 async def _awaited(awaitable: Awaitable[bool]) -> bool:

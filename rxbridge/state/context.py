@@ -67,8 +67,7 @@ async def collect_context(
     key and the processor for a value that is not plain; ``json_safe`` says what is.
     """
     functions = _engine_processors() if processors is None else _loaded(processors)
-    results = [fn(request) if inspect.iscoroutinefunction(fn) else None for fn in functions]
-    answers = [None if each is None else await each for each in results]
+    answers = [await fn(request) if inspect.iscoroutinefunction(fn) else None for fn in functions]
 
     def finish() -> dict[str, Any]:
         context: dict[str, Any] = {}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import router, transaction
-from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.db.models.signals import ModelSignal, m2m_changed, post_delete, post_save
 
 from rxbridge.events.binder import current_request, current_user
 from rxbridge.events.reflex import have_page_fire
@@ -35,16 +36,14 @@ class _Closable(Protocol):
     closed: bool
 
 
+@dataclass(slots=True, eq=False)
 class _Follower:
     """One tab that follows the list."""
 
-    __slots__ = ("connection", "ended", "owner", "woken")
-
-    def __init__(self, owner: str, connection: _Closable | None) -> None:
-        self.owner = owner
-        self.connection = connection
-        self.woken = asyncio.Event()
-        self.ended = False
+    owner: str
+    connection: _Closable | None
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
 
     @property
     def is_gone(self) -> bool:
@@ -98,10 +97,8 @@ class LiveList:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Task[None] | None = None
-        for signal in (post_save, post_delete):
-            signal.connect(self._on_signal, sender=model)
-        for through in self._own_relations():
-            m2m_changed.connect(self._on_relation, sender=through)
+        for signal, receiver, sender in self._signals():
+            signal.connect(receiver, sender=sender)
 
     def __len__(self) -> int:
         """Return how many tabs follow the list in this process."""
@@ -114,10 +111,8 @@ class LiveList:
 
     def close(self) -> None:
         """Stop listening, and let go of all tabs."""
-        for signal in (post_save, post_delete):
-            signal.disconnect(self._on_signal, sender=self.model)
-        for through in self._own_relations():
-            m2m_changed.disconnect(self._on_relation, sender=through)
+        for signal, receiver, sender in self._signals():
+            signal.disconnect(receiver, sender=sender)
         for follower in list(self._followers.values()):
             follower.end()
 
@@ -196,8 +191,11 @@ class LiveList:
 
     # What Django calls, on the threads of events and requests.
 
-    def _own_relations(self) -> list[Any]:
-        return [field.remote_field.through for field in self.model._meta.many_to_many]  # noqa: SLF001
+    def _signals(self) -> Iterator[tuple[ModelSignal, Callable[..., None], Any]]:
+        for signal in (post_save, post_delete):
+            yield signal, self._on_signal, self.model
+        for relation in self.model._meta.many_to_many:  # noqa: SLF001
+            yield m2m_changed, self._on_relation, relation.remote_field.through
 
     def _on_signal(self, *, instance: Any, using: str, **_: Any) -> None:
         self._announce_at_commit(self._owner_of(instance), using)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import async_to_sync
 from django.contrib.auth import get_permission_codename
 from django.core.exceptions import PermissionDenied
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable
+from rxbridge.events.guards import answer_of
 
+if TYPE_CHECKING:
     from django.db.models import Model, QuerySet
 
-    from rxbridge.state.crud.config import Action, Hook, ModelCRUDConfig
+    from rxbridge.state.crud.config import Action, ModelCRUDConfig
 
 
 class Rules:
@@ -65,7 +63,7 @@ class Rules:
         if self._config.permissions and not self._has_permission(action, user, instance):
             return False
         hook = self._config.hook(action)
-        return hook is None or _answer(hook, user, instance)
+        return hook is None or answer_of(hook, user, instance)
 
     def _owns(self, user: Any, instance: Model) -> bool:
         if self._config.owner_field is None:
@@ -85,15 +83,3 @@ class Rules:
         if self._config.permissions != "object" or instance is None:
             return False
         return any(user.has_perm(name, instance) for name in names)
-
-
-def _answer(hook: Hook, user: Any, instance: Model) -> bool:
-    answer = hook(user, instance)
-    # Even a plain function may return a coroutine, which would pass for true.
-    if inspect.isawaitable(answer):
-        answer = async_to_sync(_awaited)(answer)
-    return bool(answer)
-
-
-async def _awaited(answer: Awaitable[bool]) -> bool:
-    return await answer
