@@ -127,7 +127,7 @@ def permission_required_page(
                 pending or _fragment(),
             )
             return _fragment(
-                _cond(rx.State.is_hydrated, _asking(state.ask(list(permissions)))),
+                _cond(rx.State.is_hydrated, _sends_on_mount(state.ask(list(permissions)))),
                 _cond(state.answers[key], page(), refused),
             )
 
@@ -146,11 +146,11 @@ def _for_signed_in(component: rx.Component, pending: rx.Component | None) -> rx.
     """Show ``component`` to who is signed in; take anyone else to the login page."""
     from rxbridge.state._page_guard_state import PageGuardState
 
-    when, to_login = PageGuardState.is_authenticated, _asking(PageGuardState.require_login)
+    when, to_login = PageGuardState.is_authenticated, _sends_on_mount(PageGuardState.require_login)
     return guarded(component, when=when, fallback=to_login, pending=pending)
 
 
-def _asking(event: Any) -> rx.Component:
+def _sends_on_mount(event: Any) -> rx.Component:
     """Return a component that shows nothing and sends ``event`` when it is put into the page."""
     # A moment later: Reflex notes the new address of a client-side navigation only after the
     # new page is mounted, and an event sent before would name the page left as `next`.

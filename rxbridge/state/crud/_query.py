@@ -37,7 +37,7 @@ class Query:
     ordering: str = ""
 
 
-class Asking:
+class Queries:
     """Apply queries to rows; raise ``BadRequest`` for what the configuration does not name."""
 
     def __init__(self, config: ModelCRUDConfig) -> None:

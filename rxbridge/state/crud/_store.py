@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from rxbridge.state._forms import FORM, Errors
 from rxbridge.state.crud._forms import Forms, save
-from rxbridge.state.crud._query import Asking, Query, checked_page, checked_pk
+from rxbridge.state.crud._query import Queries, Query, checked_page, checked_pk
 from rxbridge.state.crud._rows import (
     Choice,
     Row,
@@ -74,7 +74,7 @@ class Store:
     def __init__(self, config: ModelCRUDConfig) -> None:
         self._config = config
         self._rules = Rules(config)
-        self._asking = Asking(config)
+        self._queries = Queries(config)
         self._forms = Forms(config)
         self._row: Callable[[Model], Row] = serializer(config)
 
@@ -87,7 +87,7 @@ class Store:
         """Return a page of the list, the last one when there are fewer."""
         self.require_list(user)
         number = checked_page(query.page)
-        rows = self._asking.apply(self._rules.scope(user), query)
+        rows = self._queries.apply(self._rules.scope(user), query)
         rows = with_relations(self._config, rows)
         if self._rules.judges_rows(user):
             judged = rows[:MAX_JUDGED]

@@ -10,7 +10,7 @@ import reflex as rx
 
 from rxbridge.state._mixins import derived_mixin, made_mixin
 from rxbridge.state.crud._store import Store
-from rxbridge.state.crud.state import Desk, LiveModelCRUD, ModelCRUD, Watched
+from rxbridge.state.crud.state import CRUDSetup, LiveModelCRUD, ModelCRUD, Watched
 
 if TYPE_CHECKING:
     from rxbridge.state.crud.config import ModelCRUDConfig
@@ -66,7 +66,7 @@ def crud_mixin(
     mixin = ModelCRUD if live is None else LiveModelCRUD
     names = _checked_names(mixin, config.names)
     named = _renamed(mixin, names) if config.names else mixin
-    return derived_mixin(named, base, _crud=Desk(store=Store(config), names=names, live=live))
+    return derived_mixin(named, base, _crud=CRUDSetup(store=Store(config), names=names, live=live))
 
 
 def _renamed(mixin: type[ModelCRUD], names: Mapping[str, str]) -> type[ModelCRUD]:

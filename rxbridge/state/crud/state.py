@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
+class CRUDSetup:
     """What a class made by ``crud_mixin`` works with."""
 
     store: Store
@@ -78,7 +78,7 @@ class ModelCRUD(Watched, rx.State, mixin=True):
     _crud_draft: dict[str, str] = {}
     _crud_viewer: str = ""
 
-    _crud: ClassVar[Desk]
+    _crud: ClassVar[CRUDSetup]
 
     @rx.event
     @refusing
