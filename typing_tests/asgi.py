@@ -55,4 +55,4 @@ def jar(connection: Connection) -> None:
 # What must be refused: a checker that lets one pass finds the comment unused.
 PrefixRouter({"/api": "not an app"})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
 OriginGuard(app, ["https://example.com"])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-SPAStaticApp()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+SPAStaticApp("dist", None)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

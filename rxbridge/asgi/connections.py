@@ -344,6 +344,15 @@ class ConnectionRegistry:
 
     introduce = Renamed("identify_browsers")
 
+    def _make_known(self, connection: Connection) -> bytes | None:
+        """Make up the cookie that a browser without one will be known by; return what sets it."""
+        if not self.browser_cookie or connection.browser is not None:
+            return None
+        connection.browser, set_cookie = _browser_cookie(
+            connection.scheme, connection.headers, self._attributes
+        )
+        return set_cookie
+
     def _browser_cookies(self, scope: Scope) -> list[bytes]:
         """Return what gives a new browser its cookie, or takes surplus ones back."""
         headers = lowered(scope["headers"])
@@ -431,10 +440,7 @@ class ConnectionRegistry:
         for name, value in cookies.items():
             connection.set_cookie(name, value)
         connection.replace_cookies(connection.cookies)
-        if self.browser_cookie and connection.browser is None:
-            connection.browser, _ = _browser_cookie(
-                connection.scheme, connection.headers, self._attributes
-            )
+        self._make_known(connection)
         with self._holding(connection):
             yield connection
 
@@ -452,8 +458,7 @@ class ConnectionRegistry:
     async def _serve_socket(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         socket = _Socket(scope, receive, send, on_end=self._forget)
         connection = socket.connection
-        if self.browser_cookie and connection.browser is None:
-            socket.set_browser_cookie(self._attributes)
+        socket.browser_cookie = self._make_known(connection)
         with self._holding(connection), _current(connection):
             try:
                 await app(self._named(scope, connection), socket.receive, socket.send)
@@ -501,14 +506,7 @@ class _Socket:
         self._disconnect: Message = {}  # Empty until closed from outside.
         self._waiting: asyncio.Timeout | None = None
         self._farewell: asyncio.Task[None] | None = None
-        self._browser_cookie: bytes | None = None
-
-    def set_browser_cookie(self, attributes: Sequence[str]) -> None:
-        """Have the browser set the cookie it will be known by, as the socket is accepted."""
-        connection = self.connection
-        connection.browser, self._browser_cookie = _browser_cookie(
-            connection.scheme, connection.headers, attributes
-        )
+        self.browser_cookie: bytes | None = None
 
     async def receive(self) -> Message:
         if not self._connected:
@@ -535,8 +533,8 @@ class _Socket:
         try:
             if message["type"] == "websocket.close":
                 self._end()
-            elif message["type"] == "websocket.accept" and self._browser_cookie is not None:
-                message = _with_headers(message, (b"set-cookie", self._browser_cookie))
+            elif message["type"] == "websocket.accept" and self.browser_cookie is not None:
+                message = _with_headers(message, (b"set-cookie", self.browser_cookie))
             await self._send(message)
         except Exception:
             # Servers raise when the client is gone. An app told of a disconnect knows already.

@@ -73,7 +73,7 @@ def find_bundle(*candidates: str | os.PathLike[str]) -> Path:
 
 
 class SPAStaticApp:
-    """Serve the compiled Reflex frontend in ``directory``.
+    """Serve the compiled Reflex frontend in ``directory``, without one in ``find_bundle()``.
 
     A path is looked up as a file of the bundle, then as a prerendered page. What is neither is
     the bundle's fallback page with status 200 when a browser navigates to a known route, the
@@ -93,20 +93,21 @@ class SPAStaticApp:
 
     Raises ``ValueError`` for options that cannot work::
 
-        pages = SPAStaticApp(find_bundle(), is_route=app.router)
+        pages = SPAStaticApp(is_route=app.router)
 
     Follows RFC 9110 (conditional requests, ranges, content negotiation) and RFC 8246.
     """
 
     def __init__(
         self,
-        directory: str | os.PathLike[str],
+        directory: str | os.PathLike[str] | None = None,
         *,
         is_route: Callable[[str], object] | None = None,
         same_origin: bool = True,
         check_interval: float | None = 2.0,
         max_memory: int = 64 * 1024 * 1024,
     ) -> None:
+        directory = find_bundle() if directory is None else directory
         _check_options(directory, is_route, check_interval, max_memory)
         # Absolute, so that a later chdir() does not change what is served.
         self.directory = os.path.abspath(directory)

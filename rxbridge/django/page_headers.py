@@ -29,7 +29,7 @@ class PageHeaders:
     ``MIDDLEWARE`` has these: ``SECURE_HSTS_SECONDS``, ``SECURE_SSL_REDIRECT``,
     ``X_FRAME_OPTIONS`` and so on. A header that ``app`` sets itself stays::
 
-        pages = PageHeaders(SPAStaticApp(find_bundle(), is_route=app.router))
+        pages = PageHeaders(SPAStaticApp(is_route=app.router))
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -47,7 +47,7 @@ class SPAView(ContextMixin, View):
     personal one is answered with ``Cache-Control: private, no-store`` and no ETag. Without any
     of the three, pages and their headers are those of ``pages``::
 
-        pages = SPAStaticApp(find_bundle(), is_route=app.router)
+        pages = SPAStaticApp(is_route=app.router)
         urlpatterns = [..., *spa_urlpatterns(pages, head_template_name="spa/head.html")]
 
     Raises ``ImproperlyConfigured`` from ``as_view()`` for options that cannot work.

@@ -812,6 +812,7 @@ def test_find_bundle_knows_where_reflex_builds(
     assert find_bundle() == Path(".web/build/client")
     write(tmp_path / ".web/_static", FILES)
     assert find_bundle() == Path(".web/_static")
+    assert SPAStaticApp().directory == str(tmp_path / ".web/_static"), "without one it is that"
 
 
 # --- The same-origin module -----------------------------------------------------------------
