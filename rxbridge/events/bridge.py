@@ -222,8 +222,9 @@ class EventBridge(rx.Middleware):
                 return update
             # What Reflex would send itself would not wait for what is still to be stored.
             process.outbox.is_closed = True
-            if update.events:
-                await process.emit(*update.events)
+            if not update.events:
+                return update
+            await process.emit(*update.events)
             return process.update()
         except BaseException:
             await process.give_up()
@@ -510,12 +511,17 @@ class _BridgedEvent:
             then = process.redirects
             if self._binding is not None and (url := self._binding.destination) is not None:
                 then = [*then, navigation(process.app, url)]
-        specs += await self._bridge.hand_off(request, outcome.response, self._jars, then)
+        handed = await self._bridge.hand_off(request, outcome.response, self._jars, then)
+        connection = request.reflex_event.connection
+        # The tab's next socket has yet to load its page, and to find the cookies that are left for
+        # it. Were the browser given them before, that page would be nobody's.
+        if not (process.loads_page and connection is not None and connection.closed):
+            specs += handed
         if process.loads_page and await self._bridge.has_lost(request.reflex_event):
             lost = Refusal(event=process.description, status=409, handler_ran=True)
             specs += self._refuse(lost, "of an earlier event: its browser got other cookies")
         if self._bridge.revoker is not None:
-            self._bridge.revoker.note(request.reflex_event.connection, request)
+            self._bridge.revoker.note(connection, request)
         if raised is not None:
             await process.give_up()
             await process.emit(*specs)

@@ -140,6 +140,26 @@ async def test_what_a_task_sets_after_its_socket_has_gone_the_tab_comes_back_wit
             assert handoff.path in str([event.payload for event in fired.events])
 
 
+async def test_page_of_a_socket_that_has_gone_leaves_its_cookies_to_the_next(ada):
+    goes = []
+
+    class Goes(MiddlewareMixin):
+        def process_request(self, request):
+            if goes:
+                request.reflex_event.connection.close()
+
+    with bridged(Goes, handoff=handoff):
+        async with EventClient(app) as tab:
+            await tab.load("/")
+            await tab.fire(Account.enter, name="ada")
+            for goes in ([True], []):
+                tab._browser.cookies.clear()  # What its page was sent came to nothing.
+                fired = await tab.load("/")
+                assert tab.cookies["sessionid"]
+                is_sent = handoff.path in str([event.payload for event in fired.events])
+                assert is_sent is not bool(goes)
+
+
 async def test_deleted_session_makes_the_next_event_anonymous(ada):
     async with EventClient(app, user=ada) as tab:
         await Session.objects.all().adelete()

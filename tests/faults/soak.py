@@ -123,7 +123,8 @@ async def soak(kind: Kind, tabs: int, seconds: float, every: float) -> bool:
             async with tab.open():
                 pass
             if tab.shown < shown:
-                wrong.append(f"tab {number}: shown {shown}, stored {tab.shown}")
+                lost = f", {tab.answers_lost} answers lost" if tab.answers_lost else ""
+                wrong.append(f"tab {number}: shown {shown}, stored {tab.shown}{lost}")
         keys = redis.Redis.from_url(stage.redis_url)
         print(f"{kind}: {tabs} tabs, {seconds:.0f} s, {len(run.ends)} ends of workers")
         print(f"clicks sent {sum(tab.sent for tab in visitors)}")

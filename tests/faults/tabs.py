@@ -32,9 +32,11 @@ class TakenBack:
     after: int
     doing: str
     as_duplicate: bool
+    answers_lost: int
 
     def __str__(self) -> str:
         how = " as a duplicate" if self.as_duplicate else ""
+        how += f" with {self.answers_lost} answers lost" if self.answers_lost else ""
         return f"{self.before} became {self.after}{how}, doing {self.doing}"
 
 
@@ -60,6 +62,8 @@ class Tab:
         self._stack = AsyncExitStack()
         self._socket: Socket | None = None
         self._reading: asyncio.Task[None] | None = None
+        self.answers_lost = 0
+        """Answers with a login's cookies that did not come in time: it is to be repeated."""
         self._redeeming: set[asyncio.Task[None]] = set()
         self._one_by_one = asyncio.Lock()
 
@@ -186,15 +190,16 @@ class Tab:
             return
         if shown < self.shown:
             now, is_new = time.monotonic(), self.token != self._former_token
-            self.taken_back.append(TakenBack(now, self.shown, shown, self.doing, is_new))
+            lost = self.answers_lost
+            self.taken_back.append(TakenBack(now, self.shown, shown, self.doing, is_new, lost))
             self._former_token = self.token
         self.acknowledged += max(0, shown - self.shown)
         self.shown = shown
 
     async def _redeem(self, ticket: str) -> None:
         """Do what a page does with a ticket."""
-        with contextlib.suppress(httpx.HTTPError):
-            async with self._one_by_one, httpx.AsyncClient() as http:
+        async with self._one_by_one, httpx.AsyncClient(timeout=10) as http:
+            try:
                 for method in ("POST", "PUT"):
                     headers = {
                         "x-rxbridge-ticket": ticket,
@@ -207,6 +212,8 @@ class Tab:
                             self.cookies.pop(name, None)
                             if morsel.value:
                                 self.cookies[name] = morsel.value
+            except httpx.HTTPError:
+                self.answers_lost += 1
 
 
 async def _end(task: "asyncio.Task[None]") -> None:
