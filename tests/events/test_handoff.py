@@ -170,7 +170,7 @@ def test_login_outside_an_event_says_where_to_call_it():
     from rxbridge.errors import RxBridgeError
 
     state = Account(_reflex_internal_init=True)
-    with pytest.raises(RxBridgeError, match="call it in an event handler"):
+    with pytest.raises(RxBridgeError, match="ran outside a bridged event"):
         state.navigate("/x")
 
 
