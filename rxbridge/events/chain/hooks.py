@@ -10,6 +10,11 @@ from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import connections, router
+from django.db.models.signals import post_init, pre_init
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import timezone
 from django.utils.functional import LazyObject
 
 if TYPE_CHECKING:
@@ -27,10 +32,6 @@ def always(request: HttpRequest) -> bool:  # noqa: ARG001
 def _session_is_saved(request: HttpRequest) -> bool:
     session = getattr(request, "session", None)
     return session is not None and (session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
-
-
-def _csrf_in_session(request: HttpRequest) -> bool:  # noqa: ARG001
-    return settings.CSRF_USE_SESSIONS
 
 
 MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
@@ -85,10 +86,7 @@ _TESTS: Mapping[str, Mapping[str, Test]] = {
     },
     "django.middleware.common.CommonMiddleware": _NEVER,
     "django.middleware.locale.LocaleMiddleware": _NEVER,
-    "django.middleware.csrf.CsrfViewMiddleware": {
-        "process_request": _csrf_in_session,
-        "process_response": _csrf_in_session,
-    },
+    "django.middleware.csrf.CsrfViewMiddleware": _NEVER,
     "django.contrib.auth.middleware.AuthenticationMiddleware": _NEVER,
     "django.contrib.auth.middleware.LoginRequiredMiddleware": {"process_view": identity_blocks},
     "django.contrib.messages.middleware.MessageMiddleware": {
@@ -104,6 +102,8 @@ _TESTS: Mapping[str, Mapping[str, Test]] = {
 def blocking_test(instance: Any, hook: str) -> Test:
     """Return the test of whether ``hook`` of ``instance`` would block the loop."""
     cls = type(instance)
+    if cls is CsrfViewMiddleware and settings.CSRF_USE_SESSIONS:
+        return always
     return _TESTS.get(f"{cls.__module__}.{cls.__qualname__}", {}).get(hook, always)
 
 
@@ -130,6 +130,7 @@ def resolve_identity(request: HttpRequest) -> None:
     """
     session = getattr(request, "session", None)
     if session is not None:
+        _read(session)
         session.get("")
     user = getattr(request, "user", None)
     if user is None:
@@ -137,6 +138,31 @@ def resolve_identity(request: HttpRequest) -> None:
     user.is_authenticated  # noqa: B018 - the access is what resolves the lazy object
     if hasattr(request, "auser"):
         answer_auser(request)
+
+
+def _read(session: Any) -> None:
+    """Read the row of one of Django's own database sessions as Django would, but plainly.
+
+    The ORM would take as long to make the statement as the rest of the chain takes. Where no row
+    is found, or more than text may come of one, it is left to Django.
+    """
+    loaded = vars(session)
+    if type(session) is not SessionStore or "_session_cache" in loaded or not session.session_key:
+        return
+    model: Any = session.model
+    connection = connections[router.db_for_read(model)]
+    is_watched = pre_init.has_listeners(model) or post_init.has_listeners(model)
+    if is_watched or connection.vendor not in ("sqlite", "postgresql", "mysql"):
+        return
+    table = model._meta.db_table  # noqa: SLF001 - documented API
+    names = map(connection.ops.quote_name, ("session_data", table, "session_key", "expire_date"))
+    sql = "SELECT {} FROM {} WHERE {} = %s AND {} > %s"
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    with connection.cursor() as cursor:
+        cursor.execute(sql.format(*names), [session.session_key, now])
+        row = cursor.fetchone()
+    if row is not None:
+        loaded["_session_cache"] = session.decode(row[0])
 
 
 def answer_auser(request: Any) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
 
-from rxbridge.events.threads.worker import LINGER, Worker, is_exiting, logged
+from rxbridge.events.threads.worker import LINGER, Job, Worker, is_exiting, logged
 
 if TYPE_CHECKING:
     from rxbridge.events.threads.worker import Hook
@@ -33,14 +33,16 @@ class TaskThread(Executor):
         self._worker: Worker | None = None
         self._is_over = False
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit(  # type: ignore[override]
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
         """Run ``fn`` on the thread."""
         if self._is_over or is_exiting():
             msg = "The background task is over, or the process ends: it has no thread any more."
             raise RuntimeError(msg)
-        promised: Future[T] = Future()
+        promised: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._worker = self._worker or Worker(self, name="rxbridge-background")
-        self._worker.hand((promised, partial(fn, *args, **kwargs)))
+        self._worker.hand(Job(partial(fn, *args, **kwargs), promised))
         return promised
 
     def end(self) -> None:

@@ -14,6 +14,15 @@ from django.utils.functional import LazyObject, empty
 Handler: TypeAlias = "BaseConnectionHandler[Any]"
 Place: TypeAlias = tuple[Handler, str]
 
+HOLDING_NOTHING = {
+    "django.core.cache.backends.db.DatabaseCache",
+    "django.core.cache.backends.dummy.DummyCache",
+    "django.core.cache.backends.filebased.FileBasedCache",
+    "django.core.cache.backends.locmem.LocMemCache",
+    "django.tasks.backends.immediate.ImmediateBackend",
+}
+"""Backends that open nothing of their own: to make one anew is cheaper than to lend it."""
+
 
 class Kept:
     """Lends each event what others before it have made, one event at a time.
@@ -28,12 +37,14 @@ class Kept:
         self._handlers = _connection_handlers()
         self._free: dict[Place, deque[tuple[Any, Any]]] = {}
 
-    def lend(self) -> Loan:
-        """Lend to the running context, until it is taken back."""
-        loan = Loan(self._take)
+    def lend(self) -> Loan | None:
+        """Lend to the running context, until it is taken back; None where it needs nothing."""
+        loan = None
         for handler in self._handlers:
-            for alias in handler:
-                handler[alias] = _Lent(loan, (handler, alias))
+            for alias, named in handler.settings.items():
+                if named.get("BACKEND") not in HOLDING_NOTHING:
+                    loan = loan or Loan(self._take)
+                    handler[alias] = _Lent(loan, (handler, alias))
         return loan
 
     def take_back(self, loan: Loan, *, is_sound: bool, limit: int) -> None:

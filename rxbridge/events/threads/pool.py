@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
@@ -17,14 +17,14 @@ from rxbridge.errors import PoolExhausted
 from rxbridge.events.threads import scaling
 from rxbridge.events.threads.line import Line, Shares
 from rxbridge.events.threads.scaling import Sample, Scaling
-from rxbridge.events.threads.worker import Worker, is_exiting, logged
+from rxbridge.events.threads.worker import Job, Worker, is_exiting, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rxbridge.events.threads.kept import Kept, Loan
     from rxbridge.events.threads.line import Client
-    from rxbridge.events.threads.worker import Hook, Job
+    from rxbridge.events.threads.worker import Hook
 
 __all__ = ["Lease", "ThreadPool"]
 
@@ -120,17 +120,13 @@ class ThreadPool:
 
     def serve(self, lease: Lease, job: Job) -> None:
         """Have ``job`` run on the lease's thread; one that has none gets in line for it."""
-        loop = asyncio.get_running_loop()
-        if self._lock.is_mine:
-            msg = "The garbage collector ends an event here; there is no thread for it any more."
-            raise RuntimeError(msg)
         try:
             with self._lock:
                 is_served = self._serve(lease, job)
         finally:
             self._settle()
         if not is_served:
-            self._watch(loop)
+            self._watch(asyncio.get_running_loop())
 
     def end(self, lease: Lease) -> None:
         """Take back the lease's thread, or its place in the line for one.
@@ -188,7 +184,7 @@ class ThreadPool:
         self._settle()
 
     def _settle(self) -> None:
-        while self._ended and self._lock.take(wait=False):
+        while self._ended and self._lock.is_taken():
             try:
                 while self._ended:
                     self._take_back(self._ended.popleft())
@@ -225,7 +221,7 @@ class ThreadPool:
         elif worker.is_busy or lease.failed:
             # A cancelled event may leave a hook running, and one that failed its connection in
             # any state; the thread is free once that has ended and it is clean.
-            worker.hand((Future(), partial(self._come_back_later, worker)))
+            worker.hand(Job(partial(self._come_back_later, worker)))
         else:
             self._come_back(worker)
 
@@ -325,18 +321,22 @@ class ThreadPool:
 
 
 class _Lock:
-    """A lock that knows whether the running thread holds it."""
+    """A lock for which the thread that holds it does not wait."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holder = 0
 
-    @property
-    def is_mine(self) -> bool:
-        return self._holder == threading.get_ident()
+    def __enter__(self) -> None:
+        if self._holder == threading.get_ident():
+            msg = "The garbage collector ends an event here; there is no thread for it any more."
+            raise RuntimeError(msg)
+        self._lock.acquire()
+        self._holder = threading.get_ident()
 
-    def take(self, *, wait: bool = True) -> bool:
-        taken = self._lock.acquire(blocking=wait)
+    def is_taken(self) -> bool:
+        """Take the lock unless somebody holds it, and tell whether that was done."""
+        taken = self._lock.acquire(blocking=False)
         if taken:
             self._holder = threading.get_ident()
         return taken
@@ -345,7 +345,7 @@ class _Lock:
         self._holder = 0
         self._lock.release()
 
-    __enter__, __exit__ = take, release
+    __exit__ = release
 
 
 class Lease(Executor):
@@ -384,10 +384,12 @@ class Lease(Executor):
             self._loan = self._pool.kept.lend()
         return self
 
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    def submit(  # type: ignore[override]
+        self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
         """Run ``fn`` on the event's thread."""
-        promised: Future[T] = Future()
-        self._pool.serve(self, (promised, partial(self._prepared, partial(fn, *args, **kwargs))))
+        promised: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pool.serve(self, Job(partial(self._prepared, fn, *args, **kwargs), promised))
         return promised
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
@@ -398,8 +400,9 @@ class Lease(Executor):
             is_sound = not (self.failed or (self.worker is not None and self.worker.is_busy))
             self._pool.kept.take_back(self._loan, is_sound=is_sound, limit=self._pool.size)
         self._pool.end(self)
-        for promised, _ in self.backlog:
-            promised.cancel()
+        for job in self.backlog:
+            if job.promised is not None:
+                job.promised.cancel()
 
     def loosen(self) -> None:
         """Let the thread go while the event awaits, unless something is open on it."""
@@ -419,16 +422,15 @@ class Lease(Executor):
 
     def fail(self) -> None:
         """Have what waits for the thread fail with the refusal."""
-        for promised, _ in self.backlog:
-            if promised.set_running_or_notify_cancel():
-                promised.set_exception(PoolExhausted(self.refusal))
+        for job in self.backlog:
+            job.answer(None, PoolExhausted(self.refusal))
 
-    def _prepared(self, call: Callable[[], T]) -> T:
+    def _prepared(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             if not self._is_prepared:
                 self._pool.prepare()
                 self._is_prepared = True
-            return call()
+            return fn(*args, **kwargs)
         except BaseException:
             self.failed = True
             raise

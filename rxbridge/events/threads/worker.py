@@ -8,7 +8,6 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -21,11 +20,61 @@ LINGER = 0.05
 _LONGEST_PAUSE = 1.0
 
 if TYPE_CHECKING:
+    import asyncio
+
     from rxbridge.events.threads.line import Client
 
 Hook: TypeAlias = "Callable[[], object]"
-Job: TypeAlias = "tuple[Future[Any], Callable[[], Any]]"
-"""What is to be called, and the future of its result."""
+
+
+class Job:
+    """A call for a thread, and the future of what it gives, if anybody waits for that.
+
+    The future is of the event loop that waits: one of ``concurrent.futures`` in between would
+    cost as much as all the rest of the way to the thread and back.
+    """
+
+    __slots__ = ("_call", "is_over", "promised")
+
+    def __init__(
+        self, call: Callable[[], Any], promised: asyncio.Future[Any] | None = None
+    ) -> None:
+        self.promised = promised
+        self.is_over = False
+        """Whether the thread is done with it; what was handed before is over then, too."""
+        self._call = call
+
+    def run(self) -> None:
+        """Make the call, on the thread, unless it was cancelled."""
+        promised = self.promised
+        answer: tuple[Any, BaseException | None] | None = None
+        if promised is None or not promised.cancelled():
+            try:
+                answer = self._call(), None
+            except BaseException as error:
+                answer = None, error
+        del self._call
+        self.is_over = True
+        if promised is not None and answer is not None:
+            self.answer(*answer)
+        # The traceback holds this frame: without these it would hold itself.
+        del promised, answer, self
+
+    def answer(self, result: Any, error: BaseException | None) -> None:
+        """Have the loop that waits know what came of the call, from whatever thread."""
+        if self.promised is not None:
+            with contextlib.suppress(RuntimeError):  # It is closed.
+                loop = self.promised.get_loop()
+                loop.call_soon_threadsafe(_keep, self.promised, result, error)
+
+
+def _keep(promised: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
+    if promised.done():  # Cancelled meanwhile.
+        return
+    if error is None:
+        promised.set_result(result)
+    else:
+        promised.set_exception(error)
 
 
 class Pool(Protocol):
@@ -53,7 +102,7 @@ class Worker:
 
     def __init__(self, pool: Pool, *, name: str = "rxbridge") -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._last: Future[Any] | None = None
+        self._last: Job | None = None
         self.client: Client = None
         self.lease: weakref.ref[Any] | None = None
         # The pool may be gone when the thread ends; its ``retire`` must not refer to it.
@@ -69,16 +118,12 @@ class Worker:
 
     @property
     def is_busy(self) -> bool:
-        """Whether it may have something left to run.
-
-        A job that was cancelled in the queue is done, though not what is before it.
-        """
-        last = self._last
-        return last is not None and (last.cancelled() or not last.done())
+        """Whether it may have something left to run."""
+        return self._last is not None and not self._last.is_over
 
     def hand(self, job: Job) -> None:
         """Have the thread run ``job`` after those it was handed before."""
-        self._last = job[0]
+        self._last = job
         self._jobs.put(job)
 
     def rest(self) -> None:
@@ -138,21 +183,10 @@ def _serve(
             continue
         if job is None:
             break
-        _run(*job)
+        job.run()
         del job
         is_clean, pause = False, LINGER
     logged(retire)
-
-
-def _run(promised: Future[Any], call: Callable[[], Any]) -> None:
-    if not promised.set_running_or_notify_cancel():
-        return
-    try:
-        promised.set_result(call())
-    except BaseException as error:
-        promised.set_exception(error)
-        # The traceback holds this frame: without these it would hold itself.
-        del promised, call
 
 
 def logged(hook: Hook) -> object:

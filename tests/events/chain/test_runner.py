@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
+from datetime import timedelta
 
 import django
 import pytest
@@ -21,12 +22,13 @@ from django.core.exceptions import BadRequest, MiddlewareNotUsed, PermissionDeni
 from django.core.signals import got_request_exception
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_init
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.middleware.common import CommonMiddleware
 from django.template.loader import get_template
 from django.test import Client, override_settings
 from django.urls import get_urlconf
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.decorators import (
     async_only_middleware,
     sync_and_async_middleware,
@@ -860,6 +862,23 @@ class TestCost:
             '"auth_user"',
         ]
 
+    async def test_session_is_read_without_the_orm_unless_a_signal_waits_for_its_row(self, queries):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        queries.clear()
+        await stock(reads_user, cookies=cookies)
+        assert queries[0].startswith('SELECT "session_data" FROM')
+        rows = []
+
+        def note(sender, instance, **kwargs):
+            rows.append(instance.pk)
+
+        post_init.connect(note, sender=Session)
+        try:
+            assert (await stock(reads_user, cookies=cookies)).response.content == b"ada ada"
+        finally:
+            post_init.disconnect(note, sender=Session)
+        assert rows == [cookies["sessionid"]]
+
     async def test_event_that_changes_the_session_takes_two_hops(self, hops):
         cookies = await sign_in(await User.objects.acreate_user("ada"))
         hops.clear()
@@ -903,6 +922,19 @@ class TestCost:
 
 @pytest.mark.django_db(transaction=True)
 class TestSessions:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"expire_date": timezone.now() - timedelta(seconds=1)},
+            {"session_data": "forged"},
+            {"session_key": "another"},
+        ],
+    )
+    async def test_row_that_django_would_not_take_is_nobody_s(self, change):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        assert await Session.objects.filter(pk=cookies["sessionid"]).aupdate(**change) == 1
+        assert (await stock(reads_user, cookies=cookies)).response.content == b" "
+
     @pytest.mark.parametrize("backend", ["db", "cached_db", "cache", "file"])
     async def test_value_written_in_the_view_is_stored_after_the_event(
         self, backend, tmp_path, settings
@@ -1394,9 +1426,9 @@ def test_explain_tells_where_each_hook_of_the_stock_stack_runs():
         ("LocaleMiddleware", "process_response", "skipped"),
         ("CommonMiddleware", "process_request", "loop"),
         ("CommonMiddleware", "process_response", "skipped"),
-        ("CsrfViewMiddleware", "process_request", "thread"),
+        ("CsrfViewMiddleware", "process_request", "loop"),
         ("CsrfViewMiddleware", "process_view", "skipped"),
-        ("CsrfViewMiddleware", "process_response", "thread"),
+        ("CsrfViewMiddleware", "process_response", "loop"),
         ("AuthenticationMiddleware", "process_request", "loop"),
         ("MessageMiddleware", "process_request", "loop"),
         ("MessageMiddleware", "process_response", "thread"),

@@ -6,6 +6,7 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.http import HttpRequest, HttpResponse
 
 from rxbridge.events import MiddlewareRunner, database_threads
@@ -24,8 +25,13 @@ def behind(cache):
     return cache._wrapped
 
 
+class Holding(LocMemCache):
+    """A cache of which Django does not say what it holds."""
+
+
 @pytest.fixture
-def runner():
+def runner(settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Holding"}}
     return MiddlewareRunner([], threads=database_threads(core=2))
 
 
@@ -44,6 +50,19 @@ async def test_the_next_event_has_the_cache_of_the_last(runner):
     await run(runner, sync_to_async(lambda: None))
     await cache_of_an_event(runner, seen)
     assert seen[0] is seen[1]
+
+
+async def test_what_is_known_to_hold_nothing_is_made_anew(settings):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    seen = []
+
+    async def work():
+        seen.append(caches["default"])
+
+    for _ in range(2):
+        await run(MiddlewareRunner([], threads=database_threads()), work)
+    assert seen[0] is not seen[1]
+    assert [type(each) for each in seen] == [LocMemCache] * 2
 
 
 async def test_two_events_at_a_time_never_share_a_cache(runner):
