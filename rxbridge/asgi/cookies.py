@@ -37,9 +37,13 @@ from rxbridge.asgi.connections import (
     split_set_cookie,
 )
 from rxbridge.asgi.lifespan import LifespanGroup
+from rxbridge.asgi.origin import is_same_origin
 
 TICKET_HEADER = "x-rxbridge-ticket"
-"""The request header a ticket travels in: not in a URL, which ends up in logs."""
+"""The request header a ticket travels in: not in a URL, which ends up in logs.
+
+A page of another origin could send it only if CORS allowed it, for which nothing here answers.
+"""
 
 _TICKET_LENGTH = 43  # 32 random bytes in base64url
 _POLL = 0.1  # seconds between looks for a receipt another worker has taken
@@ -411,7 +415,7 @@ class CookieHandoff:
         """Return the cookies to set, or None to refuse: one answer, whatever the reason."""
         headers = lowered(scope["headers"])
         ticket = _ticket(headers)
-        if ticket is None or not is_acceptable(headers) or not is_same_origin(headers):
+        if ticket is None or not is_acceptable(headers) or not is_same_origin(scope):
             return None
         scheme = scope.get("scheme", "http")
         browsers, held = split_browsers(parse_cookies(headers), scheme)
@@ -672,28 +676,6 @@ class _Pending:
 
     def is_overdue(self, lifetime: float) -> bool:
         return time.monotonic() - self.issued > lifetime
-
-
-def is_same_origin(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Tell whether a page of this very origin sent the request; names are in lower case.
-
-    Browsers that know ``Sec-Fetch-Site`` say so there; for the others ``Origin`` is compared
-    with ``Host``. The header a ticket travels in makes any request from another origin one that
-    CORS asks about first, and nothing here answers that.
-    """
-    origins, sites, hosts = (
-        [value.lower() for key, value in headers if key == name]
-        for name in (b"origin", b"sec-fetch-site", b"host")
-    )
-    if len(origins) != 1 or len(hosts) != 1:
-        return False
-    scheme, _, host = origins[0].partition(b"://")
-    port = {b"http": b":80", b"https": b":443"}.get(scheme)
-    if port is None or not host:
-        return False
-    if sites:
-        return sites == [b"same-origin"]
-    return host.removesuffix(port) == hosts[0].removesuffix(port)
 
 
 def _ticket(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

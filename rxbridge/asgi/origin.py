@@ -173,6 +173,22 @@ class OriginGuard:
         return _HTTP_SCHEMES.get(scheme, scheme)
 
 
+def is_same_origin(scope: Scope) -> bool:
+    """Tell whether a page of this very origin sent the request.
+
+    Browsers that know ``Sec-Fetch-Site`` say so there; for the others ``Origin`` is compared
+    with ``Host``.
+    """
+    names = (b"origin", b"host", b"sec-fetch-site")
+    origins, hosts, sites = (_header_values(scope, name) for name in names)
+    origin = _parse_origin(origins[0]) if len(origins) == len(hosts) == 1 else None
+    if origin is None or origin.scheme not in _DEFAULT_PORTS:
+        return False
+    if sites:
+        return [site.lower() for site in sites] == ["same-origin"]
+    return origin == _parse_host(hosts[0], origin.scheme)
+
+
 def _is_guarded(scope: Scope) -> bool:
     if scope["type"] == "http":
         return scope["method"] not in SAFE_METHODS or _SOCKET_IO in scope["path"].split("/")

@@ -482,6 +482,7 @@ async def test_the_answer_leaks_nothing() -> None:
         b"content-type": b"text/plain; charset=utf-8",
         b"content-length": b"9",
         b"cache-control": b"no-store",
+        b"x-content-type-options": b"nosniff",
     }
 
 
