@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from inspect import iscoroutinefunction
 from typing import Any, TypeAlias
 
+from django.core.cache.backends.base import BaseCache
 from django.utils.connection import BaseConnectionHandler
 from django.utils.functional import LazyObject, empty
+from django.utils.module_loading import import_string
 
 Handler: TypeAlias = "BaseConnectionHandler[Any]"
 Place: TypeAlias = tuple[Handler, str]
@@ -112,6 +117,26 @@ class _Lent(LazyObject):  # type: ignore[type-arg]  # pyright: ignore[reportMiss
         self.__dict__["_rxbridge_loan"] = loan, place
         super().__init__()
 
+    def __getattr__(self, name: str) -> Any:
+        """Return what of Django's caches is awaited so that the event's thread takes the cache.
+
+        An event that took one before it has a thread would keep it, and its connection, while it
+        waits in line.
+        """
+        if self._wrapped is empty and _is_on_loop():
+            if f"a{name}" in _AWAITED:
+                return partial(self._call, name)
+            handler, alias = self.__dict__["_rxbridge_loan"][1]
+            own: Any = getattr(BaseCache, name) if name in _AWAITED else None
+            if own is not None and own == getattr(_class_of(handler, alias), name, None):
+                return partial(own, self)
+        return super().__getattr__(name)
+
+    def _call(self, name: str, /, *args: Any, **named: Any) -> Any:
+        if self._wrapped is empty:
+            self._setup()
+        return getattr(self._wrapped, name)(*args, **named)
+
     def _setup(self) -> None:
         loan, place = self.__dict__["_rxbridge_loan"]
         self._wrapped = loan.take(self, place)
@@ -120,6 +145,23 @@ class _Lent(LazyObject):  # type: ignore[type-arg]  # pyright: ignore[reportMiss
         """Close what this stands for, unless it was never used: Django closes all it has."""
         if self._wrapped is not empty:
             self._wrapped.close()
+
+
+_AWAITED = frozenset(
+    filter(lambda name: iscoroutinefunction(getattr(BaseCache, name)), dir(BaseCache))
+)
+
+
+def _class_of(handler: Handler, alias: str) -> Any:
+    return import_string(handler.settings[alias]["BACKEND"])
+
+
+def _is_on_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _connection_handlers() -> list[Handler]:

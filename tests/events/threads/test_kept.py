@@ -1,6 +1,7 @@
 """Kept: caches and their connections go from event to event, never to two at a time."""
 
 import asyncio
+from functools import partial
 
 import pytest
 import redis
@@ -118,8 +119,18 @@ async def test_the_callers_context_keeps_its_own_cache(runner):
     assert caches["default"] is before
 
 
+async def write_on_thread(number):
+    await sync_to_async(caches["default"].set)("n", number)
+
+
+async def write_on_loop(number):
+    await caches["default"].aset("n", number)
+    await caches["default"].aset_many({"n": number})
+
+
 @needs_redis
-async def test_events_open_no_connection_each_to_redis(settings):
+@pytest.mark.parametrize("write", [write_on_thread, write_on_loop])
+async def test_events_open_no_connection_each_to_redis(settings, write):
     with run_redis() as url, redis.Redis.from_url(url) as observer:
         settings.CACHES = {
             "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
@@ -130,7 +141,7 @@ async def test_events_open_no_connection_each_to_redis(settings):
 
         async def tab():
             for number in range(20):
-                await run(runner, sync_to_async(lambda n=number: caches["default"].set("n", n)))
+                await run(runner, partial(write, number))
 
         await asyncio.gather(*(tab() for _ in range(50)))
         opened = observer.info("stats")["total_connections_received"] - opened
