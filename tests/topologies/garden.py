@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -43,11 +44,26 @@ def build(place: Path) -> None:
     digest = hashlib.sha256(version("reflex").encode())
     for source in sorted(each for each in sources if ".web" not in each.parts):
         digest.update(source.read_bytes())
+    lend_packages(place)
     with one_at_a_time(place):
         if stamp.is_file() and stamp.read_text() == digest.hexdigest():
             return
         _python("-m", "reflex", "export", "--frontend-only", "--no-zip", cwd=place)
         stamp.write_text(digest.hexdigest())
+
+
+def lend_packages(place: Path) -> None:
+    """Begin with npm's packages of the common bundle, the same ones: they are most of a build."""
+    lent, web = EXAMPLES / ".web", place / ".web"
+    if web.exists() or place == EXAMPLES:
+        return
+    build(EXAMPLES)
+    others = shutil.ignore_patterns("node_modules", "build", "*.sha256")
+    with one_at_a_time(place):
+        if not web.exists():
+            shutil.copytree(lent, web, ignore=others, symlinks=True)
+            modules = "node_modules"
+            shutil.copytree(lent / modules, web / modules, copy_function=os.link, symlinks=True)
 
 
 def found(database: Path) -> None:

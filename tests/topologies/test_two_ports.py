@@ -32,6 +32,7 @@ def ports(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     log = tmp_path_factory.mktemp("two-ports") / "log"
     frontend, backend = free_port(), free_port()
     pages, reflex = f"http://localhost:{frontend}", f"http://localhost:{backend}"
+    lend_packages(EXAMPLES / "two_ports")
     arguments = ["--frontend-port", str(frontend), "--backend-port", str(backend)]
     until = [f"{pages}/", f"{reflex}/ping"]
     with (
