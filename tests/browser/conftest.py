@@ -104,15 +104,19 @@ class Shop:
             username,
         )
 
-    def restore(self, seeded: Path, *tables: str) -> None:
-        """Put into tables what the seed has put there, and nothing else."""
+    def restore(self, seeded: Path) -> None:
+        """Put into all tables what the seed has put there, and nothing else."""
         connecting = contextlib.closing(sqlite3.connect(self._database, timeout=20))
         with connecting as connection:
             connection.execute("ATTACH ? AS seed", [str(seeded)])
+            # SQLite's own, which counts the rows, comes last.
+            tables = "SELECT name FROM seed.sqlite_master WHERE type = 'table'"
+            names = [name for (name,) in connection.execute(tables)]
+            names.sort(key="sqlite_sequence".__eq__)
             with connection:
-                for table in tables:
-                    connection.execute(f"DELETE FROM {table}")
-                    connection.execute(f"INSERT INTO {table} SELECT * FROM seed.{table}")
+                for name in names:
+                    connection.execute(f"DELETE FROM main.{name}")
+                    connection.execute(f"INSERT INTO main.{name} SELECT * FROM seed.{name}")
 
 
 @pytest.fixture(scope="session")
@@ -128,26 +132,34 @@ def seeded(bundle: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return database
 
 
+@pytest.fixture(scope="package")
+def shops(
+    seeded: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[Kind, str], Shop]]:
+    """Return the shop on a server of some kind, as after the seed; each is started but once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(kind: Kind, settings: str) -> Shop:
+            database = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
+            shutil.copy(seeded, database)
+            environment = shop_environment(database, settings)
+            server = run_server(kind, "shop.asgi:application", env=environment, cwd=SHOP)
+            return Shop(stack.enter_context(server), database)
+
+        def shop(kind: Kind, settings: str = "shop.settings") -> Shop:
+            shop = start(kind, settings)
+            shop.restore(seeded)
+            return shop
+
+        yield shop
+
+
 @pytest.fixture(params=KINDS)
-def shop(request: pytest.FixtureRequest, seeded: Path, tmp_path: Path) -> Iterator[Shop]:
+def shop(request: pytest.FixtureRequest, shops: Callable[..., Shop]) -> Shop:
     """The shop on uvicorn and on granian; a module is named by ``pytest.mark.settings``."""
-    database = tmp_path / "shop.sqlite3"
-    shutil.copy(seeded, database)
     marker = request.node.get_closest_marker("settings")
-    settings = marker.args[0] if marker else "shop.settings"
-    environment = shop_environment(database, settings)
-    with run_server(request.param, "shop.asgi:application", env=environment, cwd=SHOP) as server:
-        yield Shop(server, database)
-
-
-@pytest.fixture(scope="module")
-def lasting_shop(seeded: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The shop on uvicorn, for all tests of a module."""
-    database = tmp_path_factory.mktemp("shop") / "shop.sqlite3"
-    shutil.copy(seeded, database)
-    environment = shop_environment(database, "shop.settings")
-    with run_server("uvicorn", "shop.asgi:application", env=environment, cwd=SHOP) as server:
-        yield Shop(server, database)
+    return shops(request.param, *(marker.args if marker else ()))
 
 
 # Socket.IO by hand, with this browser's cookies: a page is loaded, then the events are sent.
@@ -273,17 +285,17 @@ def arrive(chromium: Browser) -> Iterator[Callable[[Club], Guest]]:
 
 @pytest.fixture
 def enter(
-    chromium: Browser, lasting_shop: Shop, seeded: Path
+    chromium: Browser, shops: Callable[[Kind], Shop]
 ) -> Iterator[Callable[[str, str], Visitor]]:
-    """Open a browser at a page of the lasting shop, as a user or as nobody.
+    """Open a browser at a page of the shop on uvicorn, as a user or as nobody.
 
-    Its notes and orders are as after the seed; at the end no console may have complained.
+    At the end no console may have complained.
     """
-    lasting_shop.restore(seeded, "notes_note", "orders_order")
+    shop = shops("uvicorn")
     visitors: list[Visitor] = []
 
     def enter(name: str, path: str) -> Visitor:
-        visitors.append(Visitor(chromium.new_context().new_page(), lasting_shop))
+        visitors.append(Visitor(chromium.new_context().new_page(), shop))
         if name:
             visitors[-1].sign_in(name, next_page=path)
         else:

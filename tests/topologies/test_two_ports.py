@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.servers import free_port, run_server
-from tests.topologies.garden import EXAMPLES, environment, reflex_run
+from tests.topologies.garden import EXAMPLES, environment, lend_packages, reflex_run
 from tests.topologies.test_in_browser import click, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
