@@ -90,7 +90,7 @@ class EventClient:
         cookies: Cookies | None = None,
         language: str | None = None,
         headers: Mapping[str, str] | None = None,
-        host: str = "localhost",
+        host: str = "testserver",
         secure: bool = False,
         path: str = "/",
         client: str = "127.0.0.1",
@@ -205,6 +205,13 @@ class EventClient:
         then ``TimeoutError`` is raised. Tasks that run still are cancelled as the client ends.
         """
         return self._fired(await self.server.background(self.token, timeout))
+
+    async def told(self, *, timeout: float | None = 10.0) -> Fired:
+        """Wait until the page is told to fire something, as a ``LiveList`` tells it, and fire it.
+
+        ``TimeoutError`` is raised after ``timeout`` seconds.
+        """
+        return await self._send(await self.server.told(self.token, timeout))
 
     async def state(self, state: type[Any]) -> Any:
         """Return this tab's instance of a state class, to read its vars."""
@@ -333,6 +340,10 @@ class SyncEventClient:
     def background(self, *, timeout: float | None = 10.0) -> Fired:
         """Wait for the background tasks this tab has started, and what they chained."""
         return self._run(self._client.background(timeout=timeout))
+
+    def told(self, *, timeout: float | None = 10.0) -> Fired:
+        """Wait until the page is told to fire something, and fire it."""
+        return self._run(self._client.told(timeout=timeout))
 
     def state(self, state: type[Any]) -> Any:
         """Return this tab's instance of a state class, to read its vars."""

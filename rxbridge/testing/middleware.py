@@ -27,7 +27,7 @@ def make_event(
     payload: Mapping[str, Any] | None = None,
     path: str = "/",
     query: str = "",
-    host: str = "localhost",
+    host: str = "testserver",
     secure: bool = False,
     headers: Mapping[str, str] | None = None,
     cookies: Cookies | None = None,

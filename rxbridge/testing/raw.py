@@ -72,7 +72,7 @@ class RawClient:
         origin: str | None = "own",
         cookies: Cookies | None = None,
         headers: Mapping[str, str] | None = None,
-        host: str = "localhost",
+        host: str = "testserver",
         secure: bool = False,
         client: str = "127.0.0.1",
         first: Mapping[str, Any] | None = None,
@@ -125,7 +125,7 @@ class RawClient:
         origin: str | None = "own",
         cookies: Cookies | None = None,
         headers: Mapping[str, str] | None = None,
-        host: str = "localhost",
+        host: str = "testserver",
         secure: bool = False,
         client: str = "127.0.0.1",
     ) -> httpx.Response:

@@ -104,10 +104,10 @@ class Clicks:
     async def _redeem(self) -> None:
         """Do what the page does with its ticket."""
         transport = httpx.ASGITransport(self._handoff)
-        headers = {TICKET_HEADER: self._handoff.told, "origin": "http://localhost"}
+        headers = {TICKET_HEADER: self._handoff.told, "origin": "http://testserver"}
         self._handoff.told = None
         for method in ("POST", "PUT"):
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as page:
+            async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as page:
                 cookie = {"cookie": self.of_tab.header()}
                 answer = await page.request(method, "/", headers=headers | cookie)
                 assert answer.status_code == 204

@@ -294,7 +294,7 @@ class TestThroughTheBridge:
 
     async def test_next_is_a_full_address_for_a_login_page_elsewhere(self):
         fired, ran = await run(Guarded.foreign_login_page, path="/members")
-        assert fired.redirect == "https://sso.example.com/login?next=http%3A//localhost/members"
+        assert fired.redirect == "https://sso.example.com/login?next=http%3A//testserver/members"
         assert ran == []
 
     async def test_login_url_may_be_the_name_of_a_url(self, settings):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
@@ -74,6 +75,7 @@ class LocalServer:
         self._manager: Any = StateManagerMemory()  # type: ignore[abstract]
         self._processor = RecordingProcessor(app)
         self._received: dict[str, list[StateUpdate]] = {}
+        self._to_fire: defaultdict[str, asyncio.Queue[Event]] = defaultdict(asyncio.Queue)
         self._background: dict[str, list[EventFuture]] = {}
         self._stack = contextlib.AsyncExitStack()
 
@@ -100,6 +102,9 @@ class LocalServer:
     async def emit_update(self, update: StateUpdate, token: str) -> None:
         """Take what would go to a tab's page."""
         self._received.setdefault(token, []).append(update)
+        for event in update.events:
+            if event.name in RegistrationContext.get().event_handlers:
+                self._to_fire[token].put_nowait(event)
 
     def load_event(self, path: str) -> Event:
         """Return the event a browser sends as it connects from a page of the app."""
@@ -164,6 +169,11 @@ class LocalServer:
                     self._background.setdefault(token, []).extend(started)
                     raise
         return errors
+
+    async def told(self, token: str, timeout: float | None) -> Event:
+        """Wait for an event that a tab's page is to fire."""
+        async with asyncio.timeout(timeout):
+            return await self._to_fire[token].get()
 
     def received(self, token: str) -> tuple[list[Any], list[Any]]:
         """Take out the deltas and the events a tab's page has received since the last call."""

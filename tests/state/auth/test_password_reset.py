@@ -38,8 +38,8 @@ async def test_link_of_the_email_sets_a_new_password(tab, ada, mailoutbox):
     assert (await ask(tab)).vars["password_reset_sent"] is True
     (mail,) = mailoutbox
     assert mail.to == ["ada@example.com"]
-    assert mail.subject == "Password reset on localhost"
-    assert f"http://localhost{CONFIRM}?uid=" in mail.body
+    assert mail.subject == "Password reset on testserver"
+    assert f"http://testserver{CONFIRM}?uid=" in mail.body
     assert await open_link(tab, mail) == "valid"
     fired = await tab.fire(Auth.confirm_password_reset, form_data=FORM)
     assert fired.vars["reset_link"] == "done"

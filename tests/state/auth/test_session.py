@@ -210,8 +210,8 @@ NEXT = [
     ("/cart", "/cart"),
     ("/cart?page=2&x=%2F#total", "/cart?page=2&x=%2F#total"),
     ("cart", "/cart"),
-    ("http://localhost/cart", "/cart"),
-    ("https://localhost/cart", "/cart"),
+    ("http://testserver/cart", "/cart"),
+    ("https://testserver/cart", "/cart"),
     ("https://help.example.com/start", "https://help.example.com/start"),
     ("", "/home"),
     ("/login", "/home"),
@@ -228,10 +228,10 @@ NEXT = [
     ("\x08//evil.example", "/home"),
     ("http:evil.example", "/home"),
     ("http:///evil.example", "/home"),
-    ("http://localhost@evil.example/", "/home"),
-    ("http://localhost.evil.example/", "/home"),
-    ("http://evil.example#localhost", "/home"),
-    ("http://localhost:8000/", "/home"),
+    ("http://testserver@evil.example/", "/home"),
+    ("http://testserver.evil.example/", "/home"),
+    ("http://evil.example#testserver", "/home"),
+    ("http://testserver:8000/", "/home"),
     ("javascript:alert(1)", "/home"),
     ("JavaScript:alert(1)", "/home"),
     ("data:text/html,x", "/home"),
@@ -246,7 +246,7 @@ async def test_next_leads_only_to_safe_places(tab, ada, target, destination):
 
 async def test_next_is_not_led_from_https_to_http(transactional_db, ada):
     async with EventClient(app, secure=True) as tab:
-        await open_page(tab, Auth.open_login, "/login", "next=http://localhost/cart")
+        await open_page(tab, Auth.open_login, "/login", "next=http://testserver/cart")
         assert (await log_in(tab)).redirect == "/home"
 
 

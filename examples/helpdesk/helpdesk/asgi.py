@@ -1,0 +1,24 @@
+"""One port: Django's admin and attachments, Reflex's events, and the pages."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "helpdesk.settings")
+django = get_asgi_application()
+
+from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, OriginGuard, PrefixRouter, SPAStaticApp
+from rxbridge.django import PageHeaders
+from rxbridge.events import reflex_asgi
+
+from helpdesk.settings import BUNDLE
+from helpdesk.ui import app, connections, sessions
+
+views = connections.introduce(django)
+reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
+application = PrefixRouter(
+    dict.fromkeys(REFLEX_PREFIXES, reflex)
+    | {"/admin": views, "/attachments": views, sessions.path: sessions},
+    default=PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router)),
+    lifespan=LifespanGroup(sessions, reflex),
+)
