@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.markdown import anchors, links, python_blocks
+from tests.markdown import anchors, blocks, links, python_blocks
 
 REPOSITORY = Path(__file__).parent.parent
 DOCS = REPOSITORY / "docs"
@@ -141,6 +141,45 @@ class TestSite:
 
     def test_search_finds_a_part(self, site: Path):
         assert "origin-guard" in (site / "searchindex.js").read_text()
+
+
+class TestTutorial:
+    """Its code is that of the example, and all of it but tests and what Django writes."""
+
+    PROJECT = REPOSITORY / "examples" / "helpdesk"
+    ELSEWHERE = {"__init__.py", "manage.py", "rxconfig.py", "settings.py"}
+
+    def pieces(self) -> Iterator[tuple[str, str]]:
+        """What a block has of the file that is last named before it, without what it leaves out."""
+        text = (DOCS / "tutorial.md").read_text()
+        lines = text.splitlines()
+        for line, language, block in blocks(text):
+            if language != "console":
+                file = re.findall(r"`([\w/]+\.(?:py|po))`", "\n".join(lines[:line]))[-1]
+                for piece in re.split(r"^ *\.\.\.$", block, flags=re.MULTILINE):
+                    yield file, piece.strip("\n")
+
+    def test_each_block_is_the_examples_code(self):
+        strange = [
+            (file, piece)
+            for file, piece in self.pieces()
+            if f"\n{piece}\n" not in "\n" + (self.PROJECT / file).read_text()
+        ]
+        assert strange == []
+
+    def test_nothing_of_the_example_is_left_out(self):
+        shown: dict[str, str] = {}
+        for file, piece in self.pieces():
+            shown[file] = shown.get(file, "") + piece + "\n"
+        missing = [
+            (file, line)
+            for path in self.PROJECT.glob("[!.]*/*.py")
+            if path.name not in self.ELSEWHERE and path.parent.name != "tests"
+            for file in [str(path.relative_to(self.PROJECT))]
+            for line in path.read_text().splitlines()
+            if line not in shown.get(file, "").splitlines()
+        ]
+        assert missing == []
 
 
 class TestMarkdown:

@@ -122,7 +122,7 @@ class TicketState(AppState, rx.State):
         """Close the ticket, or open it again."""
         ticket = self._ticket()
         ticket.closed = closed
-        ticket.save()
+        ticket.save(update_fields=["closed", "changed"])
         self.load()
 
     def _ticket(self) -> Ticket:
@@ -135,7 +135,8 @@ class TicketState(AppState, rx.State):
         ticket = self._ticket()
         comment.ticket, comment.author = ticket, self.user
         comment.save()
-        ticket.save()  # It has changed: it is the first of the list again, and all pages are told.
+        # It is the first of the list again, and all pages that show it are told.
+        ticket.save(update_fields=["changed"])
         self.load()
 
 
