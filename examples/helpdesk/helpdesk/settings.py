@@ -62,6 +62,8 @@ DATABASES = {
             "init_command": "PRAGMA journal_mode=WAL;",
             "transaction_mode": "IMMEDIATE",
         },
+        # A file as well: threads share a database in memory, and its one lock.
+        "TEST": {"NAME": BASE_DIR / "test.sqlite3"},
     },
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
