@@ -11,14 +11,13 @@ from rxbridge.asgi import REFLEX_PREFIXES, LifespanGroup, OriginGuard, PrefixRou
 from rxbridge.django import PageHeaders
 from rxbridge.events import reflex_asgi
 
-from helpdesk.settings import BUNDLE
 from helpdesk.ui import app, connections, sessions
 
-views = connections.introduce(django)
+views = connections.identify_browsers(django)
 reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
     | {"/admin": views, "/attachments": views, sessions.path: sessions},
-    default=PageHeaders(SPAStaticApp(BUNDLE, is_route=app.router)),
+    default=PageHeaders(SPAStaticApp(is_route=app.router)),
     lifespan=LifespanGroup(sessions, reflex),
 )

@@ -6,7 +6,6 @@ from pathlib import Path
 import django
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-BUNDLE = BASE_DIR / ".web" / "build" / "client"  # the pages, as `run_reflex` builds them
 
 DEBUG = os.environ.get("DJANGO_DEBUG", "1") == "1"
 SECRET_KEY = os.environ.get("DJANGO_SECRET_KEY", "for-the-tutorial-only" if DEBUG else "")
