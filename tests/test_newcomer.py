@@ -1,4 +1,4 @@
-"""A newcomer's first minutes: the steps of the README, as they stand there, in a fresh project."""
+"""A newcomer's first minutes: the first steps of the docs as they stand, in a fresh project."""
 
 import re
 import subprocess
@@ -41,10 +41,7 @@ _FILE = re.compile(r"`([\w/]+\.py)`")
 
 
 def section() -> str:
-    readme = (REPOSITORY / "README.md").read_text()
-    found = re.search(r"^## Add it to your project\n(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
-    assert found
-    return found[1]
+    return (REPOSITORY / "docs" / "start.md").read_text()
 
 
 def blocks(language: str) -> Iterator[tuple[str, str]]:
@@ -70,7 +67,7 @@ def commands() -> list[str]:
     ]
 
 
-def test_readme_has_five_steps_and_at_most_forty_lines():
+def test_page_has_five_steps_and_at_most_forty_lines():
     assert re.findall(r"^(\d)\. ", section(), re.MULTILINE) == list("12345")
     written = [line for text, _ in files().values() for line in text.splitlines() if line.strip()]
     print(f"A newcomer writes {len(written)} lines into {len(files())} files.")
@@ -162,7 +159,7 @@ def greet(project: Path, start: float, *, built: Path | None = None) -> float:
 
 
 def prepare(project: Path, command: str) -> list[str]:
-    """Run what the README says to run before it serves; what the terminal shows."""
+    """Run what the page says to run before it serves; what the terminal shows."""
     python, script, *arguments = command.split()
     assert (python, script) == ("python", "manage.py")
     more = ["--noinput"] if arguments == ["createsuperuser"] else []
