@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextlib import contextmanager
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +17,6 @@ from django.utils import timezone, translation
 from rxbridge.errors import RxBridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
     from datetime import tzinfo
 
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -79,23 +77,9 @@ class ContextBinder:
     never see each other's.
     """
 
-    @contextmanager
-    def bound(self, request: HttpRequest) -> Generator[Binding]:
+    def bound(self, request: HttpRequest) -> _Bound:
         """Bind ``request`` for the block, with the language its middleware chose active."""
-        binding = Binding(request, HttpResponse())
-        token = _binding.set(binding)
-        before = translation.get_language()
-        # It mostly is the active one: a middleware activated it.
-        if (code := getattr(request, "LANGUAGE_CODE", None)) and code != before:
-            translation.activate(code)
-        try:
-            yield binding
-        finally:
-            if not before:
-                translation.deactivate_all()
-            elif before != translation.get_language():
-                translation.activate(before)
-            _binding.reset(token)
+        return _Bound(request)
 
     def bind(self, binding: Binding | None) -> None:
         """Bind for the rest of the running task: an event's, or a background task's whole life."""
@@ -107,6 +91,32 @@ class ContextBinder:
             translation.activate(code)
         if binding.time_zone is not None:
             timezone.activate(binding.time_zone)
+
+
+class _Bound:
+    """A request that is bound for a block. No generator: each event has one."""
+
+    __slots__ = ("_language", "_request", "_token")
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    def __enter__(self) -> Binding:
+        request = self._request
+        binding = Binding(request, HttpResponse())
+        self._token = _binding.set(binding)
+        self._language: str | None = translation.get_language()
+        # It mostly is the active one: a middleware activated it.
+        if (code := getattr(request, "LANGUAGE_CODE", None)) and code != self._language:
+            translation.activate(code)
+        return binding
+
+    def __exit__(self, *exc_info: object) -> None:
+        if not self._language:
+            translation.deactivate_all()
+        elif self._language != translation.get_language():
+            translation.activate(self._language)
+        _binding.reset(self._token)
 
 
 def in_event() -> bool:

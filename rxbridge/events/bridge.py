@@ -373,7 +373,7 @@ class EventBridge(rx.Middleware):
         Returns the events for the page: ``then``, after the browser has the cookies.
         """
         connection, handoff = request.reflex_event.connection, self.handoff
-        before = keep_cookies(connection, response, jars)
+        before = keep_cookies(connection, response, jars) if response.cookies else {}
         if connection is None or handoff is None or not (before or handoff.is_due(connection)):
             return then
         cookies = {name: response.cookies[name].OutputString() for name in before}
@@ -447,7 +447,7 @@ class _BridgedEvent:
     async def _pass(self, request: EventRequest) -> StateUpdate | None:
         """Take the event through the chain, and tell what came of it."""
         bridge, event = self._bridge, self._process.description
-        if self._is_misdirected(request):
+        if event.connection is not None and self._is_misdirected(request):
             return self._turned_away()
         revoker, connection = bridge.revoker, request.reflex_event.connection
         with revoker.running(connection) if revoker is not None else nullcontext() as cause:
@@ -570,7 +570,7 @@ class _BridgedEvent:
         async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:
             with self._bridge.binder.bound(request) as self._binding:
                 self._binding.is_elsewhere = process.is_elsewhere
-                if self._is_misdirected(request):
+                if process.description.connection is not None and self._is_misdirected(request):
                     raise PermissionDenied
                 return await work(request, self._binding, payload) or self._binding.response
 
@@ -583,37 +583,33 @@ class _BridgedEvent:
         self, request: EventRequest, binding: Binding, payload: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Run the handler; return what a guard of it answers, if it does."""
+        process, bridge = self._process, self._bridge
         try:
-            return await self._run(request, binding, payload)
+            changed = await process.begin(request)
+            if process.is_fresh:
+                await process.rehydrate()
+            if process.has_fresh_vars:
+                await process.show_fresh_vars()
+            threaded = bridge.threaded
+            if callable(threaded):
+                threaded = threaded(process.description)
+            try:
+                await process.run(payload, threaded=threaded, tab_grace=bridge.tab_grace)
+            except PermissionDenied as refused:
+                response = await self._refused(request, refused)
+                if await process.mirror(request) or changed:
+                    await process.send_delta()
+                return response
+            self._verdict = Verdict.RAN
+            if await process.keep_up():
+                await process.send_delta()
+            if process.has_fresh_vars:
+                await process.show_fresh_vars(stays=binding.destination is None)
         except PoolExhausted:
             raise
         except Exception:
             self._verdict = Verdict.RAISED
             raise
-
-    async def _run(
-        self, request: EventRequest, binding: Binding, payload: dict[str, Any]
-    ) -> HttpResponseBase | None:
-        process, bridge = self._process, self._bridge
-        changed = await process.begin(request)
-        if process.is_fresh:
-            await process.rehydrate()
-        await process.show_fresh_vars()
-        threaded = bridge.threaded
-        if callable(threaded):
-            threaded = threaded(process.description)
-        try:
-            await process.run(payload, threaded=threaded, tab_grace=bridge.tab_grace)
-        except PermissionDenied as refused:
-            response = await self._refused(request, refused)
-            if await process.mirror(request) or changed:
-                await process.send_delta()
-            return response
-        self._verdict = Verdict.RAN
-        await process.keep_up()
-        if await process.mirror(request):
-            await process.send_delta()
-        await process.show_fresh_vars(stays=binding.destination is None)
         return None
 
     async def _check_background(

@@ -55,6 +55,8 @@ _DROPPED_HEADERS = frozenset(
     }
 )
 
+_ID_HEADER = CONNECTION_HEADER.decode()
+
 _UNKNOWN = (
     "Events come over sockets that the bridge's ConnectionRegistry does not know, so nobody is "
     "signed in. In asgi.py, wrap Reflex's app by it: connections.wrap(reflex_asgi(app))."
@@ -165,7 +167,14 @@ class SyntheticRequestFactory:
                 raise InvalidEvent(msg)
         if event.payload:
             _check_depth(event.payload)
-        connection = self._connection(event)
+        connection, headers = event.connection, event.router_data.get("headers")
+        if self.connections is not None and isinstance(headers, (dict, Mapping)):
+            connection_id = headers.get(_ID_HEADER)
+            if isinstance(connection_id, str):
+                connection = self.connections.get(connection_id)
+            elif headers and not self._said_unknown:
+                self._said_unknown = True
+                logger.error(_UNKNOWN)
         if connection is None:
             scope = self._scope_of_router_data(event.router_data)
         else:
@@ -178,26 +187,15 @@ class SyntheticRequestFactory:
             event = replace(event, connection=connection)
         request.reflex_event = event
         request.resolver_match = ResolverMatch(
-            event.handler, (), dict(event.payload), url_name=event.handler_name
+            event.handler, (), dict(event.payload), url_name=dotted_name(event.handler)
         )
         return request
-
-    def _connection(self, event: ReflexEvent) -> Connection | None:
-        headers = event.router_data.get("headers")
-        if self.connections is not None and isinstance(headers, Mapping):
-            connection_id = headers.get(CONNECTION_HEADER.decode())
-            if isinstance(connection_id, str):
-                return self.connections.get(connection_id)
-            if headers and not self._said_unknown:
-                self._said_unknown = True
-                logger.error(_UNKNOWN)
-        return event.connection
 
     def _scope_of_connection(self, connection: Connection) -> dict[str, Any]:
         headers = [
             (name, _as_http(value) if name == self._scheme_header else value)
             for name, value in connection.headers
-            if not _is_dropped(name)
+            if name not in _DROPPED_HEADERS and not name.startswith(b"sec-websocket-")
         ]
         if cookie := connection.cookie_header:
             headers.append((b"cookie", cookie.encode("latin-1", "replace")))
@@ -318,7 +316,8 @@ def _check_headers(claimed: object) -> Headers:
             raise InvalidEvent(msg)
         key = name.lower().encode()
         size += len(name) + len(value)
-        if key == b"cookie" or not _is_dropped(key):
+        is_dropped = key in _DROPPED_HEADERS or key.startswith(b"sec-websocket-")
+        if key == b"cookie" or not is_dropped:
             headers.append((key, value.encode()))
     if size > MAX_HEADER_BYTES:
         msg = f"router_data['headers'] is larger than {MAX_HEADER_BYTES} bytes."
@@ -343,7 +342,3 @@ def _as_http(scheme: bytes) -> bytes:
     first, comma, rest = scheme.partition(b",")
     known = {b"ws": b"http", b"wss": b"https"}.get(first.strip().lower(), first)
     return known + comma + rest
-
-
-def _is_dropped(name: bytes) -> bool:
-    return name in _DROPPED_HEADERS or name.startswith(b"sec-websocket-")

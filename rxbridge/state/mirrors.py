@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -77,8 +77,8 @@ def mirrors(*names: str, **own: Any) -> type[Any]:
         raise ValueError(msg)
     import reflex as rx
 
-    async def _rxbridge_mirror(self: Any, request: HttpRequest | None) -> bool:
-        return await mirror_into(self, request, chosen, own)
+    def _rxbridge_mirror(self: Any, request: HttpRequest | None) -> Awaitable[bool]:
+        return mirror_into(self, request, chosen, own)
 
     known = {**_EMPTY, "language": site_language(), "language_bidi": is_bidi(site_language())}
     empty = {name: known[name] for name in chosen} | own | dict(_PRIVATE)

@@ -87,6 +87,11 @@ class Flash(AppState, rx.State):
         self.user.user_permissions.add(Permission.objects.get(codename="view_user"))
 
     @rx.event
+    def stand_in_at_the_end(self):
+        yield
+        self.request.user = User(pk=self.user.pk, username="grace")
+
+    @rx.event
     def rename(self, name: str):
         self.user.first_name = name
         self.user.save()
@@ -204,6 +209,13 @@ class TestUser:
         async with EventClient(app, user=ada) as tab:
             await tab.load("/")
             assert shown(await tab.fire(Flash.rename("Augusta"))) == [{"first_name": "Augusta"}]
+
+    async def test_generator_on_the_event_loop_shows_who_is_there_at_its_end(self, ada):
+        with bridged(threaded=False):
+            async with EventClient(app, user=ada) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Flash.stand_in_at_the_end)
+        assert fired.vars["username"] == "grace"
 
     async def test_background_task_shows_it_too(self, ada):
         async with EventClient(app, user=ada) as tab:

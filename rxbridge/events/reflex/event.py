@@ -119,31 +119,27 @@ class EventInProcess:
         self._request: Any = None
         self._user: Any = None
         self._owner = VarsOwner(self._state) if fresh_vars else None
-        self._has_fresh_vars = self._is_running = self._navigates = False
+        self.has_fresh_vars = False
+        """Whether the vars of the page are another user's than it shows."""
+        self._is_running = self._navigates = False
         self._presence: Presence | None = None
         self._mirrors: list[Mirror] | None = None
         self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
             event.name
         ]
-
-    @functools.cached_property
-    def kind(self) -> Kind:
+        self.kind = Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
         """What this event is to the bridge."""
-        if self._event.name in _OF_PAGES:
-            return Kind.PAGE
-        if self._event.name == _REPORT:
-            return Kind.REPORT
-        return Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
+        if event.name in _OF_PAGES:
+            self.kind = Kind.PAGE
+        elif event.name == _REPORT:
+            self.kind = Kind.REPORT
+        is_of_page = self.kind is Kind.PAGE or self.is_chained
+        self.may_be_cancelled: bool = is_of_page or self._registered.handler.supersedes
+        """Whether Reflex may break it off for a newer event: what a page loads, or is marked so."""
 
     def is_elsewhere(self) -> bool:
         """Tell whether what runs now is for another tab, as in a block of ``app.modify_state``."""
         return EventContext.get().token != self._context.token
-
-    @property
-    def may_be_cancelled(self) -> bool:
-        """Whether Reflex may break it off for a newer event: what a page loads, or is marked so."""
-        is_of_page = self.kind is Kind.PAGE or self.is_chained
-        return is_of_page or self._registered.handler.supersedes
 
     @functools.cached_property
     def description(self) -> ReflexEvent:
@@ -237,26 +233,28 @@ class EventInProcess:
         handler signs somebody in or out, the next delta has the mirrors of that. A generator is
         closed at its next step once its tab has been gone for ``tab_grace`` seconds.
         """
-        handler = _prepared(self._registered.handler, threaded)
-        is_generator = inspect.isasyncgenfunction(handler.fn)
-        if self.outbox is not None and not inspect.isgeneratorfunction(handler.fn):
-            self.outbox.is_closed = not is_generator
+        handler, in_steps, yields = _prepared(self._registered.handler, threaded)
+        if self.outbox is not None and (in_steps or not yields):
+            self.outbox.is_closed = not in_steps
         ends: bool | None = getattr(self.description.handler, ENDS_WITH_TAB, None)
-        if tab_grace is not None and (ends or (is_generator and ends is None)):
+        if tab_grace is not None and (ends or (in_steps and ends is None)):
             self._presence = self._presence_within(tab_grace)
         _running.set(self)
         self._is_running = True
         state = await self._state.get_state(self._registered.states[0])
         came_to_its_end = False
         try:
-            async with contextlib.AsyncExitStack() as stack:
-                if ends and self._presence is not None:
-                    await stack.enter_async_context(self._presence.required())
-                if is_generator:
-                    handler = await stack.enter_async_context(_closing_generator(handler))
-                if not inspect.isgeneratorfunction(self.description.handler):
-                    let_thread_go()
+            if not yields:
+                let_thread_go()
+            if not (ends or in_steps):
                 await process_event(handler, dict(payload), state, self._state)
+            else:
+                async with contextlib.AsyncExitStack() as stack:
+                    if ends and self._presence is not None:
+                        await stack.enter_async_context(self._presence.required())
+                    if in_steps:
+                        handler = await stack.enter_async_context(_closing_generator(handler))
+                    await process_event(handler, dict(payload), state, self._state)
             came_to_its_end = True
         finally:
             self._is_running = False
@@ -312,9 +310,9 @@ class EventInProcess:
 
     async def show_fresh_vars(self, *, stays: bool = True) -> None:
         """Send a page whose vars are fresh all of them, and load it again if the browser stays."""
-        if not self._has_fresh_vars or self.loads_page:
+        if not self.has_fresh_vars or self.loads_page:
             return
-        self._has_fresh_vars = False
+        self.has_fresh_vars = False
         await self.send_delta()
         navigates = not stays or self._navigates or self.redirects
         if self._state.router_data and not self._shows_page and not navigates:
@@ -334,7 +332,7 @@ class EventInProcess:
         changed = False
         for mirror in self._mirrors:
             answer = mirror._rxbridge_mirror(request)
-            changed |= bool(await answer if inspect.isawaitable(answer) else answer)
+            changed |= answer if isinstance(answer, bool) else await answer
         return changed
 
     async def note_step(self, step: Any) -> bool:
@@ -344,15 +342,20 @@ class EventInProcess:
         self._navigates |= any(
             map(_is_redirect, step if isinstance(step, list | tuple) else [step])
         )
-        await self.keep_up()
+        await self.follow()
         return True
 
-    async def keep_up(self) -> None:
-        """Let vars and mirrors follow another user than the one they are of."""
+    async def keep_up(self) -> bool:
+        """Let vars and mirrors follow the request, as ``mirror`` does, and another user of it."""
         user = getattr(self._request, "user", None)
         if user is not self._user:
             await self._settle(unwrap_user(user))
-            await self.mirror(self._request)
+        return await self.mirror(self._request)
+
+    async def follow(self) -> None:
+        """Keep up with another user than the one vars and mirrors are of."""
+        if getattr(self._request, "user", None) is not self._user:
+            await self.keep_up()
 
     def pass_to(self, request: Any, user: Any) -> None:
         """Have the handler, which has just signed ``user`` in or out, go on with their vars."""
@@ -374,7 +377,7 @@ class EventInProcess:
 
     async def _settle(self, user: Any, *, is_start: bool = False) -> None:
         if self._owner is not None and await self._owner.settle(user, is_start=is_start):
-            self._has_fresh_vars = True
+            self.has_fresh_vars = True
 
     async def send_delta(self) -> None:
         """Send the page what changed since the last delta."""
@@ -392,7 +395,7 @@ class EventInProcess:
 
     def update(self, *specs: Any) -> StateUpdate:
         """Return the answer that tells Reflex the event is done, with events for the page."""
-        return StateUpdate(events=Event.from_event_type(list(specs)))
+        return StateUpdate(events=Event.from_event_type(list(specs)) if specs else [])
 
     @property
     def _processor(self) -> BaseStateEventProcessor:
@@ -473,10 +476,20 @@ def _pass_on(*, signal: Any, request: Any = None, user: Any = None, **_: Any) ->
 
 
 @functools.cache
-def _prepared(handler: EventHandler, threaded: bool) -> EventHandler:
+def _prepared(handler: EventHandler, threaded: bool) -> tuple[EventHandler, bool, bool]:
     """Return the handler as it runs: on the event's thread if it is synchronous, say.
 
-    What it returns is looked through for redirects; what it yields is sent as it is yielded.
+    And whether that is an asynchronous generator, and whether it is by itself a synchronous one.
+    """
+    as_it_runs = _adapted(handler, threaded)
+    yields = inspect.isgeneratorfunction(function_of(handler))
+    return as_it_runs, inspect.isasyncgenfunction(as_it_runs.fn), yields
+
+
+def _adapted(handler: EventHandler, threaded: bool) -> EventHandler:
+    """Have what the handler returns looked through for redirects; what it yields is sent at once.
+
+    A synchronous one is to run on the event's thread, or as if it were not.
     """
     function = function_of(handler)
     if function.__module__.startswith(("reflex.", "reflex_base.")):
@@ -544,7 +557,7 @@ async def _keeping_up(steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
                 break
             yield step
     close_outbox()
-    await _running.get().keep_up()
+    await _running.get().follow()
 
 
 def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
@@ -578,7 +591,7 @@ def _keeping_back(
     @functools.wraps(fn)
     async def answer(state: BaseState, /, **payload: Any) -> Any:
         returned, running = await call(state, **payload), _running.get()
-        await running.keep_up()
+        await running.follow()
         if returned is None:
             return None
         if _is_redirect(returned):

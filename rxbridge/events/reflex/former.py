@@ -14,7 +14,7 @@ from reflex_base.event.context import EventContext
 
 from rxbridge.errors import NotAllowed
 from rxbridge.events.reflex.owner import tab_of
-from rxbridge.events.sessions import signals
+from rxbridge.events.sessions import tracked
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
@@ -36,7 +36,8 @@ class VarsOwner:
 
     def __init__(self, root: BaseState) -> None:
         self._root = root
-        self._now = self._noted = noted_user(root)
+        noted: str = vars(root).get(NOTE, "")
+        self._now = self._noted = noted
         self._renewed: set[str] = set()
 
     def pass_to(self, user: Any) -> None:
@@ -107,7 +108,7 @@ def noted_user(root: BaseState) -> str:
 
 def user_key(user: Any) -> str:
     """Return what a user is noted by; empty for one who is not signed in."""
-    return signals.user_key(user) if getattr(user, "is_authenticated", False) else ""
+    return tracked.user_key(user) if getattr(user, "is_authenticated", False) else ""
 
 
 def _private(state: BaseState) -> Iterator[BaseState]:

@@ -94,7 +94,7 @@ class TabNamespace(EventNamespace):
 
     def __init__(self, namespace: str, app: rx.App) -> None:
         super().__init__(namespace, app)
-        self._shown_to: WeakValueDictionary[str, Connection] = WeakValueDictionary()
+        self.shown_to: WeakValueDictionary[str, Connection] = WeakValueDictionary()
 
     @classmethod
     def in_place_of(cls, namespace: EventNamespace) -> Self:
@@ -134,14 +134,8 @@ class TabNamespace(EventNamespace):
         scope: dict[str, Any] = (environ or {}).get("asgi.scope", {})
         return scope.get(CONNECTION_SCOPE_KEY)
 
-    def note_shown(self, recipient: Recipient) -> None:
-        """Take note that the vars of a tab are the recipient's from now on."""
-        connection = recipient.connection
-        if connection is not None and connection.kind == "websocket":
-            self._shown_to[recipient.token] = connection
-
     def _is_shown_to(self, token: str, here: Connection) -> bool:
-        last = self._shown_to.get(token)
+        last = self.shown_to.get(token)
         if last is None:  # Its page has not loaded, or there is no bridge that would tell.
             requests = getattr(bridge_of(self.app), "requests", None)
             return getattr(requests, "connections", None) is None
@@ -161,9 +155,11 @@ def receive(event: ReflexEvent, connections: Any) -> Recipient:
 
 def note_shown(app: rx.App) -> None:
     """Take note that the vars of the tab are those of the running event's user."""
-    recipient = _recipient.get()
-    if recipient is not None and isinstance(app.event_namespace, TabNamespace):
-        app.event_namespace.note_shown(recipient)
+    recipient, tabs = _recipient.get(), app.event_namespace
+    if recipient is None or recipient.connection is None or not isinstance(tabs, TabNamespace):
+        return
+    if recipient.connection.kind == "websocket":
+        tabs.shown_to[recipient.token] = recipient.connection
 
 
 def digest(mark: str) -> str:

@@ -6,8 +6,8 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -19,12 +19,13 @@ from django.utils import timezone
 from rxbridge._renamed import Renamed
 from rxbridge.asgi.connections import GRACE, split_browsers
 from rxbridge.events.sessions.channel import Channel, Message
-from rxbridge.events.sessions.signals import SessionSignals, session_model, session_store, user_key
+from rxbridge.events.sessions.signals import SessionSignals, session_model, session_store
 from rxbridge.events.sessions.tracked import (
     TrackedConnection,
     TrackedConnections,
     digest,
     digest_of,
+    user_key,
 )
 from rxbridge.events.threads.elsewhere import elsewhere
 
@@ -74,6 +75,29 @@ class _Cause:
 
 
 _cause: ContextVar[_Cause | None] = ContextVar("rxbridge.cause", default=None)
+
+
+@dataclass(slots=True)
+class _Running:
+    """An event that works for a connection as long as a block; it is judged at its end."""
+
+    cause: _Cause
+    tracked: TrackedConnection
+    task: asyncio.Task[Any]
+    judge: Callable[[TrackedConnection], None]
+
+    def __enter__(self) -> _Cause:
+        _cause.set(self.cause)
+        self.tracked.tasks.append(self.task)
+        return self.cause
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.tracked.tasks.remove(self.task)
+        self.tracked.ended.discard(self.task)
+        self.cause.over = True
+        if _cause.get() is self.cause:  # and not of the background task that ``track`` told of
+            _cause.set(None)
+        self.judge(self.tracked)
 
 
 class SessionRevoker:
@@ -136,8 +160,7 @@ class SessionRevoker:
 
     # What the bridge calls, on the event loop.
 
-    @contextmanager
-    def running(self, connection: Connection | None) -> Generator[_Cause | None]:
+    def running(self, connection: Connection | None) -> AbstractContextManager[_Cause | None]:
         """Let the running task be known as an event of ``connection`` for the block.
 
         The block holds the whole chain, ``note`` included. A session that ends meanwhile ends
@@ -145,21 +168,11 @@ class SessionRevoker:
         """
         task = asyncio.current_task()
         if connection is None or task is None:
-            yield None
-            return
+            return nullcontext()
         self.start()
         tracked = self._tracked.of(connection)
         self._tracked.read_jar(tracked)
-        cause = _Cause(tracked, task)
-        _cause.set(cause)
-        try:
-            with tracked.working(task):
-                yield cause
-        finally:
-            cause.over = True
-            if _cause.get() is cause:  # and not of the background task that ``track`` told of
-                _cause.set(None)
-            self._judge(tracked)
+        return _Running(_Cause(tracked, task), tracked, task, self._judge)
 
     def track(self, connection: Connection | None) -> None:
         """Let the running task be known as a background task of ``connection`` until it is done.

@@ -18,11 +18,13 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
+from rxbridge.events.sessions.tracked import user_key
+
 if TYPE_CHECKING:
     from django.dispatch import Signal
     from django.http import HttpRequest
 
-__all__ = ["Listener", "SessionSignals", "session_model", "session_store", "user_key"]
+__all__ = ["Listener", "SessionSignals", "session_model", "session_store"]
 
 logger = logging.getLogger("rxbridge")
 
@@ -137,13 +139,6 @@ def session_model() -> Any:
         if getattr(engine, model.__name__, None) is model and fields >= _OF_A_SESSION:
             return model
     return None
-
-
-def user_key(user: Any) -> str:
-    """Return what a session knows a user by: its primary key as text."""
-    if not hasattr(user, "_meta"):
-        return str(user)
-    return str(user._meta.pk.value_to_string(user))  # noqa: SLF001 - Django's documented API
 
 
 def _auth_hashes(user: Any) -> list[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import HASH_SESSION_KEY
 from django.utils.crypto import salted_hmac
 from django.utils.functional import LazyObject, empty
-
-from rxbridge.events.sessions.signals import user_key
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,16 +52,6 @@ class TrackedConnection:
     def is_idle(self) -> bool:
         """Whether nothing can come of it any more."""
         return self.connection.closed and not self.tasks
-
-    @contextmanager
-    def working(self, task: asyncio.Task[Any]) -> Generator[None]:
-        """Count ``task`` as working for this connection for the block."""
-        self.tasks.append(task)
-        try:
-            yield
-        finally:
-            self.tasks.remove(task)
-            self.ended.discard(task)
 
     def cancel(self, *, but: asyncio.Task[Any] | None) -> None:
         """Cancel what works for this connection, except the task that is the cause."""
@@ -204,3 +191,10 @@ def unwrap_user(user: Any) -> Any:
     while isinstance(user, LazyObject):
         user = vars(user)["_wrapped"]
     return None if user is empty else user
+
+
+def user_key(user: Any) -> str:
+    """Return what a session knows a user by: its primary key as text."""
+    if not hasattr(user, "_meta"):
+        return str(user)
+    return str(user._meta.pk.value_to_string(user))  # noqa: SLF001 - Django's documented API
