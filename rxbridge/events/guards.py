@@ -97,7 +97,7 @@ class Guard:
     def _refusal(self, request: HttpRequest | None) -> Exception:
         if request is None:
             return PermissionDenied(
-                "A guarded handler ran outside an event, or in one the bridge was told to skip, "
+                "A guarded handler ran outside an event, or in one that the bridge leaves out, "
                 "so it has no user. Let EventBridge run it."
             )
         if _user_of(request).is_authenticated:
