@@ -399,6 +399,7 @@ class Verdict(Enum):
     RAN = "it came to its end"
     RAISED = "it raised, a refusal of its own say, or what was to be shown before it did"
     GUARDED = "a guard of it refused, so it did not run"
+    MAY_START = "it is a background task's, and every check of it came to its end"
 
 
 class _BridgedEvent:
@@ -531,7 +532,7 @@ class _BridgedEvent:
                 specs.append(process.once_more())
             else:
                 await process.show_although_refused(request)
-        if not (background and allowed and self._verdict is None):
+        if not (allowed and self._verdict is Verdict.MAY_START):
             return process.update(*specs)
         await self._start_background(request)
         await process.emit(*specs)
@@ -625,6 +626,7 @@ class _BridgedEvent:
             await check_guards(process.description.handler, request)
         except PermissionDenied as refused:
             return await self._refused(request, refused)
+        self._verdict = Verdict.MAY_START
         return None
 
     async def _refused(self, request: EventRequest, refused: PermissionDenied) -> HttpResponseBase:

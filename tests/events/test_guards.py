@@ -58,6 +58,13 @@ def returns_a_coroutine(user):
     return is_ada(user)
 
 
+def raises_unless_asked_again(user):
+    asked.append(user)
+    if len(asked) == 1:
+        raise LookupError("not now")
+    return True
+
+
 class Shared(rx.State, mixin=True):
     @rx.event
     @login_required
@@ -111,6 +118,12 @@ class Guarded(Shared, rx.State):
     async def background_asked_once(self):
         async with self:
             self.ran = [*self.ran, "background_asked_once"]
+
+    @rx.event(background=True)
+    @user_passes_test(raises_unless_asked_again)
+    async def background_not_told(self):
+        async with self:
+            self.ran = [*self.ran, "background_not_told"]
 
     @login_required
     @rx.event(background=True)
@@ -265,6 +278,16 @@ class TestThroughTheBridge:
         asked.clear()
         with bridged(AllIsWell):
             _, ran = await run(Guarded.background_asked_once)
+        assert (ran, len(asked)) == ([], 1)
+
+    async def test_task_whose_guard_raised_does_not_start_whatever_a_middleware_answers(self):
+        class AllIsWell(MiddlewareMixin):
+            def process_exception(self, request, exception):
+                return HttpResponse()
+
+        asked.clear()
+        with bridged(AllIsWell):
+            _, ran = await run(Guarded.background_not_told)
         assert (ran, len(asked)) == ([], 1)
 
     @pytest.mark.parametrize("handler", KINDS, ids=name_of)
