@@ -14,7 +14,8 @@ from rxbridge.events import reflex_asgi
 from helpdesk.ui import app, connections, sessions
 
 views = connections.identify_browsers(django)
-reflex = OriginGuard.from_settings(connections.wrap(reflex_asgi(app)))
+events = reflex_asgi(app, max_upload=6 * 1024 * 1024)
+reflex = OriginGuard.from_settings(connections.wrap(events))
 application = PrefixRouter(
     dict.fromkeys(REFLEX_PREFIXES, reflex)
     | {"/admin": views, "/attachments": views, sessions.path: sessions},
