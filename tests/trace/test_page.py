@@ -195,7 +195,9 @@ class TestWhatItShows:
         }.items():
             answer = (await get(trace, f"?format=json{query}")).json()
             assert [event["number"] for event in answer["events"]] == numbers, query
-            assert (await get(trace, f"?{query}")).text.count("<details ") == len(numbers)
+            page = (await get(trace, f"?{query}")).text
+            assert page.count("<details ") == len(numbers)
+            assert page.count("did not run") == (3 in numbers), "of the refused one"
 
     async def test_older_events_are_on_further_pages(self):
         trace = EventTrace(allow=bool)
