@@ -6,7 +6,6 @@ import asyncio
 import functools
 import inspect
 import logging
-import warnings
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from enum import Enum
@@ -157,7 +156,8 @@ class EventBridge(rx.Middleware):
         skip: Predicate | None = None,
     ) -> None:
         if former:
-            _warn_of_former_call()
+            now = "EventBridge(connections), with requests=, runner= and binder= where need be"
+            warn_of_former("EventBridge(requests, runner, binder)", now)
             requests, runner, binder = connections, *former  # type: ignore[assignment]
             connections = None
         if skip is not None:
@@ -692,14 +692,6 @@ def keep_cookies(
         except ValueError as error:
             logger.warning("The cookie %s reaches no later event: %s", name, error)
     return before
-
-
-def _warn_of_former_call() -> None:
-    msg = (
-        "EventBridge(requests, runner, binder) is written EventBridge(connections), with "
-        "requests=, runner= and binder= where they are not the usual ones."
-    )
-    warnings.warn(msg, DeprecationWarning, stacklevel=3)
 
 
 def _check_registry(

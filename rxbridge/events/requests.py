@@ -217,9 +217,11 @@ class SyntheticRequestFactory:
         if not any(name == b"host" for name, _ in headers):
             headers.append((b"host", self.fallback_host.encode()))
         client = claimed.get("asgi-scope-client")
+        # Of TLS only the page's origin tells here.
+        is_https = claimed.get("origin", "").lower().startswith("https://")
         return {
             "type": "http",
-            "scheme": "https" if _is_https(claimed) else "http",
+            "scheme": "https" if is_https else "http",
             "headers": headers,
             "client": (client, 0) if client else None,
             "server": None,
@@ -323,11 +325,6 @@ def _check_headers(claimed: object) -> Headers:
         msg = f"router_data['headers'] is larger than {MAX_HEADER_BYTES} bytes."
         raise InvalidEvent(msg)
     return headers
-
-
-def _is_https(claimed: Mapping[str, str]) -> bool:
-    """Tell whether the page was loaded over TLS; router_data has only its origin to tell by."""
-    return claimed.get("origin", "").lower().startswith("https://")
 
 
 def _scheme_header() -> bytes:

@@ -62,9 +62,11 @@ class AppState:
         if key not in type(self).computed_vars:
             value = super().get_value(key)  # type: ignore[misc]
             return value.fetched() if isinstance(value, Rows) else value
-        read = partial(super().get_value, key)  # type: ignore[misc]
-        is_later = _is_anothers(self, binder.bound()) or _is_pushed(self)
-        return _later(self, key, read) if is_later else read()
+        if not (_is_anothers(self, binder.bound()) or _is_pushed(self)):
+            return super().get_value(key)  # type: ignore[misc]
+        from rxbridge.events.reflex.owner import as_owner  # Only then is Reflex known to be loaded.
+
+        return as_owner(self, key, partial(super().get_value, key))  # type: ignore[misc]
 
     # How Reflex knows an override of its own method from a handler that is named like it.
     get_value.__override_base_method__ = True  # type: ignore[attr-defined]
@@ -202,9 +204,3 @@ def _own(state: Any) -> Binding | None:
         )
         raise RxBridgeError(msg)
     return binding
-
-
-def _later(state: Any, key: str, read: Callable[[], Any]) -> Any:
-    from rxbridge.events.reflex.owner import as_owner
-
-    return as_owner(state, key, read)

@@ -85,13 +85,13 @@ class Kind(Enum):
 
 _ROOT, _ON_LOAD = State.get_full_name(), OnLoadInternalState.get_full_name()
 _HYDRATING = frozenset({f"{_ROOT}.hydrate", f"{_ROOT}.hydrate_and_load"})
-_OF_PAGES = _HYDRATING | {
-    f"{_ROOT}.set_is_hydrated",
-    f"{_ON_LOAD}.on_load_internal",
-    f"{_ON_LOAD}.set_is_hydrated",
-    f"{UpdateVarsInternalState.get_full_name()}.update_vars_internal",
+_OF_REFLEX = dict.fromkeys(_HYDRATING, Kind.PAGE) | {
+    f"{_ROOT}.set_is_hydrated": Kind.PAGE,
+    f"{_ON_LOAD}.on_load_internal": Kind.PAGE,
+    f"{_ON_LOAD}.set_is_hydrated": Kind.PAGE,
+    f"{UpdateVarsInternalState.get_full_name()}.update_vars_internal": Kind.PAGE,
+    f"{FrontendEventExceptionState.get_full_name()}.handle_frontend_exception": Kind.REPORT,
 }
-_REPORT = f"{FrontendEventExceptionState.get_full_name()}.handle_frontend_exception"
 
 
 class EventInProcess:
@@ -127,12 +127,9 @@ class EventInProcess:
         self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
             event.name
         ]
-        self.kind = Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
+        own = Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
+        self.kind = _OF_REFLEX.get(event.name, own)
         """What this event is to the bridge."""
-        if event.name in _OF_PAGES:
-            self.kind = Kind.PAGE
-        elif event.name == _REPORT:
-            self.kind = Kind.REPORT
         is_of_page = self.kind is Kind.PAGE or self.is_chained
         self.may_be_cancelled: bool = is_of_page or self._registered.handler.supersedes
         """Whether Reflex may break it off for a newer event: what a page loads, or is marked so."""
@@ -414,14 +411,12 @@ class EventInProcess:
         return callbacks[0][1] if callbacks else None
 
     def _enqueuing_connection(self) -> Connection | None:
-        context = self._enqueuing_context()
-        if context is None:
-            return None
         if self.is_chained:
-            binding = binding_in(context)
+            binding = self.enqueuing_binding
             parent: ReflexEvent | None = getattr(binding and binding.request, "reflex_event", None)
-            return parent.connection if parent is not None else None
-        return context.get(current_connection)
+            return None if parent is None else parent.connection
+        context = self._enqueuing_context()
+        return None if context is None else context.get(current_connection)
 
     def _last_page(self) -> dict[str, Any]:
         known = self._state.router_data
@@ -477,9 +472,9 @@ def _pass_on(*, signal: Any, request: Any = None, user: Any = None, **_: Any) ->
 
 @functools.cache
 def _prepared(handler: EventHandler, threaded: bool) -> tuple[EventHandler, bool, bool]:
-    """Return the handler as it runs: on the event's thread if it is synchronous, say.
+    """Return the handler as it runs, on the event's thread if it is synchronous, say.
 
-    And whether that is an asynchronous generator, and whether it is by itself a synchronous one.
+    And whether it runs as an async generator, and whether it is written as a plain one.
     """
     as_it_runs = _adapted(handler, threaded)
     yields = inspect.isgeneratorfunction(function_of(handler))

@@ -184,7 +184,7 @@ class ThreadPool:
         self._settle()
 
     def _settle(self) -> None:
-        while self._ended and self._lock.is_taken():
+        while self._ended and self._lock.take_if_free():
             try:
                 while self._ended:
                     self._take_back(self._ended.popleft())
@@ -334,8 +334,8 @@ class _Lock:
         self._lock.acquire()
         self._holder = threading.get_ident()
 
-    def is_taken(self) -> bool:
-        """Take the lock unless somebody holds it, and tell whether that was done."""
+    def take_if_free(self) -> bool:
+        """Take the lock unless somebody holds it, and tell whether it was taken."""
         taken = self._lock.acquire(blocking=False)
         if taken:
             self._holder = threading.get_ident()

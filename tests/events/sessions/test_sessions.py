@@ -94,9 +94,10 @@ def test_former_call_works_with_a_warning():
         MiddlewareRunner([]),
         ContextBinder(),
     )
-    with pytest.warns(DeprecationWarning, match=r"EventBridge\(connections\)"):
+    with pytest.warns(DeprecationWarning, match=r"EventBridge\(connections\)") as caught:
         bridge = EventBridge(requests, runner, binder)
     assert (bridge.requests, bridge.runner, bridge.binder) == (requests, runner, binder)
+    assert caught[0].filename == __file__
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
