@@ -44,6 +44,8 @@ _MIN_BROWSER_VALUE = 32
 
 # The tabs that a new browser opens at once are given one each, maybe by several workers.
 _KEPT_BROWSERS = 2
+# As far as one answer goes: what a request shows is anybody's word, and all workers are told.
+_TAKEN_BACK = 50
 
 GRACE = 0.3
 """Seconds a browser has to take an answer's cookies, before its sockets come back with them."""
@@ -361,7 +363,7 @@ class ConnectionRegistry:
             return [_browser_cookie(scheme, headers, self._attributes)[1]]
         # The oldest stay: a socket is known by the oldest it has shown, so its own is among them,
         # unless it showed none or one of several that were given at once.
-        surplus = sorted(_shown_browsers(cookies))[_KEPT_BROWSERS:]
+        surplus = sorted(_shown_browsers(cookies))[_KEPT_BROWSERS:_TAKEN_BACK]
         in_use = {connection.browser for connection in self} if surplus else set()
         gone = [browser for browser in surplus if browser not in in_use]
         for follower in self.followers if gone else ():

@@ -316,10 +316,10 @@ class EventBridge(rx.Middleware):
         async def work(request: EventRequest, binding: Binding) -> None:  # noqa: ARG001
             await check_guards(event.handler, request)
 
-        view, _ = self._view_of(event, work)
+        view, passed = self._view_of(event, work)
         outcome = await self.runner.run(request, view)
         keep_cookies(request.reflex_event.connection, outcome.response, jars)
-        if outcome.view_called and outcome.response.status_code < 300:
+        if passed and outcome.response.status_code < 300:
             return None
         return _refusal(app, event, request, outcome.response), outcome.exception
 

@@ -175,7 +175,7 @@ async def test_cookie_a_browser_is_known_by_stays_out_of_the_jar(connections, ta
 
 
 @pytest.mark.parametrize("accept", ["text/html", "*/*"])
-@pytest.mark.parametrize(("known", "surplus"), [(1, 0), (2, 0), (3, 1), (12, 10)])
+@pytest.mark.parametrize(("known", "surplus"), [(1, 0), (2, 0), (3, 1), (12, 10), (99, 48)])
 async def test_surplus_cookies_to_know_a_browser_by_are_taken_back(
     connections, known, surplus, accept
 ):
@@ -184,7 +184,7 @@ async def test_surplus_cookies_to_know_a_browser_by_are_taken_back(
     app = connections.identify_browsers(answering())
     answer = await get(app, browser="; ".join(shown), accept=accept)
     # A __Host- one comes first: nobody but this very host can have set it.
-    gone = [f"{name}=; Path=/; Max-Age=0; SameSite=Lax" for name in sorted(names)[1:]]
+    gone = [f"{name}=; Path=/; Max-Age=0; SameSite=Lax" for name in sorted(names)[1:49]]
     assert answer.headers.get_list("set-cookie") == gone
     assert len(gone) == surplus
 

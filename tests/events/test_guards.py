@@ -29,7 +29,7 @@ from rxbridge.events.guards import (
 )
 from rxbridge.state import DjangoUserState
 from rxbridge.testing import EventClient, make_event
-from tests.events.app import app, bridged
+from tests.events.app import app, bridge, bridged
 
 
 class Bare(AbstractBaseUser):
@@ -289,6 +289,20 @@ class TestThroughTheBridge:
         with bridged(AllIsWell):
             _, ran = await run(Guarded.background_not_told)
         assert (ran, len(asked)) == ([], 1)
+
+    async def test_upload_whose_guard_raised_is_refused_whatever_a_middleware_answers(self):
+        class AllIsWell(MiddlewareMixin):
+            def process_exception(self, request, exception):
+                return HttpResponse()
+
+        @user_passes_test(raises_unless_asked_again)
+        def upload(state, files):
+            pass
+
+        asked.clear()
+        judge = bridge(AllIsWell).judge
+        assert await judge(app, make_event(handler=upload)) is not None
+        assert await judge(app, make_event(handler=upload)) is None
 
     @pytest.mark.parametrize("handler", KINDS, ids=name_of)
     async def test_signed_in_user_runs_the_handler(self, handler):
