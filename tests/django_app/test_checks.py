@@ -628,6 +628,11 @@ class TestW011SessionCookie:
         with override_settings(DEBUG=True, SESSION_COOKIE_SECURE=False):
             assert check_project() == []
 
+    def test_insecure_cookie_is_fine_in_tests(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("sys.argv", ["manage.py", "test"])
+        with override_settings(SESSION_COOKIE_SECURE=False):
+            assert check_project() == []
+
 
 class TestSeveralWorkers:
     @pytest.fixture
