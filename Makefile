@@ -26,7 +26,7 @@ pytest = $(PY) -m pytest $(1) || [ $$? -eq 5 ] || \
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup system test tests ecosystem lint ruff mypy pyright format docs bench fuzz faults soak clean
+.PHONY: help demo helpdesk setup system test tests ecosystem lint ruff mypy pyright format docs bench fuzz faults soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ help: ## List the targets
 demo: setup ## Set everything up and serve the example shop on one port
 	$(say) "Starting the shop"
 	@$(PY) examples/shop/run_demo.py
+
+helpdesk: setup ## Set everything up and serve the tutorial's help desk on one port
+	@cd examples/helpdesk && $(abspath $(PY)) manage.py migrate --verbosity=0
+	@cd examples/helpdesk && exec $(abspath $(PY)) manage.py run_reflex $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 setup: ## Make the virtual environment, or do nothing if it is up to date
 	@scripts/setup.sh

@@ -90,6 +90,11 @@ class TicketTests(People, TestCase):
                 assert_refused(tab.load(page), status=404, handler_ran=True)
                 self.assertEqual(tab.state(TicketState).title, "")
 
+    def test_nothing_is_left_of_a_ticket_where_another_is_not_found(self) -> None:
+        with EventClient(app, user=self.ada) as tab:
+            tab.load(self.page)
+            self.assertEqual(tab.load("/ticket/0").vars["title"], "")
+
     def test_comments_are_shown_in_their_order(self) -> None:
         with EventClient(app, user=self.alan) as tab:
             tab.load(self.page)

@@ -104,7 +104,14 @@ def field(name: str, control: rx.Component) -> rx.Component:
 def one_ticket() -> rx.Component:
     """Return one ticket, what was said about it, and the ways to say more."""
     return page(
-        TicketState.title,
+        rx.cond(TicketState.title, TicketState.title, _("Ticket")),
+        rx.cond(TicketState.title, the_ticket()),
+    )
+
+
+def the_ticket() -> rx.Component:
+    """Return what is below its title."""
+    return rx.fragment(
         rx.flex(
             rx.text(TicketState.author, size="2"),
             state(TicketState.closed),

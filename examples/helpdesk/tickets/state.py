@@ -87,7 +87,8 @@ class TicketState(AppState, rx.State):
 
     @rx.event
     def load(self) -> None:
-        """Show the ticket that the address names."""
+        """Show the ticket that the address names; nothing of the one before, if there is none."""
+        self.title = ""
         ticket = self._ticket()
         self.title, self.text, self.closed = ticket.title, ticket.text, ticket.closed
         self.author = ticket.author.email
