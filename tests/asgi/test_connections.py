@@ -3,10 +3,12 @@
 import asyncio
 import contextvars
 import gc
+import re
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -152,7 +154,7 @@ class TestScope:
     async def test_handshake_is_kept_as_received(self) -> None:
         headers = [(b"X-Twice", b"1"), (b"x-twice", b"2"), (b"host", b"a")]
         app = Echo()
-        scope = scope_of(headers, subprotocols=["one", "two"], root_path="/base")
+        scope = scope_of(headers, root_path="/base")
         async with serving(ConnectionRegistry().wrap(app), scope):
             pass
         connection = app.connection
@@ -161,6 +163,14 @@ class TestScope:
         assert connection.client == ("192.0.2.7", 50000)
         assert connection.server == ("example.com", 443)
         assert (connection.path, connection.root_path) == ("/_event/", "/base")
+
+    def test_members_that_the_docs_name_are_there(self) -> None:
+        page = Path("docs/connection-registry.md").read_text()
+        _, _, rows = page.partition("\n## `Connection`\n")[2].partition("|---|---|\n")
+        cells = [row.split("|")[1] for row in rows.partition("\n\n")[0].splitlines()]
+        named = {name for cell in cells for name in re.findall(r"`(\w+)[(`]", cell)}
+        missing = {name for name in named if not hasattr(Connection(scope_of()), name)}
+        assert (len(named) > 15, missing) == (True, set())
 
     async def test_optional_scope_keys_may_be_missing(self) -> None:
         app = Echo()
