@@ -71,10 +71,13 @@ class Job:
 def _keep(promised: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if promised.done():  # Cancelled meanwhile.
         return
-    if error is None:
-        promised.set_result(result)
-    else:
+    if isinstance(error, StopIteration):
+        # Before Python 3.12 a future refuses it, and whoever awaits would wait for ever.
+        promised.set_exception(RuntimeError(f"{error!r} was raised on a thread."))
+    elif error is not None:
         promised.set_exception(error)
+    else:
+        promised.set_result(result)
 
 
 class Pool(Protocol):

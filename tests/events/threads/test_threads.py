@@ -435,6 +435,14 @@ async def test_failing_prepare_fails_the_call_and_keeps_the_thread(waits):
     await until(lambda: (pool.size, pool.free) == (1, 1))
 
 
+async def test_call_that_raises_what_no_future_takes_fails_and_keeps_the_thread():
+    pool = ThreadPool()
+    async with asyncio.timeout(5):
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await event(pool, next, iter(()))
+    await until(lambda: whole(pool))
+
+
 async def test_cancelled_first_call_leaves_the_second_one_prepared():
     calls = []
     pool = ThreadPool(core=1, limit=1, prepare=lambda: calls.append("prepare"))
