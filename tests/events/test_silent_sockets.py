@@ -69,6 +69,24 @@ async def test_clicks_a_gone_page_has_left_on_their_way_are_no_sign_of_life(serv
 
 
 @pytest.mark.server
+async def test_an_earlier_answer_that_was_on_its_way_is_no_sign_of_life(server):
+    token = str(uuid.uuid4())
+
+    async def arrive(socket: Socket) -> None:
+        await asyncio.sleep(0.3)
+        await socket.pong()
+
+    async with connect(server.ws_url, token=token, cookies=BROWSER) as gone:
+        await gone.fire(ADD, number=3)
+        await gone.var("count", 3)
+        late = asyncio.create_task(arrive(gone))
+        async with connect(server.ws_url, token=token, cookies=BROWSER) as tab:
+            assert not new_token(tab)
+            assert tab.vars()["count"] == 3
+        await late
+
+
+@pytest.mark.server
 async def test_duplicate_of_a_tab_that_answers_is_a_tab_of_its_own(server):
     token = str(uuid.uuid4())
     async with connect(server.ws_url, token=token, cookies=BROWSER) as tab:

@@ -34,6 +34,10 @@ class Socket:
     async def send_raw(self, message: str) -> None:
         await self._websocket.send(f"42{self.namespace},{message}")
 
+    async def pong(self) -> None:
+        """Answer a ping of the server that nobody has read."""
+        await self._websocket.send("3")
+
     async def heard(self) -> None:
         """Wait until the server has read all that was sent."""
         await self._websocket.send(f'42{self.namespace},["ping"]')

@@ -199,19 +199,21 @@ class TabHandover:
 
 
 async def _answers(socket: Any, connection: Connection) -> bool:
-    """Send Engine.IO's ping over a socket, and tell whether it is answered.
+    """Send Engine.IO's ping over a socket twice, and tell whether each is answered.
 
-    Nothing else counts: a page that has just gone may have left clicks on their way.
+    Nothing else counts: a page that has just gone may have left clicks on their way. Nor does one
+    answer, which may be that to the server's own last ping.
     """
-    before = connection.pongs
-    await socket.send(Packet(PING))
     clock = asyncio.get_running_loop().time
     until = clock() + ANSWER
-    while not connection.closed and clock() < until:
-        if connection.pongs != before:
-            return True
-        await asyncio.sleep(0.02)
-    return False
+    for _ in range(2):
+        before = connection.pongs
+        await socket.send(Packet(PING))
+        while connection.pongs == before:
+            if connection.closed or clock() >= until:
+                return False
+            await asyncio.sleep(0.02)
+    return not connection.closed
 
 
 def token_of(scope: Scope) -> str | None:
