@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from weakref import proxy
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -15,7 +16,7 @@ from django.db import connections, router
 from django.db.models.signals import post_init, pre_init
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
-from django.utils.functional import LazyObject
+from django.utils.functional import LazyObject, empty
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -167,8 +168,24 @@ def _read(session: Any) -> None:
 
 def answer_auser(request: Any) -> None:
     """Have ``request.auser()`` answer with the user that the request has by then."""
+    here = proxy(request)
 
     async def auser() -> Any:
-        return request.user  # login() in the handler puts another one there
+        return here.user  # login() in the handler puts another one there
 
     request.auser = auser
+
+
+def untie(request: Any) -> None:
+    """Have the request go with the last who refers to it, not with a run of the collector.
+
+    For one whose chain is over: the lazy user that was found, and the messages, refer to it.
+    """
+    user = getattr(request, "user", None)
+    while isinstance(user, LazyObject) and (found := vars(user)["_wrapped"]) is not empty:
+        vars(user).pop("_setupfunc", None)
+        user = found
+    storage: Any = getattr(request, "_messages", None)
+    if type(storage) in MESSAGE_STORAGES:
+        for each in (storage, *getattr(storage, "storages", ())):
+            each.request = proxy(request)

@@ -20,6 +20,7 @@ from django.urls import set_script_prefix, set_urlconf
 
 from rxbridge._renamed import Renamed
 from rxbridge.events._test_context import in_test_transaction
+from rxbridge.events.chain.hooks import untie
 from rxbridge.events.chain.layers import (
     Identity,
     Run,
@@ -307,6 +308,7 @@ class MiddlewareRunner:
         """
         run = Run(view, dict(kwargs or {}), self.admission_timeout)
         response = await in_context(copy_context(), self._lease_and_run(request, run))
+        untie(request)
         return Outcome(response=response, view_called=run.view_called, exception=run.exception)
 
     def observed(self, middleware: str, name: str, hook: Hook, is_async: bool) -> Hook:  # noqa: ARG002

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from asgiref.sync import ThreadSensitiveContext
 from django.db import connections
 
-from rxbridge.events.threads.worker import LINGER, Job, Worker, is_exiting, logged
+from rxbridge.events.threads.worker import LINGER, Job, Worker, exiting, logged
 
 if TYPE_CHECKING:
     from rxbridge.events.threads.worker import Hook
@@ -37,7 +37,7 @@ class TaskThread(Executor):
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
         """Run ``fn`` on the thread."""
-        if self._is_over or is_exiting():
+        if self._is_over or exiting.is_set():
             msg = "The background task is over, or the process ends: it has no thread any more."
             raise RuntimeError(msg)
         promised: asyncio.Future[T] = asyncio.get_running_loop().create_future()

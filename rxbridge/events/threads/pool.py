@@ -17,7 +17,7 @@ from rxbridge.errors import PoolExhausted
 from rxbridge.events.threads import scaling
 from rxbridge.events.threads.line import Line, Shares
 from rxbridge.events.threads.scaling import Sample, Scaling
-from rxbridge.events.threads.worker import Job, Worker, is_exiting, logged
+from rxbridge.events.threads.worker import Job, Worker, exiting, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -195,7 +195,7 @@ class ThreadPool:
 
     def _serve(self, lease: Lease, job: Job) -> bool:
         """Serve a job; False when it is the first of a lease that has to wait."""
-        if lease.is_over or is_exiting():
+        if lease.is_over or exiting.is_set():
             msg = "The event is over, or the process ends: there is no thread for it any more."
             raise RuntimeError(msg)
         if lease.refusal is not None:

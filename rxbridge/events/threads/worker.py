@@ -136,17 +136,13 @@ class Worker:
 
 # Daemons, so that those that idle do not keep the process; what still runs is waited for.
 _alive: weakref.WeakKeyDictionary[threading.Thread, SimpleQueue[Any]] = weakref.WeakKeyDictionary()
-_exiting = threading.Event()
-
-
-def is_exiting() -> bool:
-    """Tell whether the process ends, so that threads take no more jobs."""
-    return _exiting.is_set()
+exiting = threading.Event()
+"""Set as the process ends: threads take no more jobs."""
 
 
 @atexit.register
 def _wait_for_jobs() -> None:
-    _exiting.set()
+    exiting.set()
     alive: list[tuple[threading.Thread, SimpleQueue[Any]]] = []
     while len(alive) < len(_alive):
         with contextlib.suppress(RuntimeError):  # Another thread has just started one.

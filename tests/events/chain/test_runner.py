@@ -1,10 +1,12 @@
 """MiddlewareRunner: Django's order, nothing runs that was not let through, one thread an event."""
 
 import asyncio
+import gc
 import random
 import sys
 import threading
 import time
+import weakref
 from contextlib import nullcontext, suppress
 from contextvars import ContextVar
 from datetime import timedelta
@@ -850,6 +852,22 @@ async def writes_session(request):
 
 @pytest.mark.django_db(transaction=True)
 class TestCost:
+    async def test_request_is_gone_with_its_last_user_and_answers_until_then(self):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        middleware = [*STOCK_SESSIONS, "django.contrib.messages.middleware.MessageMiddleware"]
+        request = make_request(cookies=cookies)
+        await run(middleware, reads_user, request=request, threads=database_threads())
+        messages.info(request, "late")
+        assert (await reads_user(request)).content == b"ada ada"
+        assert [each.message for each in messages.get_messages(request)] == ["late"]
+        gc.disable()
+        try:
+            gone = weakref.ref(request)
+            del request
+            assert gone() is None
+        finally:
+            gc.enable()
+
     async def test_read_only_event_of_a_user_takes_one_hop_and_two_queries(self, hops, queries):
         cookies = await sign_in(await User.objects.acreate_user("ada"))
         hops.clear()
