@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, ContextVar, Token, copy_context
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages import get_messages
@@ -64,6 +64,26 @@ class Binding:
     time_zone: tzinfo | None = None
     again: Callable[[Binding, Callable[[], Any]], Awaitable[Any]] | None = None
     afterwards: list[Callable[[], object]] = field(default_factory=list)
+    _token: Token[Binding | None] | None = field(default=None, init=False)
+    _language: str | None = field(default=None, init=False)
+
+    # No generator: each event has one.
+    def __enter__(self) -> Self:
+        self._token = _binding.set(self)
+        self._language = translation.get_language()
+        # It mostly is the active one: a middleware activated it.
+        if (code := getattr(self.request, "LANGUAGE_CODE", None)) and code != self._language:
+            translation.activate(code)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if not self._language:
+            translation.deactivate_all()
+        elif self._language != translation.get_language():
+            translation.activate(self._language)
+        if self._token is not None:
+            _binding.reset(self._token)
+            self._token = None  # It holds the context, which holds this.
 
 
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding")
@@ -77,9 +97,9 @@ class ContextBinder:
     never see each other's.
     """
 
-    def bound(self, request: HttpRequest) -> _Bound:
+    def bound(self, request: HttpRequest) -> Binding:
         """Bind ``request`` for the block, with the language its middleware chose active."""
-        return _Bound(request)
+        return Binding(request, HttpResponse())
 
     def bind(self, binding: Binding | None) -> None:
         """Bind for the rest of the running task: an event's, or a background task's whole life."""
@@ -91,32 +111,6 @@ class ContextBinder:
             translation.activate(code)
         if binding.time_zone is not None:
             timezone.activate(binding.time_zone)
-
-
-class _Bound:
-    """A request that is bound for a block. No generator: each event has one."""
-
-    __slots__ = ("_language", "_request", "_token")
-
-    def __init__(self, request: HttpRequest) -> None:
-        self._request = request
-
-    def __enter__(self) -> Binding:
-        request = self._request
-        binding = Binding(request, HttpResponse())
-        self._token = _binding.set(binding)
-        self._language: str | None = translation.get_language()
-        # It mostly is the active one: a middleware activated it.
-        if (code := getattr(request, "LANGUAGE_CODE", None)) and code != self._language:
-            translation.activate(code)
-        return binding
-
-    def __exit__(self, *exc_info: object) -> None:
-        if not self._language:
-            translation.deactivate_all()
-        elif self._language != translation.get_language():
-            translation.activate(self._language)
-        _binding.reset(self._token)
 
 
 def in_event() -> bool:

@@ -39,13 +39,10 @@ class Recipient:
 
     def has(self, here: Connection) -> bool:
         """Tell whether ``here`` is the event's own connection, or one of the same browser."""
-        return here is self.connection or self._address().is_of(here)
+        return here is self.connection or self.address().is_of(here)
 
-    def addressed(self, update: StateUpdate) -> Addressed:
+    def address(self) -> Address:
         """Return what tells another worker whom an update is for."""
-        return Addressed(update, self._address())
-
-    def _address(self) -> Address:
         is_signed_in = getattr(known_user(self.request), "is_authenticated", False)
         return Address.of(self.connection, shows=is_signed_in)
 
@@ -119,7 +116,7 @@ class TabNamespace(EventNamespace):
         else:
             is_for = True
             if recipient is not None and isinstance(self._token_manager, RedisTokenManager):
-                sent = recipient.addressed(update)
+                sent = Addressed(update, recipient.address())
         if is_for:
             await super().emit_update(sent, token)
         else:
