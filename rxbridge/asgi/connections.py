@@ -680,7 +680,8 @@ def _farewell(browser: str, attributes: Sequence[str]) -> bytes:
     """Return the ``Set-Cookie`` value that deletes a cookie to know a browser by."""
     name = browser.partition("=")[0]
     own = attributes[name.startswith(_HOST_PREFIX)]
-    return f"{name}=; Path=/; Max-Age=0; {own}".encode("ascii")
+    # As it was read: its name may be anything, for a sibling subdomain may have set it.
+    return f"{name}=; Path=/; Max-Age=0; {own}".encode("latin-1")
 
 
 def _is_secure(scheme: str, headers: Iterable[tuple[bytes, bytes]]) -> bool:

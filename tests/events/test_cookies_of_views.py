@@ -189,6 +189,14 @@ async def test_surplus_cookies_to_know_a_browser_by_are_taken_back(
     assert len(gone) == surplus
 
 
+async def test_surplus_cookie_of_any_name_is_taken_back(connections):
+    names = [f"{BROWSER_COOKIE}{each}" for each in ("0", "1", "\xe4\xf6")]
+    planted = "; ".join(f"{name}={'v' * 32}" for name in names)
+    answer = await get(connections.identify_browsers(answering()), browser=planted.encode())
+    [gone] = [value for name, value in answer.headers.raw if name == b"set-cookie"]
+    assert gone.startswith(f"{names[-1]}=; Path=/; Max-Age=0".encode())
+
+
 async def test_cookie_of_an_open_tab_is_not_taken_back(connections):
     shown = [f"{BROWSER_COOKIE}{n:02}={'v' * 32}" for n in range(4)]
     app = connections.identify_browsers(answering())
