@@ -81,7 +81,7 @@ def _attributes(record: Record) -> dict[str, Any]:
         "http.response.status_code": record.status,
         "rxbridge.event": record.event,
         "rxbridge.result": record.result,
-        "rxbridge.view_called": record.view_called,
+        "rxbridge.reached": record.view_called,
         "rxbridge.redirect": record.redirect,
         "rxbridge.cookies": record.cookies,
         "rxbridge.delta.count": record.deltas,

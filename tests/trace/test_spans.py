@@ -107,6 +107,7 @@ async def test_attributes_follow_the_conventions(ada):
     assert event.attributes["http.response.status_code"] == 200
     assert event.attributes["user.id"] == str(ada.pk)
     assert event.attributes["rxbridge.cookies"] == ("basket",)
+    assert event.attributes["rxbridge.reached"] is True
     assert event.status.status_code is StatusCode.UNSET
     sql = finished()["SELECT"]
     assert sql.kind is SpanKind.CLIENT
