@@ -11,7 +11,7 @@ import reflex as rx
 from rxbridge.asgi import ConnectionRegistry
 from rxbridge.events import EventBridge, Sessions
 from rxbridge.state import translated as _
-from rxbridge.state.auth import AuthPages, add_auth_pages
+from rxbridge.state.auth import AuthPages, AuthTexts, add_auth_pages
 
 from accounts.state import Auth
 from helpdesk.layout import page
@@ -29,4 +29,9 @@ app.add_page(
     title=_("Ticket"),
     on_load=[TicketState.load, TicketState.follow],
 )
-add_auth_pages(app, AuthPages(Auth, layout=page))
+texts = AuthTexts(
+    to_registration=_("Start an organisation"),
+    registration=_("Start an organisation"),
+    registration_submit=_("Start"),
+)
+add_auth_pages(app, AuthPages(Auth, texts=texts, layout=page))

@@ -86,14 +86,18 @@ class TicketState(AppState, rx.State):
     remarks: list[Remark] = []
 
     @rx.event
-    def load(self) -> None:
-        """Show the ticket that the address names; nothing of the one before, if there is none."""
-        self.title = ""
-        ticket = self._ticket()
+    def load(self) -> rx.event.EventSpec | None:
+        """Show the ticket that the address names; where there is none, nothing but to say so."""
+        try:
+            ticket = self._ticket()
+        except Http404:
+            self.title = ""
+            return rx.toast.error(_("There is no such ticket, or no more."))
         self.title, self.text, self.closed = ticket.title, ticket.text, ticket.closed
         self.author = ticket.author.email
         comments = ticket.comments.select_related("author")
         self.remarks = [remark(comment) for comment in comments]
+        return None
 
     @rx.event(background=True)
     async def follow(self) -> None:
