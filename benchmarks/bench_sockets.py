@@ -168,8 +168,9 @@ def checkout(commit):
     """Return the folder of a commit's files, made on the first run."""
     folder = ROOT / ".bench" / f"rxbridge-{commit}"
     if not folder.exists():
-        add = ["git", "-C", ROOT, "worktree", "add", "--quiet", "--detach", folder, commit]
-        subprocess.run(add, check=True)
+        # By force: git still knows of one that `make clean` has removed.
+        add = ["git", "-C", ROOT, "worktree", "add", "--quiet", "--force", "--detach"]
+        subprocess.run([*add, folder, commit], check=True)
     return folder
 
 
