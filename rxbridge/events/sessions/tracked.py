@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import HASH_SESSION_KEY
+from django.http import parse_cookie
 from django.utils.crypto import salted_hmac
 from django.utils.functional import LazyObject, empty
 
@@ -104,7 +104,7 @@ class TrackedConnections:
         raw = connection.cookies.get(self.cookie)
         if raw is None or not raw.startswith('"'):
             return raw or None
-        return SimpleCookie(f"key={raw}")["key"].value or None
+        return parse_cookie(f"key={raw}")["key"] or None
 
     def read_jar(self, tracked: TrackedConnection) -> None:
         """Take over what the connection's cookies say, if they have changed."""

@@ -637,6 +637,17 @@ async def test_disconnecting_a_session_leaves_the_user_s_others(site, user, brow
     assert not (await site.event(site.open(browser))).user.is_authenticated
 
 
+@pytest.mark.parametrize("value", ['"', 'a"b', '"a"b', '"\\'])
+async def test_no_socket_s_cookie_keeps_another_from_being_disconnected(
+    site, user, browser, value
+):
+    tab = await site.tab(browser)
+    header = f"sessionid={value}".encode()
+    with site.connections.open(headers=[(b"cookie", header)]) as stranger:
+        assert await site.revoker.disconnect(user=user) == 1
+        assert (tab.closed, stranger.closed) == (True, False)
+
+
 async def test_a_socket_without_an_event_is_disconnected_with_its_session(site, browser):
     connection = site.open(browser)
     key = await sync_to_async(lambda: browser.session.session_key)()
