@@ -638,9 +638,7 @@ async def test_disconnecting_a_session_leaves_the_user_s_others(site, user, brow
 
 
 @pytest.mark.parametrize("value", ['"', 'a"b', '"a"b', '"\\'])
-async def test_no_socket_s_cookie_keeps_another_from_being_disconnected(
-    site, user, browser, value
-):
+async def test_no_socket_s_cookie_keeps_another_from_being_disconnected(site, user, browser, value):
     tab = await site.tab(browser)
     header = f"sessionid={value}".encode()
     with site.connections.open(headers=[(b"cookie", header)]) as stranger:
