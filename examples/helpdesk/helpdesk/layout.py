@@ -44,6 +44,7 @@ def header() -> rx.Component:
                     rx.button(_("Sign out"), on_click=Auth.logout, variant="outline"),
                     align="center",
                     spacing="3",
+                    margin_left="auto",
                 ),
             ),
             align="center",

@@ -17,8 +17,8 @@ def all_tickets() -> rx.Component:
         _("Tickets"),
         rx.flex(
             rx.input(placeholder=_("Search"), on_blur=Tickets.find, aria_label=_("Search")),
-            rx.button(_("Open only"), on_click=Tickets.filter_by("closed", "false")),
-            rx.button(_("All"), on_click=Tickets.filter_by("closed", "")),
+            chooser(_("Open only"), "false"),
+            chooser(_("All"), ""),
             rx.spacer(),
             rx.button(_("New ticket"), on_click=Tickets.new),
             spacing="3",
@@ -29,6 +29,11 @@ def all_tickets() -> rx.Component:
         rx.cond(Tickets.total == 0, rx.text(_("There is nothing to do."))),
         rx.cond(Tickets.pages > 1, pager()),
     )
+
+
+def chooser(text: rx.Var[str], closed: str) -> rx.Component:
+    """Return the way to the tickets that are open, or to all."""
+    return rx.button(text, on_click=Tickets.filter_by("closed", closed), variant="outline")
 
 
 def pager() -> rx.Component:
