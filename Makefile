@@ -114,4 +114,5 @@ clean: ## Remove what the other targets made
 	find . -name .git -prune -o -type d \( -name .web -o -name .states -o -name reflex.lock -o -name uploaded_files \
 		-o -name __pycache__ \) -prune -exec rm -rf {} +
 	rm -rf examples/*/media examples/*/mail examples/*/staticfiles examples/*/assets/external
+	rm -f examples/helpdesk/requirements.txt examples/topologies/requirements.txt examples/topologies/*/requirements.txt
 	find . -name '*.sqlite3*' -not -path './.git/*' -delete

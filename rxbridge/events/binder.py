@@ -83,7 +83,7 @@ class Binding:
             translation.activate(self._language)
         if self._token is not None:
             _binding.reset(self._token)
-            self._token = None  # It holds the context, which holds this.
+            self._token = None  # It holds the context, which a background task would keep.
 
 
 _binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding")
