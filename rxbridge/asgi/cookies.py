@@ -288,7 +288,7 @@ class CookieHandoff:
         """
         self._tabs[connection] = tab
         pending = _Pending()
-        for browser in connection.browsers:
+        for browser in _counting(connection.browsers):
             stored = await self.tickets.get(_kept("tab", tab, browser))
             left: dict[str, Any] = {"cookies": {}} if stored is None else json.loads(stored)
             for name, cookie in left["cookies"].items():
@@ -322,7 +322,7 @@ class CookieHandoff:
         return mark
 
     async def _unmark(self, browsers: Iterable[str], names: Collection[str]) -> None:
-        for browser in sorted(browsers)[:_BROWSERS]:
+        for browser in _counting(browsers):
             for name in names:
                 await self.tickets.delete(_kept("mark", name, browser))
 
@@ -470,7 +470,7 @@ class CookieHandoff:
 
     async def has_lost(self, connection: Connection, tab: str) -> bool:
         """Tell, once, whether a tab's events have set a cookie in vain: the browser got another."""
-        keys = [_kept("lost", tab, browser) for browser in connection.browsers]
+        keys = [_kept("lost", tab, browser) for browser in _counting(connection.browsers)]
         return any([await self.tickets.delete(key) for key in keys])
 
     async def _confirm(
@@ -632,8 +632,9 @@ _EMPTIED = 8
 goes, so that nobody's events crowd others' tickets out of the store."""
 
 
-_BROWSERS = 8
-"""Cookies to know a browser by that count in one request; an honest one shows two, or a few."""
+def _counting(browsers: Iterable[str]) -> list[str]:
+    """Return those of the cookies to know a browser by that count: an honest one shows a few."""
+    return sorted(browsers)[:8]
 
 
 _KNOWN = 32

@@ -116,6 +116,27 @@ def handoff(registry: ConnectionRegistry) -> CookieHandoff:
     return CookieHandoff(registry)
 
 
+async def test_socket_that_shows_many_browser_cookies_costs_the_store_no_more_than_a_few() -> None:
+    class Counting(MemoryTickets):
+        asked = 0
+
+        async def get(self, key: str) -> str | None:
+            self.asked += 1
+            return await super().get(key)
+
+        async def delete(self, key: str) -> bool:
+            self.asked += 1
+            return await super().delete(key)
+
+    registry, store = ConnectionRegistry(), Counting()
+    shown = "; ".join(f"rxbridge_browser_{number:03}={'v' * 32}" for number in range(MAX_COOKIES))
+    with registry.open(headers=[(b"cookie", shown.encode())]) as connection:
+        handoff = CookieHandoff(registry, tickets=store)
+        assert not await handoff.resume(connection, "tab")
+        assert not await handoff.has_lost(connection, "tab")
+    assert store.asked <= 30
+
+
 class TestRedeeming:
     async def test_every_attribute_of_every_cookie_arrives(
         self, handoff: CookieHandoff, connection: Connection
