@@ -55,7 +55,9 @@ class PageHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = MutableHeaders(raw=list(message.get("headers", ())))
+                # In lower case, as Django does not write names, and Starlette compares them.
+                sent = [(name.lower(), value) for name, value in message.get("headers", ())]
+                own = MutableHeaders(raw=sent)
                 for name, value in headers.items():
                     own.setdefault(name, value)
                 message = {**message, "headers": own.raw}

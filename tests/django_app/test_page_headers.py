@@ -47,3 +47,15 @@ async def test_a_page_asked_for_over_http_is_redirected_to_https(get):
 
 async def test_a_foreign_host_is_not_redirected_to(get):
     assert (await get(host="evil.example.org")).status_code == 400
+
+
+async def test_a_header_that_the_app_sets_stays_however_it_is_written():
+    async def app(scope, receive, send):
+        headers = [(b"Referrer-Policy", b"no-referrer")]  # as Django writes names
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    transport = httpx.ASGITransport(PageHeaders(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
+        page = await http.get("/")
+    assert page.headers.get_list("referrer-policy") == ["no-referrer"]
