@@ -8,6 +8,7 @@ import io
 import logging
 import pickle
 from collections.abc import Callable, Collection, Mapping
+from copy import copy
 from enum import Enum
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
@@ -322,11 +323,9 @@ def _strip_dataclass(strip: _Stripping, value: Any) -> Any:
             changed[field.name] = _default(field) if after is _ABSENT else after
     if not changed:
         return value
-    copied = object.__new__(type(value))
-    for field in dataclasses.fields(value):
-        # A frozen one takes no assignment, and __init__ may do anything.
-        kept = changed.get(field.name, getattr(value, field.name, None))
-        object.__setattr__(copied, field.name, kept)
+    copied = copy(value)
+    for name, kept in changed.items():
+        object.__setattr__(copied, name, kept)  # A frozen one takes no assignment.
     return copied
 
 

@@ -175,6 +175,15 @@ def test_container_that_holds_none_is_stored_as_it_is():
     assert back(state_of(Basket, _held=rows, _other=ada()))._held == rows
 
 
+def test_dataclass_keeps_what_is_no_field_of_it():
+    line = Line(tags=["new"])
+    line.note, line.user = "kept", ada()
+    state = state_of(Basket, _held=line, _other=ada())
+    after = back(state)._held
+    assert (after.tags, after.note) == (["new"], "kept")
+    assert b"a secret hash" not in stored(state)
+
+
 def test_named_vars_are_not_stored_wherever_they_were_named():
     after = back(state_of(Basket, _lock=threading.Lock(), _socket=object(), kept=3))
     assert (after._lock, after._socket, after.kept) == ("unlocked", None, 3)
