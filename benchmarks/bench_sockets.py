@@ -119,6 +119,7 @@ def parse_options():
     parser.add_argument("--servers", nargs="+", choices=SERVERS, default=list(SERVERS))
     parser.add_argument("--beside", help="an earlier commit, measured as well")
     parser.add_argument("--here", action="store_true", help="only the running environment")
+    parser.add_argument("--found", type=Path, default=FOUND, help="where parts are put together")
     parser.add_argument("--output", type=Path, default=None, help="the page to write")
     options = parser.parse_args()
     options.stacks = options.stacks or (["a"] if options.quick else list(STACKS))
@@ -144,7 +145,7 @@ def main():
                 keep("connects", stack, connects, services, sites, options)
             if "idle" in options.parts and stack == "a":
                 keep("idle", stack, idle, services, sites, options)
-    text = page(json.loads(FOUND.read_text()), SITES, STACKS, SERVERS)
+    text = page(json.loads(options.found.read_text()), SITES, STACKS, SERVERS)
     if options.output:
         options.output.write_text(text)
     print(text)
@@ -179,14 +180,16 @@ def keep(part, key, measure, *arguments, **named):
     print(f"{part} {key}", file=sys.stderr)
     options = arguments[-1]
     figures = measure(*arguments, **named)
-    all_found = json.loads(FOUND.read_text()) if FOUND.exists() else {}
+    found = options.found
+    all_found = json.loads(found.read_text()) if found.exists() else {}
     all_found.setdefault(part, {})[key] = {
         "written": date.today().isoformat(),  # noqa: DTZ011 - the day is enough
         "rounds": options.rounds,
         "seconds": options.seconds,
         "figures": figures,
     }
-    FOUND.write_text(json.dumps(all_found, indent=1))
+    found.parent.mkdir(exist_ok=True)
+    found.write_text(json.dumps(all_found, indent=1))
 
 
 @contextlib.contextmanager

@@ -231,6 +231,9 @@ def refusing(redis_url: str) -> Iterator[None]:
 def test_redis_that_is_away_is_one_toast_and_all_resumes(workers: Workers, arrive: Arrive) -> None:
     tab = workers.open(arrive(workers.club), "/", worker=0)
     seen = tab.page.get_by_test_id("seen")
+    # The page's own hand-off, of the CSRF token, would be a 500 while Redis is away.
+    tab.page.wait_for_function("window.rxbridgeHandoff")
+    tab.page.evaluate("window.rxbridgeHandoff")
     click(tab, 1)
     expect(seen).to_have_text(re.compile(r" 1$"))
     with refusing(workers.club.redis_url):
