@@ -13,6 +13,7 @@ import pytest
 import redis
 from playwright.sync_api import Locator, expect
 
+from rxbridge.asgi.connections import GRACE
 from tests.browser.balancer import SOCKET, Balancer
 from tests.browser.running import NOBODY, Club, Guest, Tab, run_workers, wait_for
 from tests.browser.test_tabs import change_password, check_that_it_follows
@@ -103,6 +104,8 @@ def test_what_the_browser_got_elsewhere_is_not_replaced_by_a_hand_off(
         tab.page.get_by_test_id("keep").click()
     assert redeemed.value.status == 204
     assert workers.served("GET", "/basket/") == [1]
+    # A click in the moment in which the tab comes back with the cookies would be lost.
+    tab.page.wait_for_timeout(1000 * (GRACE + 0.2))
     tab.click_for("recall", "kept", "nothing")
     assert guest.session == session
     assert guest.cookie("tz") is not None
