@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-CHECK_INTERVAL = 0.01
+CHECK_INTERVAL = 0.02
 """Seconds between samples of a pool for which events wait."""
+
+SOON = 0.01
+"""Seconds for an event, in the mean of a sample, with which more threads would gain little."""
 
 LATE = 0.005
 """Seconds that a sample comes too late by which the event loop shows that it has too much to do."""
 
 CPU_BOUND = 0.75
 """Cores in use above which another thread would only fight over the GIL."""
-
-STALLS = 2
-"""Samples in a row that must find the threads at a halt before there are more of them."""
 
 SURPLUS_AFTER = 1.0
 """Seconds of computing after which one thread more than the core leaves events to the others."""
@@ -68,7 +68,6 @@ class Scaling:
         self.returned = 0
         self.has_surplus = False
         self._core = core
-        self._stalled = 0
         self._long_sample = Sample(0.0, 0)
 
     def sample(self, loop_time: float) -> Sample:
@@ -81,13 +80,11 @@ class Scaling:
         That threads come back needs no clock of the processor, which on a crowded machine makes
         a process that computes look idle. And where the event loop is behind, they wait for it.
         """
-        is_brisk = self.returned - sample.returned >= at_work
-        is_stalled = not (is_late or is_brisk or sample.is_cpu_bound())
-        self._stalled = self._stalled + 1 if is_stalled else 0
+        is_brisk = (self.returned - sample.returned) * SOON >= at_work * sample.age
         if self._long_sample.age > SURPLUS_AFTER:
             self.has_surplus = at_work > self._core and self._long_sample.is_cpu_bound()
             self._long_sample = Sample(0.0, self.returned)
-        if self._stalled >= STALLS:
+        if not (is_late or is_brisk or sample.is_cpu_bound()):
             return max(at_work, 1)
         return int(self._is_stuck(first, at_work, PATIENCE))
 
