@@ -145,11 +145,11 @@ def database_threads(
         core=core,
         limit=max(core, limit),
         wait=wait,
-        prepare=partial(_begin, keep),
+        prepare=partial(_close_older, keep),
         clean=partial(_close_older, keep or 0.0),
         release=partial(_release, keep) if release else None,
         retire=partial(_retire, kept),
-        kept=kept,
+        kept=kept if kept.places else None,
     )
 
 
@@ -170,17 +170,13 @@ def releases_connections(threads: ThreadPool) -> bool:
     return isinstance(release, partial) and release.func is _release
 
 
-def _begin(keep: float | None) -> None:
-    if settings.DEBUG:  # when Django keeps them for ``connection.queries``
-        reset_queries()
-    _close_older(keep)
-
-
 def _close_older(keep: float | None) -> None:
     """Close this thread's connections as Django does, but ``keep`` seconds later.
 
     One on which something failed is closed where Django would ask the server whether it works.
     """
+    if settings.DEBUG:  # when Django keeps them for ``connection.queries``
+        reset_queries()
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             # Left by a hook that was broken off: Django would never connect again.

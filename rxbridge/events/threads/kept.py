@@ -36,20 +36,23 @@ class Kept:
     with ``RedisCache`` every event would open a connection. Here what an event takes is its own
     until it ends, and then the next one's. Meant is what every ``BaseConnectionHandler`` holds
     that was imported before this was made; not databases, which belong to their thread.
+    ``places`` is empty where the settings name nothing worth lending.
     """
 
     def __init__(self) -> None:
-        self._handlers = _connection_handlers()
+        self.places: list[Place] = [
+            (handler, alias)
+            for handler in _connection_handlers()
+            for alias, named in handler.settings.items()
+            if named.get("BACKEND") not in HOLDING_NOTHING
+        ]
         self._free: dict[Place, deque[tuple[Any, Any]]] = {}
 
-    def lend(self) -> Loan | None:
-        """Lend to the running context, until it is taken back; None where it needs nothing."""
-        loan = None
-        for handler in self._handlers:
-            for alias, named in handler.settings.items():
-                if named.get("BACKEND") not in HOLDING_NOTHING:
-                    loan = loan or Loan(self._take)
-                    handler[alias] = _Lent(loan, (handler, alias))
+    def lend(self) -> Loan:
+        """Lend to the running context, until it is taken back."""
+        loan = Loan(self._take)
+        for handler, alias in self.places:
+            handler[alias] = _Lent(loan, (handler, alias))
         return loan
 
     def take_back(self, loan: Loan, *, is_sound: bool, limit: int) -> None:

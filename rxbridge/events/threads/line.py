@@ -58,36 +58,32 @@ class Line(Generic[L]):
 
     def __init__(self) -> None:
         # Both dictionaries are in the order of whose turn it is; what waits, in that of arrival.
-        self._addresses: dict[str | None, dict[Client, dict[L, None]]] = {}
+        self.addresses: dict[str | None, dict[Client, dict[L, None]]] = {}
         self._last: str | None = None
         self._turns = 0
 
-    def __bool__(self) -> bool:
-        """Tell whether anyone waits."""
-        return bool(self._addresses)
-
     def add(self, lease: L) -> None:
         """Have ``lease`` wait."""
-        clients = self._addresses.setdefault(_address(lease), {})
+        clients = self.addresses.setdefault(_address(lease), {})
         clients.setdefault(lease.client, {})[lease] = None
 
     def remove(self, lease: L) -> None:
         """Have ``lease`` wait no more, if it does."""
         address = _address(lease)
-        clients = self._addresses.get(address, {})
+        clients = self.addresses.get(address, {})
         leases = clients.get(lease.client, {})
         leases.pop(lease, None)
         if not leases:
             clients.pop(lease.client, None)
         if not clients:
-            self._addresses.pop(address, None)
+            self.addresses.pop(address, None)
 
     def first(self, shares: Shares) -> L | None:
         """Return whose turn it is of those that may have a thread.
 
         No more are looked at than hold threads: who holds none may have one.
         """
-        for address, clients in self._addresses.items() if shares.left else ():
+        for address, clients in self.addresses.items() if shares.left else ():
             for client in clients if shares.allow_at(address) else ():
                 if shares.allow(client):
                     return next(iter(clients[client]))
@@ -100,9 +96,9 @@ class Line(Generic[L]):
         """
         if max(shares.held_at.values(), default=0) < 2:
             return None
-        waiting = self._addresses.items()
+        waiting = self.addresses.items()
         at_none = (clients for address, clients in waiting if not shares.held_at[address or ""])
-        for clients in (*at_none, *self._addresses.values()):
+        for clients in (*at_none, *self.addresses.values()):
             for client in clients:
                 if client is not None and not shares.held[client]:
                     return next(iter(clients[client]))
@@ -118,7 +114,7 @@ class Line(Generic[L]):
 
     def late(self, deadline: float) -> Iterator[L]:
         """Take out those that wait since before ``deadline``."""
-        waiting = [leases for clients in self._addresses.values() for leases in clients.values()]
+        waiting = [leases for clients in self.addresses.values() for leases in clients.values()]
         for leases in waiting:
             for lease in list(leases):
                 if lease.since > deadline:
@@ -128,13 +124,13 @@ class Line(Generic[L]):
 
     def _pass_turn(self, lease: L) -> None:
         address = _address(lease)
-        clients = self._addresses[address]
+        clients = self.addresses[address]
         if address != self._last or not self._turns:
             self._last, self._turns = address, min(CROWD, len(clients))
         self._turns -= 1
         clients[lease.client] = clients.pop(lease.client)
         if not self._turns:
-            self._addresses[address] = self._addresses.pop(address)
+            self.addresses[address] = self.addresses.pop(address)
 
 
 def _address(lease: Waiting) -> str | None:

@@ -7,10 +7,10 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from weakref import WeakSet, ref
 
 from rxbridge.errors import PoolExhausted
@@ -20,7 +20,7 @@ from rxbridge.events.threads.scaling import Sample, Scaling
 from rxbridge.events.threads.worker import Job, Worker, exiting, logged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rxbridge.events.threads.kept import Kept, Loan
     from rxbridge.events.threads.line import Client
@@ -82,28 +82,20 @@ class ThreadPool:
         self.release = release or _nothing
         self.retire = retire or _nothing
         self.kept = kept
+        self.size = 0
+        """The number of threads there are, leased and free."""
         # Held by event loops and by the threads themselves, and for no longer than it takes to
         # move a thread from one place to another.
-        self._lock = _Lock()
-        self._size = 0
+        self._lock = threading.Lock()
+        self._changed: deque[Lease] = deque()
         self._leaving = 0
         # The last one returned is leased first: its connection and caches are warm, and the
         # ones at the front are those that idle.
         self._free: deque[Worker] = deque()
         self._workers: WeakSet[Worker] = WeakSet()
         self._line: Line[Lease] = Line()
-        self._ended: deque[Lease] = deque()
         self._watching: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
         self._scaling = Scaling(core)
-
-    @property
-    def size(self) -> int:
-        """The number of threads there are, leased and free."""
-        return self._size
-
-    @property
-    def _at_work(self) -> int:
-        return self._size - len(self._free)
 
     @property
     def free(self) -> int:
@@ -111,108 +103,102 @@ class ThreadPool:
         return len(self._free)
 
     def lease(self, client: Client = None, *, bound: bool = True) -> Lease:
-        """Return a lease for a ``with`` block; it takes its thread at the first call in it.
+        """Return a lease for a ``with`` block; it takes its thread at the first call.
 
         ``client`` is for whom: a network address and a browser there. Without, no share bounds it.
         One that is not ``bound`` may give the thread back amid the block; see ``let_thread_go``.
         """
         return Lease(self, client, bound=bound)
 
-    def serve(self, lease: Lease, job: Job) -> None:
-        """Have ``job`` run on the lease's thread; one that has none gets in line for it."""
-        try:
-            with self._lock:
-                is_served = self._serve(lease, job)
-        finally:
-            self._settle()
-        if not is_served:
-            self._watch(asyncio.get_running_loop())
-
-    def end(self, lease: Lease) -> None:
-        """Take back the lease's thread, or its place in the line for one.
+    def settle(self, *changed: Lease) -> None:
+        """Find a thread for leases that have calls for one, and take back that of those over.
 
         The garbage collector may end a lost event's lease wherever it runs, even where this
-        thread holds the lock; so whoever holds it sees to what has ended meanwhile.
+        thread holds the lock; so nobody waits for it here, and whoever holds it sees to what
+        has changed meanwhile.
         """
-        self._ended.append(lease)
-        self._settle()
+        self._changed.extend(changed)
+        while self._changed and self._lock.acquire(blocking=False):
+            try:
+                while self._changed:
+                    lease = self._changed.popleft()
+                    if lease.is_over:
+                        self._take_back(lease)
+                    else:
+                        self._serve(lease)
+            finally:
+                self._lock.release()
+
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """Hold the lock, and see to what has changed meanwhile."""
+        try:
+            with self._lock:
+                yield
+        finally:
+            self.settle()
 
     def clean_up(self, worker: Worker) -> bool:
         """Clean a thread, on itself, unless it is leased."""
-        with self._lock:
+        with self._holding():
             is_surplus = self._line.first(self._shares()) is not None  # Else not free.
             is_free = self._withdraw(worker)
-        self._settle()
         if is_free:
             logged(self.clean)
-            with self._lock:
+            with self._holding():
                 if is_surplus:
                     self._free.appendleft(worker)
                 else:
                     self._give(worker, warm=False)
-            self._settle()
         return is_free
 
     def let_go(self, worker: Worker) -> None:
         """Take back a thread, on itself, whose event awaits and has left nothing on it."""
         is_empty = logged(self.release)
-        with self._lock:
+        with self._holding():
             lease: Lease | None = None if worker.lease is None else worker.lease()
             if lease is not None and not worker.is_busy and lease.lets_go(is_empty=bool(is_empty)):
                 lease.worker = None
                 self._come_back(worker)
-        self._settle()
 
     def dismiss(self, worker: Worker) -> bool:
         """Let a thread go that has idled, on itself, unless it is leased or one of the core."""
-        with self._lock:
-            is_leaving = self._size - self._leaving > self.core and self._withdraw(worker)
+        with self._holding():
+            is_leaving = self.size - self._leaving > self.core and self._withdraw(worker)
             self._leaving += is_leaving
-        self._settle()
         if is_leaving:
             logged(self.retire)
-            with self._lock:
+            with self._holding():
                 self._leaving -= 1
-                self._size -= 1
-            self._settle()
+                self.size -= 1
         return is_leaving
+
+    def watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look after the pool while events of this loop wait."""
+        if loop not in self._watching:
+            self._watching.add(loop)
+            sample = self._scaling.sample(loop.time())
+            loop.call_at(sample.due, self._check, loop, sample)
 
     def _come_back_later(self, worker: Worker) -> None:
         logged(self.clean)
-        with self._lock:
+        with self._holding():
             self._come_back(worker)
-        self._settle()
-
-    def _settle(self) -> None:
-        while self._ended and self._lock.take_if_free():
-            try:
-                while self._ended:
-                    self._take_back(self._ended.popleft())
-            finally:
-                self._lock.release()
 
     # From here to _adapt the lock is held.
 
-    def _serve(self, lease: Lease, job: Job) -> bool:
-        """Serve a job; False when it is the first of a lease that has to wait."""
-        if lease.is_over or exiting.is_set():
-            msg = "The event is over, or the process ends: there is no thread for it any more."
-            raise RuntimeError(msg)
-        if lease.refusal is not None:
-            raise PoolExhausted(lease.refusal)
-        lease.is_quiet = False
-        if lease.worker is None and not lease.backlog:
-            if (worker := self._take(lease.client)) is None:
-                lease.since, lease.returned = time.monotonic(), self._scaling.returned
-                self._line.add(lease)
-                lease.backlog.append(job)
-                return False
-            lease.begin(worker)
-        if lease.worker is not None:
-            lease.worker.hand(job)
-        else:
-            lease.backlog.append(job)
-        return True
+    def _serve(self, lease: Lease) -> None:
+        """Hand a lease's calls to its thread; one that has none takes one or gets in line."""
+        try:
+            if lease.refusal is not None:
+                raise PoolExhausted(lease.refusal)
+            worker = lease.worker
+            if worker is None and not lease.since:
+                worker = self._take(lease)
+            if worker is not None:
+                lease.begin(worker)
+        except (PoolExhausted, RuntimeError) as error:  # No thread can be started.
+            lease.fail(error)
 
     def _take_back(self, lease: Lease) -> None:
         worker, lease.worker = lease.worker, None
@@ -227,12 +213,18 @@ class ThreadPool:
 
     def _come_back(self, worker: Worker) -> None:
         self._scaling.returned += 1
-        worker.rest()
-        if self._scaling.has_surplus and self._line and self._at_work > self.core:
+        worker.client = worker.lease = None
+        if not self._line.addresses:
+            self._free.append(worker)
+        elif self._scaling.has_surplus and self._at_work > self.core:
             self._scaling.has_surplus = False
             self._free.appendleft(worker)
         else:
             self._give(worker)
+
+    @property
+    def _at_work(self) -> int:
+        return self.size - len(self._free)
 
     def _withdraw(self, worker: Worker) -> bool:
         is_free = worker in self._free
@@ -240,14 +232,17 @@ class ThreadPool:
             self._free.remove(worker)
         return is_free
 
-    def _take(self, client: Client) -> Worker | None:
-        left = self.limit - self._at_work
+    def _take(self, lease: Lease) -> Worker | None:
         # Nobody holds more than are at work, so it need not be counted who does.
-        if self._at_work >= left and not self._shares().allow(client):
-            return None
-        if self._free and not (self._line and self._line.first(self._shares())):
-            return self._free.pop()
-        return self._start() if self._size < self.core else None
+        at_work = self.size - len(self._free)
+        if at_work * 2 < self.limit or self._shares().allow(lease.client):
+            if self._free and not (self._line.addresses and self._line.first(self._shares())):
+                return self._free.pop()
+            if self.size < self.core:
+                return self._start()
+        lease.since, lease.returned = time.monotonic(), self._scaling.returned
+        self._line.add(lease)
+        return None
 
     def _shares(self, spare: int = 0) -> Shares:
         """Count who holds threads; ``spare`` of those at work are just being given to somebody."""
@@ -257,11 +252,11 @@ class ThreadPool:
     def _start(self) -> Worker:
         worker = Worker(self)
         self._workers.add(worker)
-        self._size += 1
+        self.size += 1
         return worker
 
     def _give(self, worker: Worker, *, warm: bool = True) -> None:
-        while self._line and (lease := self._line.take(self._shares(1))):
+        while self._line.addresses and (lease := self._line.take(self._shares(1))):
             if not lease.is_over:
                 lease.begin(worker)
                 return
@@ -284,68 +279,30 @@ class ThreadPool:
         shares = self._shares()
         lease = self._line.crowded_out(shares)
         if lease is not None and shares.left and self._scaling.is_overdue(lease, self._at_work):
+            worker = self._spare()
             self._line.remove(lease)
-            lease.begin(self._spare())
+            lease.begin(worker)
 
     def _spare(self) -> Worker:
         return self._free.pop() if self._free else self._start()
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look after the pool while events of this loop wait."""
-        if loop not in self._watching:
-            self._watching.add(loop)
-            sample = self._scaling.sample(loop.time())
-            loop.call_at(sample.due, self._check, loop, sample)
-
     def _check(self, loop: asyncio.AbstractEventLoop, sample: Sample) -> None:
         self._watching.discard(loop)
-        late = []
-        with self._lock:
+        with self._holding():
             # Where no thread can be started, those there are will have to do.
             with suppress(RuntimeError):
                 self._adapt(sample, is_late=loop.time() - sample.due > scaling.LATE)
             deadline = time.monotonic() - self.wait
             for lease in self._line.late(deadline):
-                late.append(lease)
                 own = self._shares().held[lease.client]
                 lease.refusal = (
                     f"No thread came free within {self.wait:g} s; {self._at_work} of {self.limit} "
                     f"are leased, {own} of them to the same client. "
                     "Raise ThreadPool(limit=...), or make handlers that wait long background tasks."
                 )
-        self._settle()
-        for lease in late:
-            lease.fail()
-        if self._line:
-            self._watch(loop)
-
-
-class _Lock:
-    """A lock for which the thread that holds it does not wait."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._holder = 0
-
-    def __enter__(self) -> None:
-        if self._holder == threading.get_ident():
-            msg = "The garbage collector ends an event here; there is no thread for it any more."
-            raise RuntimeError(msg)
-        self._lock.acquire()
-        self._holder = threading.get_ident()
-
-    def take_if_free(self) -> bool:
-        """Take the lock unless somebody holds it, and tell whether it was taken."""
-        taken = self._lock.acquire(blocking=False)
-        if taken:
-            self._holder = threading.get_ident()
-        return taken
-
-    def release(self, *_: object) -> None:
-        self._holder = 0
-        self._lock.release()
-
-    __exit__ = release
+                self._changed.append(lease)
+        if self._line.addresses:
+            self.watch(loop)
 
 
 class Lease(Executor):
@@ -361,14 +318,15 @@ class Lease(Executor):
         self.failed = False
         """Whether a call raised; then the thread is cleaned before anybody else has it."""
         self.is_over = False
+        self.is_bound = bound
+        self.is_loose = False
+        """Whether the thread may go while the event awaits, unless something is open on it."""
         self._pool = pool
-        self._is_bound = bound
-        self._is_loose = False
         self._is_prepared = False
-        self._loan: Loan | None = None
+        self._loan: Loan | None = None if pool.kept is None else pool.kept.lend()
         # The pool's, under its lock.
         self.worker: Worker | None = None
-        self.backlog: list[Job] = []
+        self.backlog: deque[Job] = deque()
         self.is_quiet = False
         self.refusal: str | None = None
         self.since = 0.0
@@ -379,17 +337,20 @@ class Lease(Executor):
         """Whether the event has a thread."""
         return self.worker is not None
 
-    def __enter__(self) -> Self:
-        if self._pool.kept is not None:
-            self._loan = self._pool.kept.lend()
-        return self
-
     def submit(  # type: ignore[override]
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:
         """Run ``fn`` on the event's thread."""
-        promised: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pool.serve(self, Job(partial(self._prepared, fn, *args, **kwargs), promised))
+        if self.is_over or exiting.is_set():
+            msg = "The event is over, or the process ends: there is no thread for it any more."
+            raise RuntimeError(msg)
+        loop = asyncio.get_running_loop()
+        promised: asyncio.Future[T] = loop.create_future()
+        self.is_quiet = False
+        self.backlog.append(Job(partial(self._prepared, fn, *args, **kwargs), promised))
+        self._pool.settle(self)
+        if self.backlog:
+            self._pool.watch(loop)
         return promised
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
@@ -399,31 +360,27 @@ class Lease(Executor):
             # What broke off may still be using it.
             is_sound = not (self.failed or (self.worker is not None and self.worker.is_busy))
             self._pool.kept.take_back(self._loan, is_sound=is_sound, limit=self._pool.size)
-        self._pool.end(self)
-        for job in self.backlog:
-            if job.promised is not None:
-                job.promised.cancel()
-
-    def loosen(self) -> None:
-        """Let the thread go while the event awaits, unless something is open on it."""
-        self._is_loose = self.is_quiet = not self._is_bound
+        self._pool.settle(self)
+        for job in [*self.backlog]:
+            if (promised := job.promised) is not None:
+                promised.cancel()
 
     def lets_go(self, *, is_empty: bool) -> bool:
         """Tell whether the thread may go: nothing was called since, or nothing of it is left."""
-        return self._is_loose and not self.failed and (self.is_quiet or is_empty)
+        return self.is_loose and not self.failed and (self.is_quiet or is_empty)
 
     def begin(self, worker: Worker) -> None:
         """Have the thread run what has waited for it."""
-        self.worker, self._is_prepared = worker, False
-        worker.client, worker.lease = self.client, ref(self)
-        for job in self.backlog:
-            worker.hand(job)
-        self.backlog.clear()
+        if self.worker is None:
+            self.worker, self.since, self._is_prepared = worker, 0.0, False
+            worker.client, worker.lease = self.client, ref(self)
+        while self.backlog:
+            worker.hand(self.backlog.popleft())
 
-    def fail(self) -> None:
-        """Have what waits for the thread fail with the refusal."""
-        for job in self.backlog:
-            job.answer(None, PoolExhausted(self.refusal))
+    def fail(self, error: Exception) -> None:
+        """Have what waits for the thread fail."""
+        while self.backlog:
+            self.backlog.popleft().answer(None, error)
 
     def _prepared(self, fn: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         try:
@@ -447,7 +404,7 @@ def let_thread_go() -> None:
     unless the pool's ``release`` finds that nothing is left of that.
     """
     if (lease := current_lease.get()) is not None:
-        lease.loosen()
+        lease.is_loose = lease.is_quiet = not lease.is_bound
 
 
 def _nothing() -> None:

@@ -8,6 +8,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Hook: TypeAlias = "Callable[[], object]"
 
 
+@dataclass(slots=True, eq=False)
 class Job:
     """A call for a thread, and the future of what it gives, if anybody waits for that.
 
@@ -34,38 +36,33 @@ class Job:
     cost as much as all the rest of the way to the thread and back.
     """
 
-    __slots__ = ("_call", "is_over", "promised")
-
-    def __init__(
-        self, call: Callable[[], Any], promised: asyncio.Future[Any] | None = None
-    ) -> None:
-        self.promised = promised
-        self.is_over = False
-        """Whether the thread is done with it; what was handed before is over then, too."""
-        self._call = call
+    call: Callable[[], Any]
+    promised: asyncio.Future[Any] | None = None
+    is_over: bool = False
+    """Whether the thread is done with it; what was handed before is over then, too."""
 
     def run(self) -> None:
         """Make the call, on the thread, unless it was cancelled."""
-        promised = self.promised
         answer: tuple[Any, BaseException | None] | None = None
-        if promised is None or not promised.cancelled():
+        if self.promised is None or not self.promised.cancelled():
             try:
-                answer = self._call(), None
+                answer = self.call(), None
             except BaseException as error:
                 answer = None, error
-        del self._call
+        del self.call
         self.is_over = True
-        if promised is not None and answer is not None:
+        if answer is not None:
             self.answer(*answer)
         # The traceback holds this frame: without these it would hold itself.
-        del promised, answer, self
+        del answer, self
 
     def answer(self, result: Any, error: BaseException | None) -> None:
         """Have the loop that waits know what came of the call, from whatever thread."""
-        if self.promised is not None:
+        # The thread knows the last job that it was handed, and is to keep nothing of it.
+        promised, self.promised = self.promised, None
+        if promised is not None:
             with contextlib.suppress(RuntimeError):  # It is closed.
-                loop = self.promised.get_loop()
-                loop.call_soon_threadsafe(_keep, self.promised, result, error)
+                promised.get_loop().call_soon_threadsafe(_keep, promised, result, error)
 
 
 def _keep(promised: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
@@ -128,10 +125,6 @@ class Worker:
         """Have the thread run ``job`` after those it was handed before."""
         self._last = job
         self._jobs.put(job)
-
-    def rest(self) -> None:
-        """Let go of the last job's result, and be nobody's."""
-        self._last = self.client = self.lease = None
 
 
 # Daemons, so that those that idle do not keep the process; what still runs is waited for.

@@ -33,7 +33,7 @@ def served(line, left=100):
     found = []
     while lease := line.take(Shares((), left)):
         found.append(lease.client)
-    assert not line
+    assert not line.addresses
     return found
 
 
