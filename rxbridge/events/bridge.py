@@ -20,6 +20,7 @@ from rxbridge.asgi.connections import ConnectionRegistry, parse_set_cookie
 from rxbridge.errors import InvalidEvent, NotAllowed, NotShown, PoolExhausted
 from rxbridge.events._test_context import in_test_transaction
 from rxbridge.events.binder import ContextBinder
+from rxbridge.events.chain.hooks import known_user, user_key
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.guards import Refused, check_guards
 from rxbridge.events.reflex import (
@@ -32,11 +33,9 @@ from rxbridge.events.reflex import (
     page_task,
 )
 from rxbridge.events.reflex.answers import answer
-from rxbridge.events.reflex.former import user_key
 from rxbridge.events.reflex.recipients import note_shown, receive
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
 from rxbridge.events.requests import SyntheticRequestFactory
-from rxbridge.events.sessions.tracked import known_user
 from rxbridge.events.threads.afterwards import Afterwards
 from rxbridge.events.threads.background import own_thread_for_task
 

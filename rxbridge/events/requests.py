@@ -57,6 +57,8 @@ _DROPPED_HEADERS = frozenset(
 
 _ID_HEADER = CONNECTION_HEADER.decode()
 
+_NO_ADDRESS = "router_data['asPath'] and ['pathname'] must be strings that start with '/'."
+
 _UNKNOWN = (
     "Events come over sockets that the bridge's ConnectionRegistry does not know, so nobody is "
     "signed in. In asgi.py, wrap Reflex's app by it: connections.wrap(reflex_asgi(app))."
@@ -65,6 +67,7 @@ _UNKNOWN = (
 Headers = list[tuple[bytes, bytes]]
 
 
+@lru_cache(maxsize=256)
 def dotted_name(thing: Any) -> str:
     """Return ``module.qualname`` of a class or a function, or that of an object's class."""
     return f"{thing.__module__}.{getattr(thing, '__qualname__', type(thing).__qualname__)}"
@@ -110,15 +113,6 @@ class Connections(Protocol):
     def get(self, connection_id: str, /) -> Connection | None: ...
 
 
-def method_by_purpose(event: ReflexEvent) -> str:
-    """Return GET for an event that shows a page, and POST for a handler: it may change something.
-
-    Middleware goes by that: rate limits and revisions leave GET out, and what renews an expired
-    login by a redirect does so on GET alone.
-    """
-    return "GET" if event.shows_page else "POST"
-
-
 class SyntheticRequestFactory:
     """Build the Django request an event stands for.
 
@@ -126,8 +120,10 @@ class SyntheticRequestFactory:
     cookies and peer address come from the connection's handshake. Without ``connections`` all
     of it is read from the event's ``router_data``, where Reflex keeps the handshake's headers.
 
-    ``method`` is one for all events, or a function of the event; by default pages are GETs and
-    handlers are POSTs, see ``method_by_purpose``.
+    ``method`` is one for all events, or a function of the event. By default one that shows a page
+    is a GET, and a handler, which may change something, a POST. Middleware goes by that: rate
+    limits and revisions leave GET out, and what renews an expired login by a redirect does so on
+    GET alone.
     ``frontend_path`` is Reflex's setting of that name: the prefix its pages live under.
     ``fallback_host`` is the host of an event that came over no connection, such as one the
     server enqueued itself.
@@ -139,11 +135,11 @@ class SyntheticRequestFactory:
         self,
         connections: Connections | None = None,
         *,
-        method: str | Callable[[ReflexEvent], str] = method_by_purpose,
+        method: str | Callable[[ReflexEvent], str] | None = None,
         frontend_path: str = "",
         fallback_host: str = "localhost",
     ) -> None:
-        if not callable(method) and method not in _METHODS:
+        if method is not None and not callable(method) and method not in _METHODS:
             msg = f"method {method!r} is not an HTTP method; write one of {', '.join(_METHODS)}."
             raise ValueError(msg)
         if frontend_path and (not frontend_path.startswith("/") or frontend_path.endswith("/")):
@@ -179,8 +175,14 @@ class SyntheticRequestFactory:
             scope = self._scope_of_router_data(event.router_data)
         else:
             scope = self._scope_of_connection(connection)
-        scope |= _page(*_address(event.router_data), scope["root_path"], self.frontend_path)
-        scope["method"] = self.method(event) if callable(self.method) else self.method
+        address = event.router_data.get("asPath") or _address_of_route(event.router_data)
+        if not isinstance(address, str):
+            raise InvalidEvent(_NO_ADDRESS)
+        scope |= _page(address, scope["root_path"], self.frontend_path)
+        if self.method is None:
+            scope["method"] = "GET" if event.shows_page else "POST"
+        else:
+            scope["method"] = self.method(event) if callable(self.method) else self.method
         request = EventRequest(scope, BytesIO())
         # The request holds the connection: a background task chains events after it closed.
         if connection is not event.connection:
@@ -238,8 +240,11 @@ def resolve_page(request: ASGIRequest) -> ResolverMatch | None:
 
 
 @lru_cache(maxsize=64)
-def _page(page: str, query: str, root_path: str, frontend_path: str) -> Mapping[str, Any]:
+def _page(address: str, root_path: str, frontend_path: str) -> Mapping[str, Any]:
     """Return of a scope what says which page it is; tabs stay on a page for many events."""
+    if not address.startswith("/"):
+        raise InvalidEvent(_NO_ADDRESS)
+    page, _, query = address.partition("#")[0].partition("?")
     if len(page) + len(query) > MAX_PATH_LENGTH:
         msg = f"The page's path and query are longer than {MAX_PATH_LENGTH} characters."
         raise InvalidEvent(msg)
@@ -272,21 +277,17 @@ def _check_depth(payload: Mapping[str, Any]) -> None:
     raise InvalidEvent(msg)
 
 
-def _address(router_data: Mapping[str, Any]) -> tuple[str, str]:
-    """Return path and query as the address bar shows them, repeated keys kept.
+def _address_of_route(router_data: Mapping[str, Any]) -> object:
+    """Return path and query where there is no ``asPath``, as the address bar shows them.
 
-    That is ``asPath``. Reflex puts the page's route (``/product/[slug]``) in place of the
-    ``pathname`` a browser sends, and the last value of a repeated key in ``query``; they are read
-    only where there is nothing better.
+    Reflex puts the page's route (``/product/[slug]``) in place of the ``pathname`` a browser
+    sends, and the last value of a repeated key in ``query``.
     """
-    address = router_data.get("asPath") or router_data.get("pathname") or "/"
-    if not isinstance(address, str) or not address.startswith("/"):
-        msg = "router_data['asPath'] and ['pathname'] must be strings that start with '/'."
-        raise InvalidEvent(msg)
-    path, question_mark, query = address.partition("#")[0].partition("?")
-    if question_mark or router_data.get("asPath"):
-        return path, query
-    return path, _encode_query(router_data.get("query") or {})
+    route = router_data.get("pathname") or "/"
+    if not isinstance(route, str):
+        return route
+    path = route.partition("#")[0]
+    return path if "?" in path else f"{path}?{_encode_query(router_data.get('query') or {})}"
 
 
 def _encode_query(query: object) -> str:

@@ -14,8 +14,8 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.middleware.csrf import get_token
 
 from rxbridge.events.binder import read_csrf_secret
+from rxbridge.events.chain.hooks import known_user
 from rxbridge.events.guards import open_to_visitors
-from rxbridge.events.sessions.tracked import unwrap_user
 from rxbridge.state._flash import delivered
 from rxbridge.state._mixins import made_mixin
 from rxbridge.state.language import (
@@ -118,7 +118,7 @@ async def mirror_into(
 ) -> bool:
     """Have ``state`` show what the request says; tell whether anything changed."""
     user: Any = getattr(request, "user", None)
-    if (known := unwrap_user(user)) is not None:
+    if (known := known_user(request)) is not None:
         user = known  # each attribute read through a lazy object costs three of these
     try:
         shown = _of_user(user, own or {})

@@ -17,7 +17,7 @@ from django.utils import timezone
 from rxbridge.asgi import ConnectionRegistry, CookieHandoff
 from rxbridge.asgi.cookies import TICKET_HEADER
 from rxbridge.events import EventBridge, MiddlewareRunner, Revalidator
-from rxbridge.events.sessions.tracked import unwrap_user
+from rxbridge.events.chain.hooks import known_user
 from rxbridge.state import AppState
 from rxbridge.testing import EventClient
 from tests.ecosystem.pieces import Piece, Work
@@ -160,7 +160,7 @@ def test_pin_of_minutes(clicks: Clicks, clock: list[float]):
     early = click_for_five_minutes(clicks, clock, "multidb_pin_writes")
     assert (min(early), max(early)) == (0, 55)
     assert len(clicks.handed_off) == 5
-    users = [clicks.event(lambda request: unwrap_user(request.user)) for _ in range(3)]
+    users = [clicks.event(known_user) for _ in range(3)]
     assert len({id(user) for user in users}) == 1
 
 

@@ -30,22 +30,20 @@ def always(request: HttpRequest) -> bool:  # noqa: ARG001
     return True
 
 
-def _session_is_saved(request: HttpRequest) -> bool:
-    session = getattr(request, "session", None)
-    return session is not None and (session.modified or settings.SESSION_SAVE_EVERY_REQUEST)
-
-
 MESSAGE_STORAGES = (CookieStorage, FallbackStorage, SessionStorage)
 
 
-def _messages_need_io(request: HttpRequest) -> bool:
+def answering_blocks(request: HttpRequest) -> bool:
+    """Say whether ``request.session`` is to be saved, or messages are to be fetched or stored."""
+    session = getattr(request, "session", None)
+    if session is not None and (session.modified or settings.SESSION_SAVE_EVERY_REQUEST):
+        return True
     storage = getattr(request, "_messages", None)
     if storage is None:
         return False
     if type(storage) not in MESSAGE_STORAGES:
         return True
     # Django's own look into the session, which a refused event may not have loaded yet.
-    session = getattr(request, "session", None)
     return (storage.used or storage.added_new) and not getattr(session, "accessed", True)
 
 
@@ -83,7 +81,7 @@ _TESTS: Mapping[str, Mapping[str, Test]] = {
     "django.middleware.security.SecurityMiddleware": _NEVER,
     "django.contrib.sessions.middleware.SessionMiddleware": {
         "process_request": None,
-        "process_response": _session_is_saved,
+        "process_response": answering_blocks,
     },
     "django.middleware.common.CommonMiddleware": _NEVER,
     "django.middleware.locale.LocaleMiddleware": _NEVER,
@@ -92,7 +90,7 @@ _TESTS: Mapping[str, Mapping[str, Test]] = {
     "django.contrib.auth.middleware.LoginRequiredMiddleware": {"process_view": identity_blocks},
     "django.contrib.messages.middleware.MessageMiddleware": {
         "process_request": None,
-        "process_response": _messages_need_io,
+        "process_response": answering_blocks,
     },
     "django.middleware.clickjacking.XFrameOptionsMiddleware": _NEVER,
     "django.middleware.csp.ContentSecurityPolicyMiddleware": _NEVER,
@@ -164,6 +162,23 @@ def _read(session: Any) -> None:
         row = cursor.fetchone()
     if row is not None:
         loaded["_session_cache"] = session.decode(row[0])
+
+
+def known_user(request: Any) -> Any:
+    """Return the user of a request; None when it has none, or nothing has asked for it yet."""
+    user = getattr(request, "user", None)
+    while isinstance(user, LazyObject):
+        user = vars(user)["_wrapped"]
+    return None if user is empty else user
+
+
+def user_key(user: Any) -> str:
+    """Return what a session knows a user by, or their key; empty for one who is not signed in."""
+    if not getattr(user, "is_authenticated", user is not None):
+        return ""
+    if not hasattr(user, "_meta"):
+        return str(user)
+    return str(user._meta.pk.value_to_string(user))  # noqa: SLF001 - Django's documented API
 
 
 def answer_auser(request: Any) -> None:

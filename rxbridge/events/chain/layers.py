@@ -37,6 +37,7 @@ from rxbridge.events.chain.plan import (
     IDENTITY_ROW,
     Entry,
     Factory,
+    Hook,
     Middleware,
     Observe,
     PlanRow,
@@ -61,20 +62,13 @@ class Run:
 
     view: View
     kwargs: Mapping[str, Any]
-    patience: float | None
-    clock: asyncio.Timeout | None = None
+    clock: asyncio.Timeout
+    """What ends a chain that takes too long to reach the view."""
     view_called: bool = False
     over: bool = False
     exception: Exception | None = None
     answer: int | None = None
     """The status of what the view raised, where that is one of Django's ways to answer."""
-
-    def start_clock(self) -> None:
-        """Begin to count the seconds to the view; a chain that never waits needs no timer."""
-        if self.patience is None or self.clock is None or self.view_called:
-            return
-        if self.clock.when() is None:
-            self.clock.reschedule(asyncio.get_running_loop().time() + self.patience)
 
     def enter(self) -> None:
         """Let the view run, once; raise when it ran or its event is over."""
@@ -84,8 +78,7 @@ class Run:
                 "a handler runs once."
             )
             raise RxBridgeError(msg)
-        if self.clock is not None and self.clock.when() is not None:
-            self.clock.reschedule(None)
+        self.clock.reschedule(None)
         self.view_called = True
 
     def shown(self, prepare: Callable[[HttpRequest], None] | None = None) -> View:
@@ -126,7 +119,7 @@ class Layer(Protocol):
 class Step:
     """A hook on the way in or out, with the test of whether it would block the loop."""
 
-    run: Callable[..., Any]
+    run: Hook
     blocks: hooks.Test
 
     @classmethod
@@ -144,12 +137,12 @@ class ViewLayer:
 
     def __init__(self, identity: Identity | None, observe: Observe) -> None:
         self._identity = identity
-        self._resolve_identity = observe(
-            "rxbridge", "resolve_identity", hooks.resolve_identity, False
-        )
+        resolve = observe("rxbridge", "resolve_identity", hooks.resolve_identity, False)
+        self._resolve = resolve if identity is None else _storing(identity, resolve)
         self._views: list[Step] = []
-        self._exceptions: list[Callable[..., Any]] = []
-        self._templates: list[Callable[..., Any]] = []
+        self._late: list[Hook] = []
+        self._exceptions: list[Hook] = []
+        self._templates: list[Hook] = []
         self._ask_on_thread = sync_to_async(self._ask)
 
     def add(self, middleware: Middleware) -> None:
@@ -161,30 +154,38 @@ class ViewLayer:
         if (hook := middleware.hook("process_template_response")) is not None:
             self._templates.append(hook)
 
-    @functools.cached_property
-    def _early(self) -> list[Step]:
-        """The ``process_view`` hooks before the first that is async."""
-        return list(takewhile(lambda each: not is_async(each.run), self._views))
+    def ready(self) -> list[Step]:
+        """Return what comes between the last ``process_request`` and the view.
 
-    @functools.cached_property
-    def _late(self) -> list[Callable[..., Any]]:
-        return [each.run for each in self._views[len(self._early) :]]
-
-    @property
-    def steps(self) -> list[Step]:
-        """What comes between the last ``process_request`` and the view."""
+        Once all middleware have been added; ``process_view`` hooks from the first async one on
+        are awaited beside the view.
+        """
+        early = list(takewhile(lambda each: not is_async(each.run), self._views))
+        self._late = [each.run for each in self._views[len(early) :]]
         return [
             Step(self._restore, None),
-            *(Step(_view_step(each.run, self._resolve), each.blocks) for each in self._early),
+            *(Step(_view_step(each.run, self._resolve), each.blocks) for each in early),
             Step(self._resolve, hooks.identity_blocks),
         ]
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        run = current_run.get()
         try:
-            response = await self._respond(request)
+            for hook in self._late:
+                if response := await _awaited(hook, request, run.shown(), (), run.kwargs):
+                    response = checked(await _decorated(response), hook)
+                    break
+            else:
+                run.enter()
+                try:
+                    response = await run.view(request, **run.kwargs)
+                except Exception as error:
+                    response = await self._answer(request, error)
+                if type(response) is not HttpResponse:
+                    response = HttpResponse() if response is None else checked(response, run.view)
         except Exception as error:
             return await converted(request, error)
-        return await self.finish(request, response)
+        return await self.finish(request, response) if hasattr(response, "render") else response
 
     def call(self, request: HttpRequest) -> HttpResponseBase:
         return async_to_sync(self.acall)(request)
@@ -206,28 +207,6 @@ class ViewLayer:
             set_urlconf(request.urlconf)
         if self._identity is not None and self._identity.restore(request):
             setattr(request, hooks.KNOWN, True)
-
-    def _resolve(self, request: HttpRequest) -> None:
-        if hasattr(request, hooks.KNOWN):
-            return
-        self._resolve_identity(request)
-        if self._identity is not None:
-            self._identity.store(request)
-
-    async def _respond(self, request: HttpRequest) -> HttpResponseBase:
-        run = current_run.get()
-        if self._late:
-            run.start_clock()
-        for hook in self._late:
-            response = await _awaited(hook, request, run.shown(), (), run.kwargs)
-            if response:
-                return checked(await _decorated(response), hook)
-        run.enter()
-        try:
-            response = await run.view(request, **run.kwargs)
-        except Exception as error:
-            response = await self._answer(request, error)
-        return HttpResponse() if response is None else checked(response, run.view)
 
     async def _render(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         try:
@@ -270,12 +249,11 @@ class HookLayer:
     @functools.cached_property
     def _steps(self) -> list[Step | None]:
         # Not before the first request: middleware further out adds to the view's steps.
-        return [*self._own, *self._view.steps] if self._view else self._own
+        return [*self._own, *self._view.ready()] if self._view else self._own
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
         at, response, out = self._inward(request, 0, stay=True)
         if response is None and at < len(self._steps):
-            current_run.get().start_clock()
             try:
                 at, response, out = await self._inward_on_thread(request, at, stay=False)
             except Exception as error:  # of the thread itself, as when there is none to be had
@@ -338,7 +316,8 @@ class HookLayer:
             if stay and step.blocks is not None and step.blocks(request):
                 return index, response
             try:
-                response = checked(step.run(request, response), step.run)
+                answer = step.run(request, response)
+                response = answer if type(answer) is HttpResponse else checked(answer, step.run)
             except Exception as error:
                 if stay:
                     return index, response
@@ -362,7 +341,6 @@ class CallLayer:
         self._call_on_thread = sync_to_async(self.call)
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
-        current_run.get().start_clock()
         try:
             if not self._is_async:
                 return await self._call_on_thread(request)
@@ -496,7 +474,7 @@ def checked(response: Any, source: Any) -> HttpResponseBase:
     raise RxBridgeError(msg)
 
 
-async def _awaited(hook: Callable[..., Any], *args: Any) -> Any:
+async def _awaited(hook: Hook, *args: Any) -> Any:
     if is_async(hook):
         return await hook(*args)
     return await sync_to_async(hook)(*args)
@@ -507,9 +485,18 @@ async def _decorated(response: Any) -> Any:
     return await response if asyncio.iscoroutine(response) else response
 
 
-def _view_step(
-    hook: Callable[..., Any], prepare: Callable[[HttpRequest], None]
-) -> Callable[[HttpRequest], Any]:
+def _storing(identity: Identity, resolve: Hook) -> Hook:
+    """Have a user who needs no check be left alone, and one that was checked be kept."""
+
+    def resolve_or_leave(request: HttpRequest) -> None:
+        if not hasattr(request, hooks.KNOWN):
+            resolve(request)
+            identity.store(request)
+
+    return resolve_or_leave
+
+
+def _view_step(hook: Hook, prepare: Callable[[HttpRequest], None]) -> Callable[[HttpRequest], Any]:
     def process_view(request: HttpRequest) -> Any:
         run = current_run.get()
         response = hook(request, run.shown(prepare), (), run.kwargs)

@@ -302,7 +302,7 @@ class MiddlewareRunner:
         The event runs in a copy of the caller's context: the language, URLconf and
         ``ContextVar`` values its middleware sets are gone with it.
         """
-        run = Run(view, dict(kwargs or {}), self.admission_timeout)
+        run = Run(view, dict(kwargs or {}), asyncio.timeout(self.admission_timeout))
         response = await in_context(copy_context(), self._lease_and_run(request, run))
         untie(request)
         return Outcome(response=response, view_called=run.view_called, exception=run.exception)
@@ -356,7 +356,7 @@ class MiddlewareRunner:
 
     async def _run_chain(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         try:
-            async with asyncio.timeout(None) as run.clock:
+            async with run.clock:
                 response = await self._chain.acall(request)
         except TimeoutError as error:
             run.exception = run.exception or error

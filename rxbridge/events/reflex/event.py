@@ -40,9 +40,10 @@ from reflex_base.vars.base import LiteralVar, Var
 
 from rxbridge.asgi.connections import CONNECTION_HEADER, Connection, current_connection
 from rxbridge.events.binder import Binding, binding_in
+from rxbridge.events.chain.hooks import known_user, user_key
 from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
-from rxbridge.events.reflex.former import VarsOwner, keep_to_own_vars, noted_user, user_key
+from rxbridge.events.reflex.former import VarsOwner, keep_to_own_vars, noted_user
 from rxbridge.events.reflex.outbox import Outbox, close_outbox, open_outbox
 from rxbridge.events.reflex.page import page_task
 from rxbridge.events.reflex.presence import Presence
@@ -50,7 +51,6 @@ from rxbridge.events.reflex.recipients import Address, note_shown
 from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
-from rxbridge.events.sessions.tracked import known_user, unwrap_user
 from rxbridge.events.tab_bound import ENDS_WITH_TAB
 from rxbridge.events.threads.pool import let_thread_go
 
@@ -258,7 +258,7 @@ class EventInProcess:
             if self._owner is not None:
                 user = getattr(self._request, "user", None)
                 if user is not self._user:  # The handler put somebody there, and broke off.
-                    self._owner.pass_to(unwrap_user(user))
+                    self._owner.pass_to(known_user(self._request))
                 if not came_to_its_end:
                     self._owner.break_off()
 
@@ -346,7 +346,7 @@ class EventInProcess:
         """Let vars and mirrors follow the request, as ``mirror`` does, and another user of it."""
         user = getattr(self._request, "user", None)
         if user is not self._user:
-            await self._settle(unwrap_user(user))
+            await self._settle(known_user(self._request))
         return await self.mirror(self._request)
 
     async def follow(self) -> None:

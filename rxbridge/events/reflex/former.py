@@ -13,8 +13,8 @@ from reflex.state import _ROUTER_FIELD_NAMES, State
 from reflex_base.event.context import EventContext
 
 from rxbridge.errors import NotAllowed
+from rxbridge.events.chain.hooks import user_key
 from rxbridge.events.reflex.owner import tab_of
-from rxbridge.events.sessions import tracked
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
@@ -104,11 +104,6 @@ def noted_user(root: BaseState) -> str:
     """Return the key of the user whose the vars of a tab are; empty where they are nobody's."""
     key: str = vars(root).get(NOTE, "")
     return key
-
-
-def user_key(user: Any) -> str:
-    """Return what a user is noted by; empty for one who is not signed in."""
-    return tracked.user_key(user) if getattr(user, "is_authenticated", False) else ""
 
 
 def _private(state: BaseState) -> Iterator[BaseState]:

@@ -16,8 +16,8 @@ from reflex.app import EventNamespace
 from reflex.utils.token_manager import RedisTokenManager
 
 from rxbridge.asgi.connections import CONNECTION_HEADER, CONNECTION_SCOPE_KEY
+from rxbridge.events.chain.hooks import known_user
 from rxbridge.events.reflex.answers import bridge_of
-from rxbridge.events.sessions.tracked import known_user
 
 if TYPE_CHECKING:
     import reflex as rx

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from rxbridge._renamed import Renamed
-from rxbridge.events.chain.hooks import answer_auser, is_djangos_own
-from rxbridge.events.sessions.tracked import known_user
+from rxbridge.events.chain.hooks import answer_auser, is_djangos_own, known_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from rxbridge._renamed import Renamed
 from rxbridge.asgi.connections import GRACE, split_browsers
+from rxbridge.events.chain.hooks import user_key
 from rxbridge.events.sessions.channel import Channel, Message
 from rxbridge.events.sessions.signals import SessionSignals, session_model, session_store
 from rxbridge.events.sessions.tracked import (
@@ -25,7 +26,6 @@ from rxbridge.events.sessions.tracked import (
     TrackedConnections,
     digest,
     digest_of,
-    user_key,
 )
 from rxbridge.events.threads.elsewhere import elsewhere
 

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
-from rxbridge.events.sessions.tracked import user_key
+from rxbridge.events.chain.hooks import user_key
 
 if TYPE_CHECKING:
     from django.dispatch import Signal

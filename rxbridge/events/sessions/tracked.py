@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import HASH_SESSION_KEY
 from django.http import parse_cookie
 from django.utils.crypto import salted_hmac
-from django.utils.functional import LazyObject, empty
+
+from rxbridge.events.chain.hooks import known_user, user_key
 
 if TYPE_CHECKING:
     import asyncio
@@ -125,7 +126,7 @@ class TrackedConnections:
         if user is None or not hasattr(session, "_session_cache"):
             return False  # The chain refused early, or a Revalidator vouched for what is known.
         key, auth = session.session_key, session.get(HASH_SESSION_KEY)
-        pk = user_key(user) if user.is_authenticated else None
+        pk = user_key(user) or None
         seen = hash((key, pk, auth))
         is_new, tracked.seen = tracked.seen != seen, seen
         if is_new:
@@ -179,22 +180,3 @@ def digest_of(kind: str, value: str | None) -> str | None:
 def digest(kind: str, value: str) -> str:
     """Return what stands for a key or a hash wherever it is kept or sent."""
     return salted_hmac(f"rxbridge.{kind}", value, algorithm="sha256").hexdigest()[:32]
-
-
-def known_user(request: Any) -> Any:
-    """Return the user of a request; None when it has none, or nothing has asked for it yet."""
-    return unwrap_user(getattr(request, "user", None))
-
-
-def unwrap_user(user: Any) -> Any:
-    """Return the object in the lazy ones; None when nothing has asked for it yet."""
-    while isinstance(user, LazyObject):
-        user = vars(user)["_wrapped"]
-    return None if user is empty else user
-
-
-def user_key(user: Any) -> str:
-    """Return what a session knows a user by: its primary key as text."""
-    if not hasattr(user, "_meta"):
-        return str(user)
-    return str(user._meta.pk.value_to_string(user))  # noqa: SLF001 - Django's documented API
