@@ -1,5 +1,6 @@
 """A compiled Reflex bundle, read from disk into answers that are ready to send."""
 
+import itertools
 import logging
 import os
 import re
@@ -25,8 +26,6 @@ _SIDECARS = {b"br": ".br", b"zstd": ".zst", b"gzip": ".gz"}
 # Types a browser insists on, and those that some Python versions lack. The machine's own
 # mime.types is never read: on Windows it is known to call JavaScript text/plain.
 _CONTENT_TYPES = {
-    ".avif": "image/avif",
-    ".br": "application/octet-stream",
     ".gz": "application/gzip",
     ".ico": "image/x-icon",
     ".js": "text/javascript",
@@ -34,14 +33,10 @@ _CONTENT_TYPES = {
     ".md": "text/markdown",
     ".mjs": "text/javascript",
     ".otf": "font/otf",
-    ".svg": "image/svg+xml",
     ".ttf": "font/ttf",
-    ".wasm": "application/wasm",
-    ".webmanifest": "application/manifest+json",
     ".webp": "image/webp",
     ".woff": "font/woff",
     ".woff2": "font/woff2",
-    ".xml": "text/xml",
     ".zst": "application/zstd",
 }
 
@@ -59,8 +54,7 @@ _EVENT_ADDRESS = re.compile(rb"""\bEVENT["']?\s*[:=]\s*["'`]wss?://([^/"'`\\\s]+
 
 _IMMUTABLE = b"public, max-age=31536000, immutable"
 _REVALIDATE = b"no-cache"
-NO_STORE = b"no-store"
-NOSNIFF = (b"x-content-type-options", b"nosniff")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +90,6 @@ class Representation:
 
     etag: bytes
     headers: Headers
-    not_modified: Headers
     body: bytes | None
     source: SourceFile | None
     """Where the bytes lie, or None when they lie nowhere, as with a rewritten module."""
@@ -121,7 +114,8 @@ class Bundle:
     """The ``frontend_path`` the bundle was built with, such as ``/shop``."""
     shell: Entry | None = None
     """The page that becomes any route in the browser."""
-    not_found: Representation | None = None
+    not_found: bytes | None = None
+    """The text of the page that is answered with 404."""
 
 
 def is_hidden(name: str) -> bool:
@@ -140,19 +134,10 @@ def find_files(directory: str) -> dict[str, SourceFile]:
 
 
 def _walk(root: str) -> Iterator[str]:
-    folders = [root]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as children:
-                visible = [child for child in children if not is_hidden(child.name)]
-        except OSError:
-            continue
-        for child in visible:
-            # A symlinked directory is not descended into, so a loop of them cannot trap us.
-            if child.is_dir(follow_symlinks=False):
-                folders.append(child.path)
-            else:
-                yield child.path
+    # A symlinked directory is not descended into, so a loop of them cannot trap us.
+    for folder, folders, names in os.walk(root):
+        folders[:] = itertools.filterfalse(is_hidden, folders)
+        yield from (os.path.join(folder, name) for name in names if not is_hidden(name))
 
 
 def _resolve(root: str, path: str) -> str:
@@ -183,15 +168,15 @@ class _Reader:
     def read(self, *, same_origin: bool) -> Bundle:
         base = _base_of(self._files)
         entries = {key: self._entry(key, base) for key in self._files}
-        if same_origin and _has_page(self._files, base):
+        shells = [entries[key] for name in _SHELLS if (key := f"{base}/{name}") in entries]
+        if same_origin and shells:
             entries.update(self._same_origin_modules(base))
-        shells = (entries[key] for name in _SHELLS if (key := f"{base}/{name}") in entries)
         return Bundle(
             files=self._listed,
             entries={**_pages(entries), **entries},
             base=base,
-            shell=next(shells, None),
-            not_found=self._not_found(f"{base}/404.html"),
+            shell=shells[0] if shells else None,
+            not_found=self._body(missing) if (missing := f"{base}/404.html") in entries else None,
         )
 
     def _held_bodies(self, max_memory: int) -> Iterator[tuple[str, bytes]]:
@@ -235,19 +220,6 @@ class _Reader:
         return _representation(
             body, content_type, [*headers, modified], of=stamp if body is None else body, file=file
         )
-
-    def _not_found(self, key: str) -> Representation | None:
-        """The 404 page. It has no validator, so that it can never become a 304."""
-        if key not in self._files:
-            return None
-        body = self._body(key)
-        headers = (
-            (b"content-type", self._content_type(key)),
-            (b"content-length", b"%d" % len(body)),
-            (b"cache-control", NO_STORE),
-            NOSNIFF,
-        )
-        return Representation(b"", headers, (), body, None)
 
     def _same_origin_modules(self, base: str) -> Iterator[tuple[str, Entry]]:
         """The modules with the backend's addresses, made to compute them in the browser."""
@@ -316,8 +288,6 @@ def _representation(
     """Join headers and body; ``of`` is what the ETag is made of, ``file`` has what is not held."""
     etag = b'"%s"' % blake2b(of, digest_size=12).hexdigest().encode()
     size = file.size if body is None and file is not None else len(body or b"")
-    # RFC 9110, section 15.4.5: what a 304 must repeat of the 200 it stands for.
-    repeated = [header for header in headers if header[0] in (b"cache-control", b"vary")]
     return Representation(
         etag=etag,
         headers=(
@@ -325,9 +295,8 @@ def _representation(
             (b"content-length", b"%d" % size),
             (b"etag", etag),
             *headers,
-            NOSNIFF,
+            _NOSNIFF,
         ),
-        not_modified=((b"etag", etag), *repeated),
         body=body,
         source=file,
     )
@@ -343,10 +312,6 @@ def _base_of(files: Mapping[str, SourceFile]) -> str:
     """The directory of the outermost page: with a ``frontend_path`` all lies below it."""
     folders = {dirname(key) for key in files if key.endswith(tuple(f"/{n}" for n in _SHELLS))}
     return min(folders, key=lambda folder: (folder.count("/"), folder), default="").rstrip("/")
-
-
-def _has_page(files: Mapping[str, SourceFile], base: str) -> bool:
-    return any(f"{base}/{name}" in files for name in _SHELLS)
 
 
 def _pages(entries: Mapping[str, Entry]) -> dict[str, Entry]:

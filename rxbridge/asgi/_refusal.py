@@ -14,7 +14,7 @@ async def refuse(
     receive: Receive,
     send: Send,
     status: HTTPStatus,
-    text: str | None = None,
+    text: str | bytes | None = None,
     **headers: str,
 ) -> None:
     """Answer with ``status``, and ``text`` or its phrase, which tells nothing about the reason.

@@ -12,7 +12,9 @@ from http import HTTPStatus
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse
+from starlette.staticfiles import NotModifiedResponse
 
 from rxbridge.asgi._bundle import (
     Bundle,
@@ -155,10 +157,9 @@ class SPAStaticApp:
             await refuse(scope, receive, send, HTTPStatus.NOT_FOUND)
         elif self._is_known(bundle, path):
             await self._send_entry(bundle.shell, headers, scope, receive, send)
-        elif bundle.not_found:
-            await _send_body(scope, send, 404, bundle.not_found)
         else:
-            await refuse(scope, receive, send, HTTPStatus.NOT_FOUND)
+            kind = {"content-type": "text/html; charset=utf-8"} if bundle.not_found else {}
+            await refuse(scope, receive, send, HTTPStatus.NOT_FOUND, bundle.not_found, **kind)
 
     async def _send_entry(
         self, entry: Entry, headers: RequestHeaders, scope: Scope, receive: Receive, send: Send
@@ -166,11 +167,11 @@ class SPAStaticApp:
         ranged = _is_ranged(entry, scope, headers)
         chosen = entry.identity if ranged else _negotiated(entry, headers)
         if _is_not_modified(chosen, headers):
-            await _send_not_modified(send, chosen)
+            await NotModifiedResponse(Headers(raw=[*chosen.headers]))(scope, receive, send)
         elif chosen.source is not None and (ranged or chosen.body is None):
             await self._send_file(chosen, chosen.source, _range_scope(scope, ranged), receive, send)
         else:
-            await _send_body(scope, send, 200, chosen)
+            await _send_body(scope, send, chosen)
 
     async def _send_file(
         self, chosen: Representation, source: SourceFile, scope: Scope, receive: Receive, send: Send
@@ -305,16 +306,10 @@ def _range_scope(scope: Scope, ranged: bool) -> Scope:
     return {**scope, "headers": [(name, headers[name]) for name in names if name in headers]}
 
 
-async def _send_not_modified(send: Send, chosen: Representation) -> None:
-    headers = list(chosen.not_modified)
-    await send({"type": "http.response.start", "status": 304, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
-
-
-async def _send_body(scope: Scope, send: Send, status: int, chosen: Representation) -> None:
+async def _send_body(scope: Scope, send: Send, chosen: Representation) -> None:
     # A copy, as a middleware around this app may change the list in place.
     headers = list(chosen.headers)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     body = b"" if scope["method"] == "HEAD" else chosen.body
     await send({"type": "http.response.body", "body": body})
 
