@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from rxbridge.django._server import Address
 
@@ -19,36 +20,28 @@ def front(listener: socket.socket, *, server: Address, vite: Address) -> Generat
     A server that restarts closes its sockets, and Vite's client loads the page again once it
     has lost its own; so that one must not end at the server. Bytes are passed as they are.
     """
-    loop = asyncio.new_event_loop()
     stopped = asyncio.Event()
-    serving = _serve(listener, server, vite, stopped)
-    thread = threading.Thread(target=loop.run_until_complete, args=[serving], daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        loop.call_soon_threadsafe(stopped.set)
-        thread.join()
-        loop.close()
+    # It cancels what joins connections still, at its end.
+    with asyncio.Runner() as runner:
+        serving = _serve(listener, server, vite, stopped)
+        loop, thread = runner.get_loop(), threading.Thread(target=runner.run, args=[serving])
+        thread.start()
+        try:
+            yield
+        finally:
+            loop.call_soon_threadsafe(stopped.set)
+            thread.join()
 
 
 async def _serve(
     listener: socket.socket, server: Address, vite: Address, stopped: asyncio.Event
 ) -> None:
-    connections: set[asyncio.Task[None]] = set()
-
-    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(_join(reader, writer, server, vite))
-        connections.add(task)
-        task.add_done_callback(connections.discard)
-
     # A duplicate, as it is closed with the server, and the other is its owner's.
-    front = await asyncio.start_server(connected, sock=listener.dup(), limit=_HEAD_LIMIT)
+    front = await asyncio.start_server(
+        partial(_join, server=server, vite=vite), sock=listener.dup(), limit=_HEAD_LIMIT
+    )
     await stopped.wait()
     front.close()
-    for task in connections:
-        task.cancel()
-    await asyncio.gather(*connections, return_exceptions=True)
 
 
 async def _join(

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import re
-from typing import Any
+from collections.abc import AsyncIterator
+
+from starlette.responses import StreamingResponse
 
 from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
 
@@ -46,19 +48,17 @@ class PageReload:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"] == EVENTS:
-            await self._stream(receive, send)
+            headers = {"cache-control": "no-store"}
+            stream = StreamingResponse(self._events(), 200, headers, "text/event-stream")
+            await stream(scope, receive, send)
         elif _EVERY_PAGES_MODULE.search(scope["path"]):
             await self._app(_unconditional(scope), receive, _appending(send, _SCRIPT.encode()))
         else:
             await self._app(scope, receive, send)
 
-    async def _stream(self, receive: Receive, send: Send) -> None:
-        headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        body = f"retry: 250\ndata: {self._bundle}\n\n".encode()
-        await send({"type": "http.response.body", "body": body, "more_body": True})
-        await _first_of(_disconnected(receive), self._closing.wait())
-        await send({"type": "http.response.body", "body": b""})
+    async def _events(self) -> AsyncIterator[str]:
+        yield f"retry: 250\ndata: {self._bundle}\n\n"
+        await self._closing.wait()
 
 
 def _unconditional(scope: Scope) -> Scope:
@@ -87,17 +87,3 @@ def _uncached(start: Message) -> Message:
     dropped = (b"content-length", b"etag", b"last-modified", b"cache-control", b"accept-ranges")
     headers = [pair for pair in start["headers"] if pair[0].lower() not in dropped]
     return {**start, "headers": [*headers, (b"cache-control", b"no-store")]}
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _first_of(*awaitables: Any) -> None:
-    tasks = [asyncio.ensure_future(each) for each in awaitables]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

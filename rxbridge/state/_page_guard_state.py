@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 
 from rxbridge.events.binder import current_user
 from rxbridge.events.guards import login_required
+from rxbridge.state.mirrors import take_over
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -39,14 +40,12 @@ class PageGuardState(rx.State):
         """Take over who is there, and forget what was answered to another user."""
         user: Any = getattr(request, "user", None)
         known = user is not None and user.is_authenticated
-        key = str(getattr(user, "pk", "")) if known else ""
         is_staff = known and getattr(user, "is_staff", False)
-        if (key, known, is_staff) == (self._answered_to, self.is_authenticated, self.is_staff):
-            return False
+        shown: dict[str, Any] = {"is_authenticated": known, "is_staff": is_staff}
+        key = str(user.pk) if known else ""
         if key != self._answered_to:
-            self.answers = {}
-        self._answered_to, self.is_authenticated, self.is_staff = key, known, is_staff
-        return True
+            self._answered_to, shown["answers"] = key, {}
+        return take_over(self, shown)
 
 
 def question(permissions: list[str]) -> str:

@@ -59,24 +59,26 @@ def user_to_sign_in(
     return authenticate(request, username=user.get_username(), password=password)
 
 
-def next_url(request: HttpRequest, parameter: str, hosts: Collection[str] = ()) -> str | None:
-    """Return where the page's query says to go next; ``None`` unless that is safe.
+def next_url(
+    request: HttpRequest, otherwise: str, *, named: str = "next", hosts: Collection[str] = ()
+) -> str:
+    """Return where the page's query says to go next, and ``otherwise`` unless that is safe.
 
     Safe is a page of this host, or of ``hosts``, under https if this page is. What is returned
     is the address as a browser resolves it, a path for this host. A path with two slashes in a
     row is refused: ``/..//evil.example`` becomes one that some routers take for a host.
     """
-    target = request.GET.get(parameter, "")
+    target = request.GET.get(named, "")
     here = request.build_absolute_uri()
     own = request.get_host()
     if not url_has_allowed_host_and_scheme(
         target, allowed_hosts={own, *hosts}, require_https=request.is_secure()
     ):
-        return None
+        return otherwise
     url = urljoin(here, target)
     parts = urlsplit(url)
     if "//" in parts.path or "\\" in target or parts.path == request.path:
-        return None
+        return otherwise
     if parts.netloc.lower() != own.lower():
         return url
     return parts._replace(scheme="", netloc="").geturl() or "/"

@@ -33,9 +33,8 @@ class Registration(rx.State, mixin=True):
         """Show the form, to visitors: who is signed in is sent on (``on_load``)."""
         self.registration_errors = {}
         if current_user().is_authenticated:
-            set_destination(
-                _destination(bound_event("open_registration").request, self.registration_config)
-            )
+            request = bound_event("open_registration").request
+            set_destination(next_url(request, self.registration_config.after))
 
     @rx.event
     @open_to_visitors
@@ -56,7 +55,7 @@ class Registration(rx.State, mixin=True):
                 "registration", self.registration_errors, otherwise=next(iter(form.fields))
             )
         else:
-            set_destination(config.login_url if user is None else _destination(request, config))
+            set_destination(config.login_url if user is None else next_url(request, config.after))
 
 
 @sensitive_variables()
@@ -68,7 +67,3 @@ def _create(config: RegistrationConfig, request: HttpRequest, form_data: object)
         return form, None
     password = form.cleaned_data.get("password1") or form.cleaned_data.get("password")
     return form, user_to_sign_in(config, request, user, password)
-
-
-def _destination(request: HttpRequest, config: RegistrationConfig) -> str:
-    return next_url(request, "next") or config.after

@@ -84,5 +84,5 @@ def _check(
 
 
 def _destination(request: HttpRequest, config: SessionAuthConfig) -> str:
-    named = next_url(request, config.next_parameter, config.allowed_next_hosts)
-    return named or config.after_login
+    hosts = config.allowed_next_hosts
+    return next_url(request, config.after_login, named=config.next_parameter, hosts=hosts)

@@ -59,10 +59,7 @@ def with_relations(config: ModelCRUDConfig, rows: QuerySet[Any, Any]) -> QuerySe
 
 def input_values(form: BaseForm) -> Row:
     """Return what the inputs of ``form`` begin with."""
-    return {
-        name: _input_value(field.prepare_value(form.get_initial_for_field(field, name)))
-        for name, field in form.fields.items()
-    }
+    return {name: _input_value(form[name].value()) for name in form.fields}
 
 
 def form_choices(form: BaseForm) -> dict[str, list[Choice]]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.core.paginator import Paginator
 from django.db import router, transaction
 from django.db.models import ProtectedError, QuerySet, RestrictedError
 from django.http import Http404
@@ -145,14 +146,10 @@ class Store:
         return self._forms.new_instance(user)
 
     def _cut(self, rows: Any, number: int) -> Page:
-        total = len(rows) if isinstance(rows, list) else rows.order_by().count()
-        size = self._config.page_size
-        count = max(1, -(-total // size))
-        number = min(number, count)
-        shown = rows[(number - 1) * size : number * size]
-        return Page(
-            rows=[self._row(each) for each in shown], total=total, number=number, count=count
-        )
+        cut = Paginator(rows, self._config.page_size)
+        page = cut.get_page(number)
+        shown = [self._row(each) for each in page]
+        return Page(rows=shown, total=cut.count, number=page.number, count=cut.num_pages)
 
     def _draft(self, form: ModelForm[Any], *, pk: Any = "", version: str = "") -> Draft:
         return Draft(

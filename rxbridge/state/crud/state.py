@@ -27,6 +27,8 @@ logger = logging.getLogger("rxbridge")
 
 T = TypeVar("T")
 
+_OF_A_FORM = ("form_open", "editing", "form_values", "form_errors", "conflict", "current_values")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CRUDSetup:
@@ -180,10 +182,13 @@ class LiveModelCRUD(ModelCRUD, mixin=True):
 
 def _forget(state: Any) -> None:
     """Give all vars their defaults again."""
-    fields = type(state).get_fields()
     for name in (*state._crud.names.values(), "_crud_draft", "_crud_viewer"):  # noqa: SLF001
-        if name in fields:
-            setattr(state, name, fields[name].default_value())
+        if name in state.get_fields():
+            setattr(state, name, _default(state, name))
+
+
+def _default(state: Any, name: str) -> Any:
+    return state.get_fields()[name].default_value()
 
 
 def _viewer(user: Any) -> str:
@@ -253,15 +258,7 @@ def _show_form(state: Any, draft: Draft) -> None:
 
 def _close_form(state: Any) -> None:
     state._crud_draft = {}  # noqa: SLF001
-    _put(
-        state,
-        form_open=False,
-        editing="",
-        form_values={},
-        form_errors={},
-        conflict=False,
-        current_values={},
-    )
+    _put(state, **{name: _default(state, state._crud.names[name]) for name in _OF_A_FORM})  # noqa: SLF001
 
 
 async def _conclude(state: Any, result: Result) -> None:
