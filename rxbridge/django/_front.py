@@ -48,8 +48,11 @@ async def _join(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: Address, vite: Address
 ) -> None:
     inner = None
-    # Whoever resets a connection, or never says what it is for, has it closed.
-    with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+    # Whoever resets a connection, or never says what it is for, has it closed. Python 3.11 would
+    # print that the end of the block cancels it.
+    with suppress(
+        OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError
+    ):
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             # A browser has a connection of its own for each WebSocket, so its head is the first.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -43,15 +43,10 @@ class _Follower:
     owner: str
     connection: _Closable | None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: bool = False
 
     @property
     def is_gone(self) -> bool:
-        return self.ended or (self.connection is not None and self.connection.closed)
-
-    def end(self) -> None:
-        self.ended = True
-        self.woken.set()
+        return self.connection is not None and self.connection.closed
 
 
 class LiveList:
@@ -113,8 +108,8 @@ class LiveList:
         """Stop listening, and let go of all tabs."""
         for signal, receiver, sender in self._signals():
             signal.disconnect(receiver, sender=sender)
-        for follower in list(self._followers.values()):
-            follower.end()
+        for tab in list(self._followers):
+            self._drop(tab)
 
     def touch(self, owner: Any = None) -> None:
         """Announce a change that sends no signal, such as ``update()`` and ``bulk_create()``.
@@ -152,30 +147,18 @@ class LiveList:
         A tab that follows anew replaces its former following.
         """
         owner = EVERYBODY if self._owner is None else str(user.pk)
-        with self._following(tab, _Follower(owner, connection)) as follower:
-            while follower is not None:
+        follower = _Follower(owner, connection)
+        if not self._take_in(tab, follower):
+            return
+        try:
+            while True:
                 await follower.woken.wait()
                 # What comes in a burst is told once.
                 await asyncio.sleep(self._interval)
                 follower.woken.clear()
-                if follower.is_gone:
+                if follower.is_gone or self._followers.get(tab) is not follower:
                     return
                 yield
-
-    @contextmanager
-    def _following(self, tab: str, follower: _Follower) -> Generator[_Follower | None]:
-        if (former := self._followers.pop(tab, None)) is not None:
-            former.end()
-        if len(self._followers) >= self._limit:
-            self._drop_gone()
-        if len(self._followers) >= self._limit:
-            logger.warning("A tab does not follow %s: %d do", self.model.__name__, self._limit)
-            yield None
-            return
-        self._followers[tab] = follower
-        self._listen()
-        try:
-            yield follower
         finally:
             if self._followers.get(tab) is follower:
                 del self._followers[tab]
@@ -183,11 +166,23 @@ class LiveList:
                 self._listener.cancel()
                 self._listener = None
 
-    def _drop_gone(self) -> None:
-        for follower in list(self._followers.values()):
-            if follower.is_gone:
-                follower.end()
-        self._followers = {tab: each for tab, each in self._followers.items() if not each.ended}
+    def _take_in(self, tab: str, follower: _Follower) -> bool:
+        """Let a tab follow, unless too many do."""
+        self._drop(tab)
+        if len(self._followers) >= self._limit:
+            for each in [each for each, other in self._followers.items() if other.is_gone]:
+                self._drop(each)
+        if len(self._followers) >= self._limit:
+            logger.warning("A tab does not follow %s: %d do", self.model.__name__, self._limit)
+            return False
+        self._followers[tab] = follower
+        self._listen()
+        return True
+
+    def _drop(self, tab: str) -> None:
+        """Let go of a tab, if it follows."""
+        if (follower := self._followers.pop(tab, None)) is not None:
+            follower.woken.set()
 
     # What Django calls, on the threads of events and requests.
 

@@ -55,14 +55,7 @@ def login_required_page(
     Written below ``@rx.page``, with or without arguments. It also acts when the visitor is
     signed out while the page is open.
     """
-
-    def decorate(page: Page) -> Page:
-        @wraps(page)
-        def guarded_page() -> rx.Component:
-            return _for_signed_in(page(), pending)
-
-        return _behind(login_required(), guarded_page)
-
+    decorate = _showing(lambda shown: _for_signed_in(shown, pending), behind=login_required())
     return decorate if page is None else decorate(page)
 
 
@@ -89,14 +82,11 @@ def staff_required_page(
     """
     from rxbridge.state._page_guard_state import PageGuardState
 
-    def decorate(page: Page) -> Page:
-        @wraps(page)
-        def guarded_page() -> rx.Component:
-            refused = _for_signed_in(forbidden or rx.text(FORBIDDEN), pending)
-            return _cond(PageGuardState.is_staff, page(), refused)
+    def to_staff(shown: rx.Component) -> rx.Component:
+        refused = _for_signed_in(forbidden or rx.text(FORBIDDEN), pending)
+        return _cond(PageGuardState.is_staff, shown, refused)
 
-        return _behind(staff_required(), guarded_page)
-
+    decorate = _showing(to_staff, behind=staff_required())
     return decorate if page is None else decorate(page)
 
 
@@ -118,28 +108,35 @@ def permission_required_page(
     state: Any = PageGuardState
     key = question(list(permissions))
 
+    def to_permitted(shown: rx.Component) -> rx.Component:
+        refused = _cond(
+            state.answers.contains(key), forbidden or rx.text(FORBIDDEN), pending or _fragment()
+        )
+        return _fragment(
+            _cond(rx.State.is_hydrated, _sends_on_mount(state.ask(list(permissions)))),
+            _cond(state.answers[key], shown, refused),
+        )
+
+    return _showing(to_permitted, behind=permission_required(*permissions))
+
+
+def _showing(
+    what: Callable[[rx.Component], rx.Component], *, behind: Any
+) -> Callable[[Page], Page]:
+    """Return a decorator for pages that show ``what`` is made of them.
+
+    Whom they are not shown to is noted on them, so that the bridge does not say so as well.
+    """
+
     def decorate(page: Page) -> Page:
         @wraps(page)
         def guarded_page() -> rx.Component:
-            refused = _cond(
-                state.answers.contains(key),
-                forbidden or rx.text(FORBIDDEN),
-                pending or _fragment(),
-            )
-            return _fragment(
-                _cond(rx.State.is_hydrated, _sends_on_mount(state.ask(list(permissions)))),
-                _cond(state.answers[key], page(), refused),
-            )
+            return what(page())
 
-        return _behind(permission_required(*permissions), guarded_page)
+        setattr(guarded_page, GUARDS, (behind,))
+        return guarded_page
 
     return decorate
-
-
-def _behind(guard: Any, page: Page) -> Page:
-    """Note on ``page`` whom it is not shown to, so that the bridge does not say so as well."""
-    setattr(page, GUARDS, (guard,))
-    return page
 
 
 def _for_signed_in(component: rx.Component, pending: rx.Component | None) -> rx.Component:

@@ -109,7 +109,7 @@ class RawClient:
         }
         socket = RawSocket(token, self._test)
         with under_test(self._test):
-            task = asyncio.create_task(_serve(self.application, scope, socket))
+            task = asyncio.ensure_future(self.application(scope, socket.receive, socket.deliver))
         try:
             async with asyncio.timeout(timeout):
                 await socket.open(task, first)
@@ -201,7 +201,7 @@ class RawSocket:
         else:
             self._from_app.put_nowait(message)
 
-    async def open(self, task: asyncio.Task[None], first: Mapping[str, Any] | None) -> None:
+    async def open(self, task: asyncio.Future[None], first: Mapping[str, Any] | None) -> None:
         """Make the handshakes of WebSocket, Engine.IO and Socket.IO."""
         task.add_done_callback(lambda _: self._from_app.put_nowait({"type": "websocket.close"}))
         self._to_app.put_nowait({"type": "websocket.connect"})
@@ -214,7 +214,7 @@ class RawSocket:
         await self._until("40")
         await self._settle()
 
-    async def close(self, task: asyncio.Task[None]) -> None:
+    async def close(self, task: asyncio.Future[None]) -> None:
         """Go away, as a browser that is closed does."""
         self._to_app.put_nowait({"type": "websocket.disconnect", "code": 1001, "reason": ""})
         await task
@@ -270,10 +270,6 @@ class RawSocket:
             refusals=self._test.taken_by(self.token),
             messages=list(mirrored_messages(deltas).values()),
         )
-
-
-async def _serve(application: ASGIApp, scope: Scope, socket: RawSocket) -> None:
-    await application(scope, socket.receive, socket.deliver)
 
 
 def _update(sent: Any) -> dict[str, Any]:
