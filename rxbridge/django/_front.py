@@ -24,7 +24,8 @@ def front(listener: socket.socket, *, server: Address, vite: Address) -> Generat
     # It cancels what joins connections still, at its end.
     with asyncio.Runner() as runner:
         serving = _serve(listener, server, vite, stopped)
-        loop, thread = runner.get_loop(), threading.Thread(target=runner.run, args=[serving])
+        loop = runner.get_loop()
+        thread = threading.Thread(target=runner.run, args=[serving], daemon=True)
         thread.start()
         try:
             yield

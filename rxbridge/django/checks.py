@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from rxbridge.events.bridge import EventBridge
     from rxbridge.events.threads.pool import ThreadPool
 
-__all__ = ["check_application", "check_asgi_application", "check_project"]
-
 _BUILD = "Build it: manage.py export_reflex"
 
 # Connections a server of the vendor takes unless it is configured otherwise.

@@ -19,8 +19,6 @@ from rxbridge.asgi._refusal import refuse
 if TYPE_CHECKING:
     from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["PageHeaders"]
-
 
 class PageHeaders:
     """Serve ``app`` with the headers and the redirect to https of Django's settings.

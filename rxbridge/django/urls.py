@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi._types import ASGIApp
 
-__all__ = ["admin_urlpatterns", "spa_urlpatterns"]
-
 
 def spa_urlpatterns(
     pages: ASGIApp, *, view: type[SPAView] = SPAView, **options: Any

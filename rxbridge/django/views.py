@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi._types import Message, Scope
 
-__all__ = ["SPAView"]
-
 # A personal page must be whole, as it is changed, and new, as it is somebody's.
 _CONDITIONS = (b"accept-encoding", b"if-", b"range")
 _CACHED = 64

@@ -42,7 +42,7 @@ class PageGuardState(rx.State):
         known = user is not None and user.is_authenticated
         is_staff = known and getattr(user, "is_staff", False)
         shown: dict[str, Any] = {"is_authenticated": known, "is_staff": is_staff}
-        key = str(user.pk) if known else ""
+        key = str(getattr(user, "pk", "")) if known else ""
         if key != self._answered_to:
             self._answered_to, shown["answers"] = key, {}
         return take_over(self, shown)

@@ -20,14 +20,6 @@ from rxbridge.events.requests import dotted_name
 from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
 from rxbridge.state.values import in_event_loop, json_safe, user_snapshot
 
-__all__ = [
-    "EventContext",
-    "collect_context",
-    "context_mirror",
-    "i18n_context",
-    "user_context",
-]
-
 Processor: TypeAlias = "Callable[[Any], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]"
 
 # What processors of Django's own give that belongs to the event alone, or is mirrored otherwise.

@@ -13,16 +13,6 @@ from django.utils.translation import get_language_from_path, get_language_info
 
 from rxbridge.events import binder
 
-__all__ = [
-    "direction_of",
-    "is_bidi",
-    "language_choices",
-    "language_of",
-    "plain_text",
-    "site_language",
-    "switch_language",
-]
-
 
 def switch_language(code: str) -> None:
     """Make ``code`` the visitor's language, for the rest of this event and all that follow.

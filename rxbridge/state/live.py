@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.db import router, transaction
 from django.db.models.signals import ModelSignal, m2m_changed, post_delete, post_save
@@ -20,9 +20,8 @@ from rxbridge.events.sessions.channel import Channel, Message
 if TYPE_CHECKING:
     from django.db.models import Model
 
+    from rxbridge.asgi.connections import Connection
     from rxbridge.events.sessions.broadcast import Broadcast
-
-__all__ = ["LiveList"]
 
 logger = logging.getLogger("rxbridge")
 
@@ -32,16 +31,12 @@ EVERYBODY = "*"
 _UNSENT_LIMIT = 1_000  # owners whose change is not published yet; beyond, it is everybody's
 
 
-class _Closable(Protocol):
-    closed: bool
-
-
 @dataclass(slots=True, eq=False)
 class _Follower:
     """One tab that follows the list."""
 
     owner: str
-    connection: _Closable | None
+    connection: Connection | None
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -140,7 +135,7 @@ class LiveList:
                 await have_page_fire(handler)
 
     async def changes(
-        self, tab: str, *, user: Any, connection: _Closable | None = None
+        self, tab: str, *, user: Any, connection: Connection | None = None
     ) -> AsyncGenerator[None]:
         """Yield after each change of what ``user`` may be shown, until the tab is gone.
 

@@ -14,8 +14,6 @@ import reflex as rx
 
 from rxbridge.events.guards import GUARDS, login_required, permission_required, staff_required
 
-__all__ = ["guarded", "login_required_page", "permission_required_page", "staff_required_page"]
-
 Page: TypeAlias = "Callable[[], rx.Component]"
 
 FORBIDDEN = "You are not allowed to see this page."

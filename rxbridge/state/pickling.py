@@ -14,8 +14,6 @@ from typing import Any, ClassVar, Self, TypeAlias, TypeVar
 
 from rxbridge.errors import RxBridgeError
 
-__all__ = ["PicklingStripper"]
-
 Fields: TypeAlias = "dict[str, Any]"
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -12,8 +12,6 @@ from django.middleware.locale import LocaleMiddleware
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext, override
 
-__all__ = ["Text", "in_each_language", "translated"]
-
 Text: TypeAlias = "str | rx.Var[str]"
 """A text of a page; a var where it depends on the visitor's language."""
 

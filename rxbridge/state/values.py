@@ -26,8 +26,6 @@ from django.utils.functional import LazyObject, Promise, empty
 from rxbridge.errors import RxBridgeError
 from rxbridge.state.language import plain_text
 
-__all__ = ["json_safe", "serialize_django_values", "user_snapshot"]
-
 NOBODY: Mapping[str, Any] = {
     "user_id": "",
     "username": "",

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from http.cookies import Morsel
 from typing import TypeAlias
 
-__all__ = ["Cookies", "plain", "sent_headers"]
-
 Cookies: TypeAlias = Mapping[str, str] | Mapping[str, Morsel[str]]
 
 

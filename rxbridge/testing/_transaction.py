@@ -10,8 +10,6 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["in_transaction", "lent_connections"]
-
 Connections = dict[str, BaseDatabaseWrapper]
 
 

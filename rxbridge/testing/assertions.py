@@ -8,8 +8,6 @@ if TYPE_CHECKING:
     from rxbridge.events.refusals import Refusal
     from rxbridge.testing.fired import Fired
 
-__all__ = ["assert_refused"]
-
 
 def assert_refused(
     fired: Fired,

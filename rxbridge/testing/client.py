@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import uuid
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.test import Client
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from rxbridge.asgi.connections import Connection
     from rxbridge.events.reflex import LocalServer
 
-__all__ = ["EventClient", "SyncEventClient"]
-
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -319,35 +319,25 @@ class SyncEventClient:
         """The tab's connection, or ``None`` without a registry."""
         return self._client.connection
 
-    def load(self, path: str = "/", *, query: str = "") -> Fired:
-        """Open a page as a browser does."""
-        return self._run(self._client.load(path, query=query))
+    @staticmethod
+    def _awaited(
+        method: Callable[Concatenate[EventClient, P], Coroutine[Any, Any, T]],
+    ) -> Callable[Concatenate[SyncEventClient, P], T]:
+        """Return a method that runs the event loop until the other one is done."""
 
-    def navigate(self, path: str, *, query: str = "") -> Fired:
-        """Go to another page of the app by a link."""
-        return self._run(self._client.navigate(path, query=query))
+        def called(tab: SyncEventClient, /, *args: P.args, **options: P.kwargs) -> T:
+            return tab._run(method(tab._client, *args, **options))
 
-    def fire(self, handler: Any, /, **payload: Any) -> Fired:
-        """Fire a handler by reference and wait for it and what it chained."""
-        return self._run(self._client.fire(handler, **payload))
+        functools.update_wrapper(called, method)
+        return called
 
-    def upload(
-        self, handler: Any, *files: tuple[str, bytes], cookies: Cookies | None = None
-    ) -> Fired:
-        """Send files to a handler that takes ``list[rx.UploadFile]``."""
-        return self._run(self._client.upload(handler, *files, cookies=cookies))
-
-    def background(self, *, timeout: float | None = 10.0) -> Fired:
-        """Wait for the background tasks this tab has started, and what they chained."""
-        return self._run(self._client.background(timeout=timeout))
-
-    def told(self, *, timeout: float | None = 10.0) -> Fired:
-        """Wait until the page is told to fire something, and fire it."""
-        return self._run(self._client.told(timeout=timeout))
-
-    def state(self, state: type[Any]) -> Any:
-        """Return this tab's instance of a state class, to read its vars."""
-        return self._run(self._client.state(state))
+    load = _awaited(EventClient.load)
+    navigate = _awaited(EventClient.navigate)
+    fire = _awaited(EventClient.fire)
+    upload = _awaited(EventClient.upload)
+    background = _awaited(EventClient.background)
+    told = _awaited(EventClient.told)
+    state = _awaited(EventClient.state)
 
     def tab(self, **options: Any) -> SyncEventClient:
         """Return another tab at the same server: of this browser, if no option is given."""

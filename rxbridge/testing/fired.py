@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rxbridge.events.refusals import Refusal
 
-__all__ = ["Fired"]
-
 # What Reflex makes of rx.toast("…") and rx.toast.error("…").
 _STRING = r"""("(?:[^"\\]|\\.)*")"""
 _REDIRECT = re.compile(r"""ReflexEvent\("_redirect", \{path:""" + _STRING)

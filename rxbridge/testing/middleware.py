@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from rxbridge.events.requests import EventRequest
 
-__all__ = ["MiddlewareRun", "make_event", "run_middleware"]
-
 
 def make_event(
     name: str = "event",

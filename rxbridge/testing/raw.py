@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi._types import ASGIApp, Message, Scope
 
-__all__ = ["RawClient", "RawSocket"]
-
 _NAMESPACE = "/_event"
 
 _UPGRADE = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13"}

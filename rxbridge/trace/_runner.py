@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from rxbridge.events.requests import ReflexEvent
     from rxbridge.trace._trace import EventTrace
 
-__all__ = ["TracedRunner"]
-
 
 class TracedRunner(MiddlewareRunner):
     """Run the chain as ``MiddlewareRunner`` does, and tell ``trace`` what ran and where.

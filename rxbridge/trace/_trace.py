@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from rxbridge.events.requests import ReflexEvent
 
-__all__ = ["EventTrace"]
-
 logger = logging.getLogger("rxbridge.trace")
 
 Allow: TypeAlias = Callable[[Scope], bool | Awaitable[bool]]

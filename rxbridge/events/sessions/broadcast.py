@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from redis.asyncio import Redis
 
-__all__ = ["Broadcast", "RedisBroadcast"]
-
 _ALIVE = 5.0  # seconds of silence after which the connection to Redis is tried with a ping
 _ANSWER = 2.0  # seconds Redis may take to answer anything
 

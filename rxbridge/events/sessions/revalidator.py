@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi.connections import Connection
 
-__all__ = ["Revalidator"]
-
 _ENTRY = "_rxbridge_identity"
 """The attribute of a request that holds the check it began."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -37,8 +37,7 @@ if TYPE_CHECKING:
     from rxbridge.asgi._types import Receive, Scope, Send
     from rxbridge.asgi.connections import Connection, ConnectionRegistry, SetCookie
     from rxbridge.events.sessions.broadcast import Broadcast
-
-__all__ = ["SessionRevoker"]
+    from rxbridge.events.sessions.revalidator import Revalidator
 
 logger = logging.getLogger("rxbridge")
 
@@ -52,12 +51,6 @@ _HINTS = 200  # that of a browser's cookies is not worth more: a hand-off sees t
 _RECENT = 60.0  # seconds for which a user's change applies to events that were under way
 _RECENT_LIMIT = 1_000
 _SUBSCRIBED_WITHIN = 2.0  # seconds the start of a server waits for the broadcast
-
-
-class _Forgetful(Protocol):
-    """What is told that a connection's identity is to be checked anew; see ``Revalidator``."""
-
-    def forget(self, connection: Connection) -> None: ...
 
 
 @dataclass(slots=True)
@@ -122,7 +115,7 @@ class SessionRevoker:
         connections: ConnectionRegistry,
         *,
         broadcast: Broadcast | None = None,
-        revalidator: _Forgetful | None = None,
+        revalidator: Revalidator | None = None,
         sweep_interval: float = 1.0,
     ) -> None:
         if sweep_interval <= 0:

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from rxbridge.asgi.cookies import TicketStore
     from rxbridge.events.sessions.broadcast import Broadcast
 
-__all__ = ["Sessions"]
-
 
 class Sessions:
     """Who is behind a socket, and until when: cookies handed off, revocation, kept identity.

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from django.dispatch import Signal
     from django.http import HttpRequest
 
-__all__ = ["Listener", "SessionSignals", "session_model", "session_store"]
-
 logger = logging.getLogger("rxbridge")
 
 _OF_A_SESSION = {"session_key", "session_data", "expire_date"}

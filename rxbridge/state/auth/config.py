@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from django.contrib.auth.tokens import PasswordResetTokenGenerator
     from django.forms import BaseForm
 
-__all__ = ["PasswordChangeConfig", "PasswordResetConfig", "RegistrationConfig", "SessionAuthConfig"]
-
 FormClass: TypeAlias = "type[BaseForm] | str"
 """A form class or its dotted path, which is imported when the form is first needed."""
 

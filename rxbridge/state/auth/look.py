@@ -16,8 +16,6 @@ from rxbridge.state.texts import Text, in_each_language, translated
 if TYPE_CHECKING:
     from django.forms import BaseForm, Field
 
-__all__ = ["FieldView", "FormView", "Text", "card_layout", "stacked_form"]
-
 _PASSED_ON = ("autocomplete", "autocapitalize", "inputmode", "pattern", "placeholder", "title")
 
 

@@ -16,13 +16,6 @@ from rxbridge.state.auth.password_reset import PasswordReset
 from rxbridge.state.auth.registration import Registration
 from rxbridge.state.auth.session import SessionAuth
 
-__all__ = [
-    "password_change_mixin",
-    "password_reset_mixin",
-    "registration_mixin",
-    "session_auth_mixin",
-]
-
 
 def session_auth_mixin(
     config: SessionAuthConfig | None = None, *, base: type[rx.State] = rx.State

@@ -30,8 +30,6 @@ from rxbridge.state.texts import Text, translated
 if TYPE_CHECKING:
     from django.forms import BaseForm
 
-__all__ = ["AuthPages", "AuthTexts", "add_auth_pages"]
-
 Layout: TypeAlias = Callable[..., rx.Component]
 """Called with a page's title and its content, returns the page."""
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.forms import ModelForm
 
-__all__ = ["ModelCRUDConfig"]
-
 Hook: TypeAlias = "Callable[[Any, Any], bool | Awaitable[bool]]"
 Rows: TypeAlias = "Callable[[Any], QuerySet[Any, Any]]"
 New: TypeAlias = "Callable[[Any], Model]"

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from rxbridge.state.crud.config import ModelCRUDConfig
     from rxbridge.state.live import LiveList
 
-__all__ = ["crud_mixin"]
-
 
 @overload
 def crud_mixin(

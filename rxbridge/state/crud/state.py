@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from rxbridge.state.live import LiveList
 
-__all__ = ["LiveModelCRUD", "ModelCRUD"]
-
 logger = logging.getLogger("rxbridge")
 
 T = TypeVar("T")
