@@ -18,6 +18,7 @@ from rxbridge.events.chain.hooks import known_user
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.state._flash import delivered
 from rxbridge.state._mixins import made_mixin
+from rxbridge.state._permissions import permissions_and_groups
 from rxbridge.state.language import (
     direction_of,
     is_bidi,
@@ -129,7 +130,7 @@ async def mirror_into(
     if "perms" in names or "group_names" in names:
         permissions = _known_permissions(state, request, user)
         if permissions is None:
-            permissions = await sync_to_async(_ask_permissions)(user, names)
+            permissions = await sync_to_async(permissions_and_groups)(user, names)
         shown |= permissions
     if "csrf_token" in names:
         shown["csrf_token"] = _csrf_token(state, request)
@@ -185,15 +186,6 @@ def _known_permissions(state: Any, request: HttpRequest | None, user: Any) -> di
         return {}
     state._permissions_of, state._permissions_at, asked[name] = of, time.time(), of
     return None
-
-
-def _ask_permissions(user: Any, names: Collection[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if "perms" in names and hasattr(user, "get_all_permissions"):
-        found["perms"] = sorted(user.get_all_permissions())
-    if "group_names" in names and hasattr(user, "groups"):
-        found["group_names"] = sorted(user.groups.values_list("name", flat=True))
-    return found
 
 
 def _csrf_token(state: Any, request: HttpRequest | None) -> str:

@@ -9,8 +9,9 @@ import pytest
 import reflex as rx
 from asgiref.sync import sync_to_async
 from django.contrib import messages
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, Group, Permission, User
+from django.contrib.auth.models import AnonymousUser, Group, GroupManager, Permission, User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
 from django.db.backends.utils import CursorWrapper
@@ -260,7 +261,45 @@ class TestUser:
             assert shown(fired, Below)[0] == {"own": 0}
 
 
+class Generous(ModelBackend):
+    """A backend of a project's own, which grants what no table says."""
+
+    def _get_user_permissions(self, user):
+        return Permission.objects.filter(codename="add_user")
+
+
 class TestPermissions:
+    async def test_one_statement_asks_for_those_of_the_user_and_of_the_groups(
+        self, ada, monkeypatch
+    ):
+        group = await ada.groups.aget(name="poets")
+        await group.permissions.aadd(*[each async for each in Permission.objects.all()[:3]])
+        async with EventClient(app, user=ada) as tab:
+            (first, *_) = shown(await tab.load("/"))
+            monkeypatch.setattr("rxbridge.state.mirrors.PERMISSIONS_LAST", 0.0)
+            asked = [each for each in await queries(tab, Counter.add(1)) if "permission" in each]
+        assert first["perms"] == sorted(await sync_to_async(ada.get_all_permissions)())
+        assert len(first["perms"]) == 4
+        assert first["group_names"] == ["engineers", "poets"]
+        assert len(asked) == 1
+
+    async def test_a_projects_own_backend_is_asked(self, ada, settings):
+        settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Generous"]
+        async with EventClient(app, user=ada) as tab:
+            (first, *_) = shown(await tab.load("/"))
+        assert first["perms"] == ["auth.add_user"]
+
+    async def test_a_projects_own_manager_is_asked_each_time(self, ada, monkeypatch):
+        class OfOneTenant(GroupManager):
+            """What it answers may be another thing each time."""
+
+        monkeypatch.setattr(Group.objects, "__class__", OfOneTenant)
+        monkeypatch.setattr("rxbridge.state.mirrors.PERMISSIONS_LAST", 0.0)
+        async with EventClient(app, user=ada) as tab:
+            await tab.load("/")
+            asked = [each for each in await queries(tab, Counter.add(1)) if "group" in each]
+        assert len(asked) == 2
+
     async def test_they_are_asked_for_once_while_the_page_is_open(self, ada):
         async with EventClient(app, user=ada) as tab:
             await tab.load("/")
