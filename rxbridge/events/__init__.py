@@ -28,13 +28,8 @@ from rxbridge.events.binder import (
     request,
 )
 from rxbridge.events.chain.around import request_signals
-from rxbridge.events.chain.runner import (
-    DEFAULT_SKIP,
-    MiddlewareRunner,
-    Outcome,
-    PlanRow,
-    database_threads,
-)
+from rxbridge.events.chain.plan import PlanRow
+from rxbridge.events.chain.runner import DEFAULT_SKIP, MiddlewareRunner, Outcome, database_threads
 from rxbridge.events.guards import (
     Refused,
     check_guards,

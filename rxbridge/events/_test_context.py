@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rxbridge.events.refusals import Refusal
 
-__all__ = ["TestContext", "current_test", "in_test_transaction", "under_test"]
-
 
 @dataclass(slots=True)
 class TestContext:

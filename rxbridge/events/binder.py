@@ -24,20 +24,6 @@ if TYPE_CHECKING:
     from django.contrib.sessions.backends.base import SessionBase
     from django.http import HttpRequest
 
-__all__ = [
-    "Binding",
-    "ContextBinder",
-    "RequestProxy",
-    "current_csrf_token",
-    "current_language",
-    "current_messages",
-    "current_request",
-    "current_response",
-    "current_session",
-    "current_user",
-    "request",
-]
-
 T = TypeVar("T")
 
 

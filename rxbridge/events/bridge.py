@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from rxbridge.events.chain.runner import Outcome
     from rxbridge.events.requests import EventRequest, ReflexEvent
 
-__all__ = ["EventBridge", "Handoff", "Refusal", "default_refusal"]
-
 logger = logging.getLogger("rxbridge")
 
 T = TypeVar("T")

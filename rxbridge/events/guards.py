@@ -27,18 +27,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
-__all__ = [
-    "Guard",
-    "Refused",
-    "check_guards",
-    "group_required",
-    "login_required",
-    "open_to_visitors",
-    "permission_required",
-    "staff_required",
-    "user_passes_test",
-]
-
 F = TypeVar("F", bound=Callable[..., Any])
 Test: TypeAlias = Callable[[Any], "bool | Awaitable[bool]"]
 

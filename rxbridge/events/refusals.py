@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from rxbridge.events.requests import ReflexEvent
 
-__all__ = ["EventSpec", "Refusal", "default_refusal", "location", "log"]
-
 logger = logging.getLogger("rxbridge")
 
 EventSpec: TypeAlias = Any

@@ -21,8 +21,6 @@ from rxbridge.errors import InvalidEvent
 if TYPE_CHECKING:
     from rxbridge.asgi.connections import Connection
 
-__all__ = ["EventRequest", "ReflexEvent", "SyntheticRequestFactory", "resolve_page"]
-
 logger = logging.getLogger("rxbridge")
 
 MAX_PATH_LENGTH = 8 * 1024

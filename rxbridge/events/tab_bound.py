@@ -6,8 +6,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["ends_with_tab", "outlives_tab"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENDS_WITH_TAB = "_rxbridge_ends_with_tab"

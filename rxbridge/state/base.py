@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from rxbridge.events.binder import Binding
     from rxbridge.state.context import EventContext
 
-__all__ = ["AppState"]
-
 T = TypeVar("T")
 P = ParamSpec("P")
 

@@ -31,8 +31,6 @@ from rxbridge.state.values import NOBODY, json_safe, user_snapshot
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-__all__ = ["mirrors"]
-
 PERMISSIONS_LAST = 30.0
 """Seconds for which an open page shows permissions and groups before they are asked for again."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from rxbridge.events.chain.runner import MiddlewareRunner, Outcome, View
+from rxbridge.events.chain.runner import MiddlewareRunner, Outcome
 from rxbridge.events.reflex.deltas import watched_deltas, wire_size
 from rxbridge.trace._record import Record, Step, current
 from rxbridge.trace._sql import without_literals
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+    from rxbridge.events.chain.layers import View
     from rxbridge.events.chain.plan import Factory, Hook
     from rxbridge.events.requests import ReflexEvent
     from rxbridge.trace._trace import EventTrace

@@ -31,7 +31,6 @@ from rxbridge.events.chain.layers import (
     log,
     unavailable,
 )
-from rxbridge.events.chain.plan import Factory, Hook, PlanRow
 from rxbridge.events.threads.elsewhere import elsewhere
 from rxbridge.events.threads.kept import Kept
 from rxbridge.events.threads.pool import ThreadPool, current_lease
@@ -43,9 +42,8 @@ if TYPE_CHECKING:
 
     from rxbridge.asgi.connections import Connection
     from rxbridge.events.chain.around import Around
+    from rxbridge.events.chain.plan import Factory, Hook, PlanRow
     from rxbridge.events.threads.line import Client
-
-__all__ = ["DEFAULT_SKIP", "MiddlewareRunner", "Outcome", "PlanRow", "View", "database_threads"]
 
 T = TypeVar("T")
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from rxbridge.events.threads.line import Client
     from rxbridge.events.threads.worker import Hook
 
-__all__ = ["Lease", "ThreadPool"]
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
