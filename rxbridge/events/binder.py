@@ -55,7 +55,7 @@ class Binding:
 
     # No generator: each event has one.
     def __enter__(self) -> Self:
-        self._token = _binding.set(self)
+        self._token = binding_now.set(self)
         self._language = translation.get_language()
         # It mostly is the active one: a middleware activated it.
         if (code := getattr(self.request, "LANGUAGE_CODE", None)) and code != self._language:
@@ -68,12 +68,15 @@ class Binding:
         elif self._language != translation.get_language():
             translation.activate(self._language)
         if self._token is not None:
-            _binding.reset(self._token)
+            binding_now.reset(self._token)
             self._token = None  # It holds the context, which a background task would keep.
 
 
-_binding: ContextVar[Binding | None] = ContextVar("rxbridge.binding")
-"""Unset outside of events; ``None`` in an event that is nobody's."""
+binding_now: ContextVar[Binding | None] = ContextVar("rxbridge.binding", default=None)
+"""What is bound, for which tab soever Reflex works just now.
+
+Unset outside of events; ``None`` in an event that is nobody's.
+"""
 
 
 class ContextBinder:
@@ -88,36 +91,33 @@ class ContextBinder:
         return Binding(request, HttpResponse())
 
     def bind(self, binding: Binding | None) -> None:
-        """Bind for the rest of the running task: an event's, or a background task's whole life."""
-        _binding.set(binding)
-        if binding is None:
+        """Bind for the rest of the running task: an event's, or a background task's whole life.
+
+        A background task goes on with the addresses, the language and the time zone it began with.
+        """
+        binding_now.set(binding)
+        if binding is None or binding.time_zone is None:
             return
         set_script_prefix(getattr(binding.request, "script_name", "") or "/")
         if code := getattr(binding.request, "LANGUAGE_CODE", None):
             translation.activate(code)
-        if binding.time_zone is not None:
-            timezone.activate(binding.time_zone)
+        timezone.activate(binding.time_zone)
 
 
 def in_event() -> bool:
     """Tell whether an event runs, be it nobody's: not a view, nor a task of the lifespan."""
-    return _binding in copy_context()
+    return binding_now in copy_context()
 
 
 def bound_tab() -> str:
     """Return the token of the tab whose event is bound; empty when none is."""
-    binding = _binding.get(None)
+    binding = binding_now.get()
     event = getattr(binding and binding.request, "reflex_event", None)
     return "" if event is None else event.token
 
 
-def bound() -> Binding | None:
-    """Return what is bound, for which tab soever Reflex works just now."""
-    return _binding.get(None)
-
-
 def _bound() -> Binding | None:
-    binding = bound()
+    binding = binding_now.get()
     if binding is not None and binding.is_elsewhere():
         msg = (
             "What another tab is sent was computed with the user of the event that causes it. Give "
@@ -129,7 +129,7 @@ def _bound() -> Binding | None:
 
 def binding_in(context: Context) -> Binding | None:
     """Return what was bound when ``context`` was captured."""
-    return context.get(_binding)
+    return context.get(binding_now)
 
 
 def current_request() -> HttpRequest | None:
@@ -162,7 +162,7 @@ def unanswered(method: str) -> Binding:
 
 def bound_event(method: str) -> Binding:
     """Return the binding of the running event or background task, for ``method``."""
-    binding = _binding.get(None)
+    binding = binding_now.get()
     if binding is None:
         msg = f"{method}() ran outside a bridged event; have an EventBridge run its event handler."
         raise RxBridgeError(msg)

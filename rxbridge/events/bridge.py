@@ -8,6 +8,8 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
@@ -33,7 +35,6 @@ from rxbridge.events.reflex import (
     page_task,
 )
 from rxbridge.events.reflex.answers import answer
-from rxbridge.events.reflex.recipients import note_shown, receive
 from rxbridge.events.refusals import EventSpec, Refusal, default_refusal, location
 from rxbridge.events.requests import SyntheticRequestFactory
 from rxbridge.events.threads.afterwards import Afterwards
@@ -187,8 +188,7 @@ class EventBridge(rx.Middleware):
             raise ValueError(msg)
         self.tab_grace = tab_grace
         self.afterwards = Afterwards()
-        self._only = only
-        self._exclude = exclude
+        self.leaves_out = _leaving_out(only, exclude)
         self._check_parts(prefix)
         _check_registry(connections, requests, sessions)
         _check_identity(runner, revoker, sessions)
@@ -211,18 +211,36 @@ class EventBridge(rx.Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Run the event; return an update when it is done, ``None`` to let Reflex run it."""
-        process = EventInProcess(app, state, event, fresh_vars=self.fresh_vars)
+        process = EventInProcess(
+            app,
+            state,
+            event,
+            connections=getattr(self.requests, "connections", None),
+            fresh_vars=self.fresh_vars,
+        )
         bridged = _BridgedEvent(self, process)
+        self.binder.bind(None)
         try:
-            update = await bridged.go()
-            if process.outbox is None or update is None:
-                return update
-            # What Reflex would send itself would not wait for what is still to be stored.
-            process.outbox.is_closed = True
-            if not update.events:
-                return update
-            await process.emit(*update.events)
-            return process.update()
+            if process.kind is Kind.PAGE and process.is_chained:
+                # It shows what the event it follows has made: to nobody, where that was refused.
+                is_left_out = process.enqueuing_binding is None
+            else:
+                is_left_out = self.leaves_out is not None and self.leaves_out(process.description)
+            if is_left_out:
+                process.note_shown()
+                return None
+            work = bridged.go()
+            if process.may_be_cancelled and process.kind is not Kind.BACKGROUND:
+                work = bridged.to_its_end(work)
+            try:
+                specs = await work
+            finally:
+                # What Reflex still does in this task is to know whose event it was: the work of a
+                # background task, and what other tabs of a room are sent.
+                if (binding := bridged.binding) is not None:
+                    binding.over, binding.again = True, self.again
+                    self.binder.bind(binding)
+            return None if specs is None else await process.end(specs)
         except BaseException:
             await process.give_up()
             raise
@@ -245,7 +263,7 @@ class EventBridge(rx.Middleware):
             value = compute()
             return await value if inspect.isawaitable(value) else value
 
-        view, found = self._view_of(event, work)
+        view, found = self._in_place_of(event, work)
         view.login_required = False  # type: ignore[attr-defined] # as for a page
         outcome = await self.runner.run(request, view)
         keep_cookies(connection, outcome.response, jars)
@@ -282,7 +300,7 @@ class EventBridge(rx.Middleware):
                 raise
 
         request, jars = self.build(event)
-        view, found = self._view_of(event, work)
+        view, found = self._in_place_of(event, work)
         outcome = await self.runner.run(request, view, kwargs=event.payload)
         await EventInProcess.emit(*await self.hand_off(request, outcome.response, jars, []))
         if error := next(iter(raised), outcome.exception):
@@ -303,7 +321,7 @@ class EventBridge(rx.Middleware):
 
         That is before the upload is read; the handler has a run of the chain of its own.
         """
-        if not self.bridges(event):
+        if self.leaves_out is not None and self.leaves_out(event):
             return None
         try:
             request, jars = self.build(event)
@@ -313,14 +331,14 @@ class EventBridge(rx.Middleware):
         async def work(request: EventRequest, binding: Binding) -> None:  # noqa: ARG001
             await check_guards(event.handler, request)
 
-        view, passed = self._view_of(event, work)
+        view, passed = self._in_place_of(event, work)
         outcome = await self.runner.run(request, view)
         keep_cookies(request.reflex_event.connection, outcome.response, jars)
         if passed and outcome.response.status_code < 300:
             return None
         return _refusal(app, event, request, outcome.response), outcome.exception
 
-    def _view_of(self, event: ReflexEvent, work: Work) -> tuple[View, list[Any]]:
+    def _in_place_of(self, event: ReflexEvent, work: Work) -> tuple[View, list[Any]]:
         """Return a view that does ``work`` in place of the event's handler, and what that gave."""
         found: list[Any] = []
 
@@ -383,12 +401,6 @@ class EventBridge(rx.Middleware):
             return then
         return [page_task("handOff", handoff.request(ticket), then=then)]
 
-    def bridges(self, event: ReflexEvent) -> bool:
-        """Tell whether ``only`` and ``exclude`` leave ``event`` to the bridge."""
-        if self._only is not None and not self._only(event):
-            return False
-        return self._exclude is None or not self._exclude(event)
-
 
 class Verdict(Enum):
     """What became of an event's handler inside the chain."""
@@ -399,75 +411,102 @@ class Verdict(Enum):
     MAY_START = "it is a background task's, and every check of it came to its end"
 
 
+@dataclass(slots=True)
 class _BridgedEvent:
     """One event's way through the bridge."""
 
-    def __init__(self, bridge: EventBridge, process: EventInProcess) -> None:
-        self._bridge = bridge
-        self._process = process
-        self._binding: Binding | None = None
-        self._jars: Jars = ()
-        self._verdict: Verdict | None = None
-        self._page_refuses = False
+    bridge: EventBridge
+    process: EventInProcess
+    binding: Binding | None = None
+    jars: Jars = ()
+    verdict: Verdict | None = None
+    page_refuses: bool = False
 
-    async def go(self) -> StateUpdate | None:
-        process, bridge = self._process, self._bridge
-        bridge.binder.bind(None)
+    async def go(self) -> list[EventSpec] | None:
+        """Run the event in the chain; return what to send the page, None if Reflex goes on."""
+        bridge, process = self.bridge, self.process
         event = process.description
-        if process.kind is Kind.PAGE and process.is_chained:
-            # It shows what the event it follows has made: to nobody, where that was refused.
-            is_bridged = process.enqueuing_binding is not None
-        else:
-            is_bridged = bridge.bridges(event)
-        recipient = receive(event, getattr(bridge.requests, "connections", None))
-        if not is_bridged:
-            note_shown(process.app)
-            return None
         try:
-            request, self._jars = bridge.build(event)
+            request, self.jars = bridge.build(event)
             if process.loads_page and await bridge.resume(request.reflex_event):
-                request, self._jars = bridge.build(event)
+                request, self.jars = bridge.build(event)
         except InvalidEvent as error:
             await process.show_although_refused(None)
-            return process.update(*self._refuse(Refusal(event=event, status=400), str(error)))
-        recipient.request = request
-        try:
-            if process.may_be_cancelled and not event.background:
-                return await self._to_its_end(self._pass(request))
-            return await self._pass(request)
-        finally:
-            # What Reflex still does in this task is to know whose event it was: the work of a
-            # background task, and what other tabs of a room are sent.
-            if self._binding is not None:
-                self._binding.over, self._binding.again = True, bridge.again
-                bridge.binder.bind(self._binding)
-
-    async def _pass(self, request: EventRequest) -> StateUpdate | None:
-        """Take the event through the chain, and tell what came of it."""
-        bridge, event = self._bridge, self._process.description
-        if event.connection is not None and self._is_misdirected(request):
-            return self._turned_away()
-        revoker, connection = bridge.revoker, request.reflex_event.connection
-        with revoker.running(connection) if revoker is not None else nullcontext() as cause:
+            return self._refuse(Refusal(event=event, status=400), str(error))
+        process.recipient.request = request
+        if process.upload and process.judge_upload(request):
+            return self._turn_away()
+        connection = request.reflex_event.connection
+        revoker = bridge.revoker
+        running = nullcontext() if revoker is None else revoker.running(connection)
+        view = _view_of(event.handler, process.kind in (Kind.PAGE, Kind.REPORT))
+        token = _bridged.set(self)
+        with running as cause:
             try:
-                outcome = await bridge.runner.run(request, self._view(), kwargs=event.payload)
+                outcome = await bridge.runner.run(request, view, kwargs=event.payload)
             except asyncio.CancelledError:
                 if getattr(cause, "has_ended", False):
                     await self._tell_of_end()
                 raise
-            if self._binding is not None and self._binding.afterwards:
+            finally:
+                _bridged.reset(token)
+            if self.binding is not None and self.binding.afterwards:
                 client = "" if connection is None else connection.network
-                await bridge.afterwards.do(*self._binding.afterwards, client=client)
+                await bridge.afterwards.do(*self.binding.afterwards, client=client)
             return await self._conclude(request, outcome)
 
-    async def _tell_of_end(self) -> None:
-        """Tell the visitor that a logout elsewhere ended what they asked for, such as a login."""
-        if self._process.kind is not Kind.PAGE:
-            refusal = Refusal(event=self._process.description, status=409)
-            cause = "its session was ended while it ran, so it was cancelled"
-            await self._process.emit(*self._refuse(refusal, cause))
+    async def handle(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase:
+        """Run the handler: what the chain sees as its view does no more."""
+        bridge, process = self.bridge, self.process
+        changed = False
+        with bridge.binder.bound(request) as binding:
+            self.binding = binding
+            binding.is_elsewhere = process.is_elsewhere
+            if process.upload and process.judge_upload(request):
+                raise PermissionDenied
+            if process.kind is Kind.BACKGROUND:
+                return await self._admit(request, binding)
+            threaded = bridge.threaded
+            if callable(threaded):
+                threaded = threaded(process.description)
+            try:
+                changed = await process.begin(request)
+                await process.run(payload, threaded=threaded, tab_grace=bridge.tab_grace)
+                self.verdict = Verdict.RAN
+                if process.has_fresh_vars:
+                    await process.show_fresh_vars(stays=binding.destination is None)
+            except PoolExhausted:
+                raise
+            except PermissionDenied as refused:
+                response = await self._refused(request, refused)
+                if await process.mirror() or changed:
+                    await process.send_delta()
+                return response
+            except Exception:
+                self.verdict = Verdict.RAISED
+                raise
+            return binding.response
 
-    async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
+    async def _admit(self, request: EventRequest, binding: Binding) -> HttpResponseBase:
+        """Stand for a background task while the chain decides; it starts after the chain."""
+        binding.time_zone = timezone.get_current_timezone()
+        await self.process.begin(request)
+        try:
+            await check_guards(self.process.description.handler, request)
+        except PermissionDenied as refused:
+            return await self._refused(request, refused)
+        self.verdict = Verdict.MAY_START
+        return binding.response
+
+    async def _refused(self, request: EventRequest, refused: PermissionDenied) -> HttpResponseBase:
+        """Return what a guard answers; a handler's own refusal is the chain's to answer."""
+        self.verdict = Verdict.GUARDED if isinstance(refused, Refused) else Verdict.RAN
+        self.page_refuses = await self.process.page_refuses(request)
+        if not isinstance(refused, Refused):
+            raise refused
+        return refused.response
+
+    async def to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
         """Await ``work``; once its handler has run, a cancellation no longer ends it.
 
         Reflex cancels what a page still loads when the browser leaves it or goes to another,
@@ -481,169 +520,127 @@ class _BridgedEvent:
             try:
                 await asyncio.wait([task])
             except asyncio.CancelledError:
-                if self._verdict is None:
+                if self.verdict is None:
                     task.cancel()
         return task.result()
 
-    async def _conclude(self, request: EventRequest, outcome: Outcome) -> StateUpdate | None:
-        """Tell the page what came of the event, and Reflex whether it is done."""
-        process = self._process
-        if process.is_misdirected or (not outcome.view_called and self._is_misdirected(request)):
-            return self._turned_away()
-        background = process.description.background
+    async def _conclude(self, request: EventRequest, outcome: Outcome) -> list[EventSpec] | None:
+        """Return what the page is sent, once the chain is over; None if Reflex goes on."""
+        bridge, process, connection = self.bridge, self.process, request.reflex_event.connection
+        if process.is_misdirected or (not outcome.view_called and process.judge_upload(request)):
+            return self._turn_away()
         allowed = outcome.view_called and outcome.response.status_code < 300
-        raised = outcome.exception if self._verdict is Verdict.RAISED else None
+        raised = outcome.exception if self.verdict is Verdict.RAISED else None
         specs: list[EventSpec] = []
-        then: list[EventSpec] = []
-        if not allowed and raised is None:
-            ran = outcome.view_called and not background and self._verdict is not Verdict.GUARDED
-            refusal = _refusal(
-                process.app, process.description, request, outcome.response, handler_ran=ran
-            )
-            told = self._refuse(refusal, outcome.exception)
-            turned_away = not outcome.view_called and refusal.redirect is not None
-            if self._page_refuses or (turned_away and self._is_page_shut(request)):
-                told = []
-            specs, then = (told, []) if refusal.redirect is None else ([], told)
-        else:
+        if allowed or raised is not None:
             then = process.redirects
-            if self._binding is not None and (url := self._binding.destination) is not None:
-                then = [*then, navigation(process.app, url)]
-        handed = await self._bridge.hand_off(request, outcome.response, self._jars, then)
-        connection = request.reflex_event.connection
+            if self.binding is not None and self.binding.destination is not None:
+                then = [*then, navigation(process.app, self.binding.destination)]
+        else:
+            specs, then = self._tell_of_refusal(request, outcome)
+        then = await bridge.hand_off(request, outcome.response, self.jars, then)
         # The tab's next socket has yet to load its page, and to find the cookies that are left for
         # it. Were the browser given them before, that page would be nobody's.
-        if not (process.loads_page and connection is not None and connection.closed):
-            specs += handed
-        if process.loads_page and await self._bridge.has_lost(request.reflex_event):
+        if not (process.loads_page and connection and connection.closed):
+            specs += then
+        if process.loads_page and await bridge.has_lost(request.reflex_event):
             lost = Refusal(event=process.description, status=409, handler_ran=True)
             specs += self._refuse(lost, "of an earlier event: its browser got other cookies")
-        if self._bridge.revoker is not None:
-            self._bridge.revoker.note(connection, request)
+        if bridge.revoker is not None:
+            bridge.revoker.note(connection, request)
         if raised is not None:
             await process.give_up()
             await process.emit(*specs)
             raise raised
         if not outcome.view_called:
             if outcome.response.status_code >= 500 and process.is_of_unknown(request):
-                specs.append(process.once_more())
-            else:
-                await process.show_although_refused(request)
-        if not (allowed and self._verdict is Verdict.MAY_START):
-            return process.update(*specs)
-        await self._start_background(request)
-        await process.emit(*specs)
-        return None
+                return [*specs, process.once_more()]
+            await process.show_although_refused(request)
+        if allowed and self.verdict is Verdict.MAY_START:
+            await self._start_background(request, specs)
+            return None
+        return specs
 
-    def _is_misdirected(self, request: EventRequest) -> bool:
-        upload = self._process.description.connection
-        registry = getattr(self._bridge.requests, "connections", None)
-        if upload is None or registry is None:
-            return False
-        return self._process.judge_upload(upload, request, registry)
+    def _tell_of_refusal(
+        self, request: EventRequest, outcome: Outcome
+    ) -> tuple[list[EventSpec], list[EventSpec]]:
+        """Return what tells the page of a refusal: at once, and once it has the event's cookies."""
+        process, called = self.process, outcome.view_called
+        is_handler = process.kind is not Kind.BACKGROUND and self.verdict is not Verdict.GUARDED
+        refusal = _refusal(
+            process.app,
+            process.description,
+            request,
+            outcome.response,
+            handler_ran=called and is_handler,
+        )
+        told = self._refuse(refusal, outcome.exception)
+        turned_away = not called and refusal.redirect is not None
+        if self.page_refuses or (turned_away and self._is_page_shut(request)):
+            told = []  # The page says so itself.
+        return (told, []) if refusal.redirect is None else ([], told)
 
-    def _turned_away(self) -> StateUpdate:
+    def _turn_away(self) -> list[EventSpec]:
         """Refuse an upload that names another's tab; that tab is told nothing of it."""
-        refusal = Refusal(event=self._process.description, status=403)
+        refusal = Refusal(event=self.process.description, status=403)
         self._refuse(
             refusal, "it came by a request of another browser than that of the tab it names"
         )
-        return self._process.update()
+        return []
 
     def _is_page_shut(self, request: EventRequest) -> bool:
         """Tell whether the page sends a visitor away by itself, who is not signed in."""
         user = known_user(request)
         known = user is not None and not user.is_authenticated
-        return known and bool(self._process.page_guards)
+        return known and bool(self.process.page_guards)
 
-    def _view(self) -> View:
-        """Return the view the chain sees: the handler by name and attributes.
+    async def _tell_of_end(self) -> None:
+        """Tell the visitor that a logout elsewhere ended what they asked for, such as a login."""
+        if self.process.kind is not Kind.PAGE:
+            refusal = Refusal(event=self.process.description, status=409)
+            cause = "its session was ended while it ran, so it was cancelled"
+            await self.process.emit(*self._refuse(refusal, cause))
 
-        A page is shown to anyone, and may report an error; what it loads are handlers, each
-        refused or not.
-        """
-        process = self._process
-        work = self._check_background if process.description.background else self._handle
-
-        async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:
-            with self._bridge.binder.bound(request) as self._binding:
-                self._binding.is_elsewhere = process.is_elsewhere
-                if process.description.connection is not None and self._is_misdirected(request):
-                    raise PermissionDenied
-                return await work(request, self._binding, payload) or self._binding.response
-
-        functools.update_wrapper(view, process.description.handler)
-        if process.kind in (Kind.PAGE, Kind.REPORT):
-            view.login_required = False  # type: ignore[attr-defined]
-        return view
-
-    async def _handle(
-        self, request: EventRequest, binding: Binding, payload: dict[str, Any]
-    ) -> HttpResponseBase | None:
-        """Run the handler; return what a guard of it answers, if it does."""
-        process, bridge = self._process, self._bridge
-        try:
-            changed = await process.begin(request)
-            if process.is_fresh:
-                await process.rehydrate()
-            if process.has_fresh_vars:
-                await process.show_fresh_vars()
-            threaded = bridge.threaded
-            if callable(threaded):
-                threaded = threaded(process.description)
-            try:
-                await process.run(payload, threaded=threaded, tab_grace=bridge.tab_grace)
-            except PermissionDenied as refused:
-                response = await self._refused(request, refused)
-                if await process.mirror(request) or changed:
-                    await process.send_delta()
-                return response
-            self._verdict = Verdict.RAN
-            if await process.keep_up():
-                await process.send_delta()
-            if process.has_fresh_vars:
-                await process.show_fresh_vars(stays=binding.destination is None)
-        except PoolExhausted:
-            raise
-        except Exception:
-            self._verdict = Verdict.RAISED
-            raise
-        return None
-
-    async def _check_background(
-        self, request: EventRequest, binding: Binding, _: dict[str, Any]
-    ) -> HttpResponseBase | None:
-        """Stand for the background task while the chain decides; it starts after the chain."""
-        process = self._process
-        binding.time_zone = timezone.get_current_timezone()
-        if await process.begin(request):
-            await process.send_delta()
-        await process.show_fresh_vars()
-        try:
-            await check_guards(process.description.handler, request)
-        except PermissionDenied as refused:
-            return await self._refused(request, refused)
-        self._verdict = Verdict.MAY_START
-        return None
-
-    async def _refused(self, request: EventRequest, refused: PermissionDenied) -> HttpResponseBase:
-        """Return what a guard answers; a handler's own refusal is the chain's to answer."""
-        self._verdict = Verdict.GUARDED if isinstance(refused, Refused) else Verdict.RAN
-        self._page_refuses = await self._process.page_refuses(request)
-        if not isinstance(refused, Refused):
-            raise refused
-        return refused.response
-
-    async def _start_background(self, request: EventRequest) -> None:
-        if self._bridge.revoker is not None:
-            self._bridge.revoker.track(request.reflex_event.connection)
-        self._process.keep_to_own_vars()
-        threads = self._bridge.runner.threads
+    async def _start_background(self, request: EventRequest, specs: list[EventSpec]) -> None:
+        """Leave a background task to Reflex, which starts it now."""
+        if self.bridge.revoker is not None:
+            self.bridge.revoker.track(request.reflex_event.connection)
+        self.process.keep_to_own_vars()
+        threads = self.bridge.runner.threads
         if threads is not None and not in_test_transaction():
             await own_thread_for_task(threads.release)
+        await self.process.emit(*specs)
 
     def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
-        return answer(refusal, cause, self._bridge.refuse)
+        return answer(refusal, cause, self.bridge.refuse)
+
+
+_bridged: ContextVar[_BridgedEvent] = ContextVar("rxbridge.bridged")
+"""The event whose handler the chain that runs is around."""
+
+
+@functools.cache
+def _view_of(handler: Callable[..., Any], is_open: bool) -> View:
+    """Return the view the chain sees of a handler's events: the handler by name and attributes.
+
+    With ``is_open`` it is shown to anyone, as a page is, and may report an error; what a page
+    loads are handlers, each refused or not.
+    """
+
+    async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:
+        return await _bridged.get().handle(request, payload)
+
+    functools.update_wrapper(view, handler)
+    if is_open:
+        view.login_required = False  # type: ignore[attr-defined]
+    return view
+
+
+def _leaving_out(only: Predicate | None, exclude: Predicate | None) -> Predicate | None:
+    """Return what tells whether an event is not the bridge's; None if all are."""
+    if only is None:
+        return exclude
+    return lambda event: not only(event) or (exclude is not None and exclude(event))
 
 
 def _refusal(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.contrib.messages import constants, get_messages
 
-from rxbridge.events.binder import bound
+from rxbridge.events.binder import binding_now
 from rxbridge.events.chain.hooks import MESSAGE_STORAGES
 from rxbridge.state.language import plain_text
 
@@ -80,7 +80,7 @@ async def _fill(inbox: _Inbox, request: HttpRequest) -> None:
     stored = getattr(request, "shows_page", False)
     if not (stored or _queued(storage)):
         return
-    binding = bound()
+    binding = binding_now.get()
     if isinstance(storage, list) or (binding is not None and binding.destination is not None):
         return  # Without messages; or the page that the browser goes to then is to show them.
     # These read the cookie or the session, both of which are loaded by then.

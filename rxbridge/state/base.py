@@ -60,7 +60,9 @@ class AppState:
         if key not in type(self).computed_vars:
             value = super().get_value(key)  # type: ignore[misc]
             return value.fetched() if isinstance(value, Rows) else value
-        if not (_is_anothers(self, binder.bound()) or _is_pushed(self)):
+        binding = binder.binding_now.get()
+        is_elsewhere = binding is not None and binding.is_elsewhere()
+        if not (_is_anothers(self) if is_elsewhere else _is_pushed(self)):
             return super().get_value(key)  # type: ignore[misc]
         from rxbridge.events.reflex.owner import as_owner  # Only then is Reflex known to be loaded.
 
@@ -173,10 +175,8 @@ class AppState:
         binder.set_destination(url)
 
 
-def _is_anothers(state: Any, binding: Binding | None) -> bool:
-    """Tell whether ``state`` is of another tab than the running event's."""
-    if binding is None or not binding.is_elsewhere():
-        return False
+def _is_anothers(state: Any) -> bool:
+    """Tell, where Reflex works for another tab than the running event's, if ``state`` is of it."""
     from rxbridge.events.reflex.owner import tab_of  # Only then is Reflex known to be loaded.
 
     return tab_of(state) != binder.bound_tab()
@@ -193,8 +193,8 @@ def _is_pushed(state: Any) -> bool:
 
 def _own(state: Any) -> Binding | None:
     """Return what is bound, if it is of the tab whose state it is read through."""
-    binding = binder.bound()
-    if _is_anothers(state, binding):
+    binding = binder.binding_now.get()
+    if binding is not None and binding.is_elsewhere() and _is_anothers(state):
         msg = (
             f"{type(state).__name__} is the state of another tab than the running event's, so its "
             "user is not known. Read it through the `self` of the handler that runs, or in a "

@@ -123,11 +123,11 @@ urlpatterns = [
 @pytest.fixture(autouse=True)
 def atomic_requests(monkeypatch):
     monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
-    event_module._prepared.cache_clear()
+    event_module._known.cache_clear()
     journal.clear()
     with override_settings(ROOT_URLCONF=__name__):
         yield
-    event_module._prepared.cache_clear()
+    event_module._known.cache_clear()
 
 
 async def outcome() -> tuple[list[str], bool]:

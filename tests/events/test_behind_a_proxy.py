@@ -1,5 +1,7 @@
 """What proxies and servers say of a socket, and what an event's request makes of it."""
 
+from datetime import UTC
+
 import pytest
 from django.http import HttpResponse
 from django.urls import get_script_prefix
@@ -86,7 +88,8 @@ async def test_addresses_of_an_event_are_below_the_servers_root_path():
 
 
 async def test_addresses_of_a_background_task_are_below_it_too():
-    binding = Binding(request_of(handshake(root_path="/app")), HttpResponse())
+    request = request_of(handshake(root_path="/app"))
+    binding = Binding(request, HttpResponse(), time_zone=UTC)
     ContextBinder().bind(binding)
     assert get_script_prefix() == "/app/"
 

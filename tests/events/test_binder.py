@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from contextvars import copy_context
+from datetime import UTC
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -136,7 +137,7 @@ class TestTasks:
     def test_bind_lasts_as_long_as_its_context(self, binder, bound_request):
         bound_request.LANGUAGE_CODE = "ar"
         with binder.bound(bound_request) as binding:
-            pass
+            binding.time_zone = UTC
 
         def task():
             binder.bind(binding)

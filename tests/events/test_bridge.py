@@ -797,7 +797,7 @@ class TestRefusals:
 
         with pytest.warns(DeprecationWarning, match="exclude=") as caught:
             bridge = EventBridge(ConnectionRegistry(), skip=everything)
-        assert (bridge.bridges("event"), caught[0].filename) == (False, __file__)
+        assert (bridge.leaves_out, caught[0].filename) == (everything, __file__)
 
     @pytest.mark.parametrize("argument", ["requests", "runner", "binder"])
     def test_part_of_the_wrong_kind_is_a_value_error(self, argument):

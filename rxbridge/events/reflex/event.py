@@ -10,7 +10,14 @@ import functools
 import inspect
 import random
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from contextvars import Context, ContextVar
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
@@ -43,11 +50,11 @@ from rxbridge.events.binder import Binding, binding_in
 from rxbridge.events.chain.hooks import known_user, user_key
 from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
-from rxbridge.events.reflex.former import VarsOwner, keep_to_own_vars, noted_user
+from rxbridge.events.reflex.former import NOTE, VarsOwner, keep_to_own_vars, noted_user
 from rxbridge.events.reflex.outbox import Outbox, close_outbox, open_outbox
 from rxbridge.events.reflex.page import page_task
 from rxbridge.events.reflex.presence import Presence
-from rxbridge.events.reflex.recipients import Address, note_shown
+from rxbridge.events.reflex.recipients import Address, Recipient, TabNamespace, recipient_now
 from rxbridge.events.reflex.redis_states import RedisStates
 from rxbridge.events.reflex.serving import frontend_path
 from rxbridge.events.requests import ReflexEvent
@@ -56,7 +63,6 @@ from rxbridge.events.threads.pool import let_thread_go
 
 if TYPE_CHECKING:
     from reflex.state import BaseState
-    from reflex_base.registry import RegisteredEventHandler
 
 T = TypeVar("T")
 
@@ -69,6 +75,8 @@ class Mirror(Protocol):
         """Take over what the request says, None for nobody's; tell whether anything changed."""
         ...
 
+
+_NOTHING = contextlib.nullcontext()
 
 # What asyncio says where no loop runs, and sqlite3 of a connection that another thread opened.
 _OF_ANOTHER_THREAD = ("current event loop", "running event loop", "in that same thread")
@@ -83,6 +91,7 @@ class Kind(Enum):
     REPORT = "Reflex's own event by which a page reports an error"
 
 
+_ID_HEADER = CONNECTION_HEADER.decode()
 _ROOT, _ON_LOAD = State.get_full_name(), OnLoadInternalState.get_full_name()
 _HYDRATING = frozenset({f"{_ROOT}.hydrate", f"{_ROOT}.hydrate_and_load"})
 _OF_REFLEX = dict.fromkeys(_HYDRATING, Kind.PAGE) | {
@@ -97,78 +106,111 @@ _OF_REFLEX = dict.fromkeys(_HYDRATING, Kind.PAGE) | {
 class EventInProcess:
     """One event as Reflex hands it to a middleware, with the operations the bridge needs."""
 
+    outbox: Outbox | None = None
+    upload: Connection | None = None
+    """What the event came by, if that is an upload's request."""
+    is_misdirected = False
+    has_fresh_vars = False
+    """Whether the vars of the page are another user's than it shows."""
+    _owner: VarsOwner | None = None
+    _presence: Presence | None = None
+    _mirrors: list[Mirror] | None = None
+    _steps: AsyncGenerator[Any] | None = None
+    request: Any = None
+    """Django's request of the event, once its user is known."""
+    _user: Any = None
+    _is_running = _navigates = False
+
     def __init__(
-        self, app: rx.App, state: BaseState, event: Event, *, fresh_vars: bool = False
+        self,
+        app: rx.App,
+        state: BaseState,
+        event: Event,
+        *,
+        connections: Any = None,
+        fresh_vars: bool = False,
     ) -> None:
         self.app = app
-        self._state = state._get_root_state()
+        self._state = root = state._get_root_state()
         self._event = event
-        self._context = EventContext.get()
-        self.is_chained = self._context.parent_txid is not None
-        """Whether another event enqueued this one."""
-        self.loads_page = event.name in _HYDRATING
-        """Whether a page has just loaded, or has a new socket: it is sent all vars of its tab."""
-        self._shows_page = self.loads_page or event.name.endswith(".on_load_internal")
-        states = self._context.state_manager
-        self._states = states if isinstance(states, RedisStates) else None
-        self.outbox: Outbox | None = None
-        if self._states is not None and self._states.stores_each_event:
-            self.outbox = open_outbox(self._context, shows_all=self.loads_page)
-        self.redirects: list[Any] = []
-        self.is_misdirected = False
-        self._request: Any = None
-        self._user: Any = None
-        self._owner = VarsOwner(self._state) if fresh_vars else None
-        self.has_fresh_vars = False
-        """Whether the vars of the page are another user's than it shows."""
-        self._is_running = self._navigates = False
-        self._presence: Presence | None = None
-        self._mirrors: list[Mirror] | None = None
-        self._registered: RegisteredEventHandler = RegistrationContext.get().event_handlers[
-            event.name
-        ]
-        own = Kind.BACKGROUND if self._registered.handler.is_background else Kind.HANDLER
-        self.kind = _OF_REFLEX.get(event.name, own)
+        self._context = context = EventContext.get()
+        self._connections = connections
+        self._fresh_vars = fresh_vars
+        self._registered = RegistrationContext.get().event_handlers[event.name]
+        self._handler = _known(self._registered.handler, event.name)
+        self.kind = self._handler.kind
         """What this event is to the bridge."""
-        is_of_page = self.kind is Kind.PAGE or self.is_chained
-        self.may_be_cancelled: bool = is_of_page or self._registered.handler.supersedes
+        self.is_chained = context.parent_txid is not None
+        """Whether another event enqueued this one."""
+        self.loads_page = self._handler.loads_page
+        """Whether a page has just loaded, or has a new socket: it is sent all vars of its tab."""
+        self.may_be_cancelled = self.is_chained or self._handler.is_superseded
         """Whether Reflex may break it off for a newer event: what a page loads, or is marked so."""
+        self.redirects: list[Any] = []
+        states = context.state_manager
+        self._states = states if isinstance(states, RedisStates) else None
+        if self._states is not None and self._states.stores_each_event:
+            self.outbox = open_outbox(context, shows_all=self.loads_page)
+        router_data = context.router_data or event.router_data
+        headers = router_data.get("headers")
+        connection = None
+        if not router_data:
+            # An upload, or what one chained: the page is the tab's last, and who it is was
+            # noted when the event was enqueued.
+            self.upload = connection = self._enqueuing_connection()
+            router_data = self._last_page()
+        elif connections is not None and isinstance(headers, dict):
+            connection = connections.get(str(headers.get(_ID_HEADER)))
+        # Reflex tells by the router data of the event before, which is overwritten by the time a
+        # middleware is called. What is left to tell by: nobody has hydrated it, and what the
+        # connection put into it has not been sent.
+        is_ahead = self._states is not None and context.token in self._states.ahead
+        self.is_fresh = (type(root) is State and not self.loads_page) and (
+            is_ahead
+            or not (
+                root.is_hydrated
+                or ("rx_router_session" not in root.dirty_vars and root.router_data)
+            )
+        )
+        """Whether the tab's state was just created although its page has been shown already."""
+        self.recipient = Recipient(context.token, connection)
+        recipient_now.set(None if connections is None else self.recipient)
+        self.description = ReflexEvent(
+            name=event.name,
+            handler=self._handler.function,
+            payload=event.payload,
+            router_data=router_data,
+            token=context.token,
+            background=self.kind is Kind.BACKGROUND,
+            shows_page=self.kind is Kind.PAGE,
+            connection=connection,
+        )
+        """The event as the other parts see it."""
 
     def is_elsewhere(self) -> bool:
         """Tell whether what runs now is for another tab, as in a block of ``app.modify_state``."""
         return EventContext.get().token != self._context.token
 
-    @functools.cached_property
-    def description(self) -> ReflexEvent:
-        """The event as the other parts see it."""
-        router_data = self._context.router_data or self._event.router_data
-        connection = None
-        if not router_data:
-            # An upload, or what one chained: the page is the tab's last, and who it is was
-            # noted when the event was enqueued.
-            connection = self._enqueuing_connection()
-            router_data = self._last_page()
-        return ReflexEvent(
-            name=self._event.name,
-            handler=function_of(self._registered.handler),
-            payload=self._event.payload,
-            router_data=router_data,
-            token=self._context.token,
-            background=self.kind is Kind.BACKGROUND,
-            shows_page=self.kind is Kind.PAGE,
-            connection=connection,
-        )
+    def note_shown(self) -> None:
+        """Take note that the vars of the tab are those of the event's user."""
+        connection, tabs = self.recipient.connection, self.app.event_namespace
+        if connection is None or connection.kind != "websocket":
+            return
+        if isinstance(tabs, TabNamespace):
+            tabs.shown_to[self.recipient.token] = connection
 
-    def judge_upload(self, upload: Connection, request: Any, registry: Any) -> bool:
-        """Tell whether the event, which came by ``upload``, names a tab of somebody else's.
+    def judge_upload(self, request: Any) -> bool:
+        """Tell whether the event came by an upload and names a tab of somebody else's.
 
         As far as is known by now; ``is_misdirected`` says it from then on. The connection by which
         the tab has last sent an event tells, or, unless it is open at this worker, the user.
         """
-        last = str(self._state.router_data.get("headers", {}).get(CONNECTION_HEADER.decode()))
-        tab: Connection | None = registry.get(last)
+        if self.upload is None or self._connections is None:
+            return False
+        last = str(self._state.router_data.get("headers", {}).get(_ID_HEADER))
+        tab: Connection | None = self._connections.get(last)
         if tab is not None and not tab.closed:
-            self.is_misdirected |= not Address.of(upload).is_of(tab)
+            self.is_misdirected |= not Address.of(self.upload).is_of(tab)
         elif (user := known_user(request)) is not None:
             self.is_misdirected |= noted_user(self._state) not in ("", user_key(user))
         return self.is_misdirected
@@ -197,22 +239,6 @@ class EventInProcess:
         context = self._enqueuing_context()
         return binding_in(context) if context is not None else None
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether the tab's state was just created although its page has been shown already.
-
-        Reflex tells by the router data of the event before, which is overwritten by the time a
-        middleware is called. What is left to tell by: nobody has hydrated it, and what the
-        connection put into it has not been sent.
-        """
-        state = self._state
-        if type(state) is not State or self.loads_page:
-            return False
-        if self._states is not None and self._context.token in self._states.ahead:
-            return True
-        just_connected = "rx_router_session" in state.dirty_vars
-        return not state.is_hydrated and (just_connected or not state.router_data)
-
     async def rehydrate(self) -> None:
         """Send the page its vars and its ``on_load`` again, as Reflex does for an expired state."""
         await self._processor._rehydrate(self._state)
@@ -230,52 +256,63 @@ class EventInProcess:
         handler signs somebody in or out, the next delta has the mirrors of that. A generator is
         closed at its next step once its tab has been gone for ``tab_grace`` seconds.
         """
-        handler, in_steps, yields = _prepared(self._registered.handler, threaded)
-        if self.outbox is not None and (in_steps or not yields):
-            self.outbox.is_closed = not in_steps
-        ends: bool | None = getattr(self.description.handler, ENDS_WITH_TAB, None)
-        if tab_grace is not None and (ends or (in_steps and ends is None)):
+        known = self._handler
+        if self.outbox is not None:
+            self.outbox.is_closed = not known.in_steps
+        ends = known.ends_with_tab
+        if tab_grace is not None and (ends or (known.in_steps and ends is None)):
             self._presence = self._presence_within(tab_grace)
         _running.set(self)
         self._is_running = True
         state = await self._state.get_state(self._registered.states[0])
         came_to_its_end = False
         try:
-            if not yields:
+            if not known.yields:
                 let_thread_go()
-            if not (ends or in_steps):
-                await process_event(handler, dict(payload), state, self._state)
-            else:
-                async with contextlib.AsyncExitStack() as stack:
-                    if ends and self._presence is not None:
-                        await stack.enter_async_context(self._presence.required())
-                    if in_steps:
-                        handler = await stack.enter_async_context(_closing_generator(handler))
+            there = self._presence.required() if ends and self._presence else _NOTHING
+            try:
+                async with there:
+                    handler = known.on_thread if threaded else known.on_loop
                     await process_event(handler, dict(payload), state, self._state)
+            finally:
+                if self._steps is not None:
+                    await self._steps.aclose()
             came_to_its_end = True
         finally:
             self._is_running = False
-            if self._owner is not None:
-                user = getattr(self._request, "user", None)
-                if user is not self._user:  # The handler put somebody there, and broke off.
-                    self._owner.pass_to(known_user(self._request))
-                if not came_to_its_end:
-                    self._owner.break_off()
+            user = getattr(self.request, "user", None)
+            if user is not self._user and self._fresh_vars:
+                # The handler put somebody there, and broke off.
+                self._vars_owner().pass_to(known_user(self.request))
+            if not came_to_its_end and self._owner is not None:
+                self._owner.break_off()
 
     async def begin(self, request: Any) -> bool:
         """Have vars and mirrors be those of the event's user; tell whether a mirror changed.
 
-        That is before anything is sent of them.
+        That is before anything is sent of them. A page that has other vars than these is sent all.
         """
-        if (user := known_user(request)) is not None:
+        user = known_user(request)
+        request.loads_page = self.loads_page
+        request.shows_page = self.loads_page or (self._handler.shows_page and not self.is_chained)
+        self.request, self._user = request, getattr(request, "user", None)
+        if user is not None:
             await self._settle(user, is_start=True)
-        note_shown(self.app)
-        return await self.mirror(request)
+        self.note_shown()
+        changed = await self.mirror()
+        if self.kind is Kind.BACKGROUND:  # Reflex sends a fresh state itself.
+            if changed:
+                await self.send_delta()
+        elif self.is_fresh:
+            await self.rehydrate()
+        if self.has_fresh_vars:
+            await self.show_fresh_vars()
+        return changed
 
     def is_of_unknown(self, request: Any) -> bool:
         """Tell whether it is to show somebody's page to a user that nobody could find."""
         is_anothers = noted_user(self._state) != "" and known_user(request) is None
-        return self._shows_page and is_anothers
+        return self._handler.shows_page and is_anothers
 
     def once_more(self) -> Any:
         """Return what has the page send this event again, a few seconds later."""
@@ -293,14 +330,15 @@ class EventInProcess:
         event may have a user that nobody knows; a page that loads is then nobody's, and so is one
         that is sent all of a new state.
         """
-        is_page, is_fresh, user = self.kind is Kind.PAGE, self.is_fresh, known_user(request)
-        is_sent_all = is_fresh or self.loads_page
+        is_page, user = self.kind is Kind.PAGE, known_user(request)
+        is_sent_all = self.is_fresh or self.loads_page
         if is_sent_all or (is_page and user is not None):
             await self._settle(user, is_start=True)
-            note_shown(self.app)
+            self.note_shown()
         if is_page:
-            await self.mirror(None)
-        if is_fresh:
+            self.request = self._user = None
+            await self.mirror()
+        if self.is_fresh:
             await self.rehydrate()
         if is_page:
             await self.run(self.description.payload, threaded=False)
@@ -312,15 +350,15 @@ class EventInProcess:
         self.has_fresh_vars = False
         await self.send_delta()
         navigates = not stays or self._navigates or self.redirects
-        if self._state.router_data and not self._shows_page and not navigates:
+        if self._state.router_data and not self._handler.shows_page and not navigates:
             await self.emit(OnLoadInternalState.on_load_internal)
 
-    async def mirror(self, request: Any) -> bool:
-        """Let the mirrors take over what they show of the request; tell whether one changed."""
-        if request is not None:
-            request.loads_page = self.loads_page
-            request.shows_page = request.loads_page or (self._shows_page and not self.is_chained)
-        self._request, self._user = request, getattr(request, "user", None)
+    async def mirror(self) -> bool:
+        """Let vars and mirrors follow the request, and its user; tell whether a mirror changed."""
+        user = getattr(self.request, "user", None)
+        if user is not self._user:
+            self._user = user
+            await self._settle(known_user(self.request))
         if self._mirrors is None:
             states = tuple(RegistrationContext.get().base_states.values())
             self._mirrors = [
@@ -328,7 +366,7 @@ class EventInProcess:
             ]
         changed = False
         for mirror in self._mirrors:
-            answer = mirror._rxbridge_mirror(request)
+            answer = mirror._rxbridge_mirror(self.request)
             changed |= answer if isinstance(answer, bool) else await answer
         return changed
 
@@ -339,42 +377,38 @@ class EventInProcess:
         self._navigates |= any(
             map(_is_redirect, step if isinstance(step, list | tuple) else [step])
         )
-        await self.follow()
+        if getattr(self.request, "user", None) is not self._user:
+            await self.mirror()
         return True
-
-    async def keep_up(self) -> bool:
-        """Let vars and mirrors follow the request, as ``mirror`` does, and another user of it."""
-        user = getattr(self._request, "user", None)
-        if user is not self._user:
-            await self._settle(known_user(self._request))
-        return await self.mirror(self._request)
-
-    async def follow(self) -> None:
-        """Keep up with another user than the one vars and mirrors are of."""
-        if getattr(self._request, "user", None) is not self._user:
-            await self.keep_up()
 
     def pass_to(self, request: Any, user: Any) -> None:
         """Have the handler, which has just signed ``user`` in or out, go on with their vars."""
         event = getattr(request, "reflex_event", None)  # A proxy of the request has it too.
-        is_own = event is not None and event is getattr(self._request, "reflex_event", None)
-        if self._owner is not None and self._is_running and is_own:
-            self._owner.pass_to(user)
+        is_own = event is not None and event is getattr(self.request, "reflex_event", None)
+        if self._fresh_vars and self._is_running and is_own:
+            self._vars_owner().pass_to(user)
 
     def keep_to_own_vars(self) -> None:
         """Have a background task change vars no longer once they are another user's."""
-        if self._owner is not None:
+        if self._fresh_vars:
             keep_to_own_vars(self._state)
 
     def _presence_within(self, grace: float) -> Presence | None:
-        event: ReflexEvent | None = getattr(self._request, "reflex_event", None)
+        event: ReflexEvent | None = getattr(self.request, "reflex_event", None)
         if event is None or event.connection is None:
             return None
         return Presence(self.app, self._context.token, event.connection, grace)
 
     async def _settle(self, user: Any, *, is_start: bool = False) -> None:
-        if self._owner is not None and await self._owner.settle(user, is_start=is_start):
+        if not self._fresh_vars:
+            return
+        is_noted = self._owner is None and vars(self._state).get(NOTE) == user_key(user)
+        if not is_noted and await self._vars_owner().settle(user, is_start=is_start):
             self.has_fresh_vars = True
+
+    def _vars_owner(self) -> VarsOwner:
+        self._owner = self._owner or VarsOwner(self._state)
+        return self._owner
 
     async def send_delta(self) -> None:
         """Send the page what changed since the last delta."""
@@ -390,9 +424,14 @@ class EventInProcess:
         if self._states is not None and self.outbox is not None:
             await self._states.give_up(self.outbox)
 
-    def update(self, *specs: Any) -> StateUpdate:
+    async def end(self, specs: Sequence[Any] = ()) -> StateUpdate:
         """Return the answer that tells Reflex the event is done, with events for the page."""
-        return StateUpdate(events=Event.from_event_type(list(specs)) if specs else [])
+        if self.outbox is not None:
+            # What Reflex would send itself would not wait for what is still to be stored.
+            self.outbox.is_closed = True
+            await self.emit(*specs)
+            specs = ()
+        return StateUpdate(events=Event.from_event_type(specs) if specs else [])
 
     @property
     def _processor(self) -> BaseStateEventProcessor:
@@ -470,18 +509,27 @@ def _pass_on(*, signal: Any, request: Any = None, user: Any = None, **_: Any) ->
         running.pass_to(request, user if signal is user_logged_in else None)
 
 
-@functools.cache
-def _prepared(handler: EventHandler, threaded: bool) -> tuple[EventHandler, bool, bool]:
-    """Return the handler as it runs, on the event's thread if it is synchronous, say.
+class _Handler:
+    """What is known of a handler, and how it runs; found once for all of its events."""
 
-    And whether it runs as an async generator, and whether it is written as a plain one.
-    """
-    as_it_runs = _adapted(handler, threaded)
-    yields = inspect.isgeneratorfunction(function_of(handler))
-    return as_it_runs, inspect.isasyncgenfunction(as_it_runs.fn), yields
+    def __init__(self, handler: EventHandler, name: str) -> None:
+        self.function = function_of(handler)
+        own = Kind.BACKGROUND if handler.is_background else Kind.HANDLER
+        self.kind = _OF_REFLEX.get(name, own)
+        self.loads_page = name in _HYDRATING
+        self.shows_page = self.loads_page or name.endswith(".on_load_internal")
+        self.is_superseded: bool = self.kind is Kind.PAGE or handler.supersedes
+        self.ends_with_tab: bool | None = getattr(self.function, ENDS_WITH_TAB, None)
+        self.yields = inspect.isgeneratorfunction(self.function)
+        self.in_steps = self.yields or inspect.isasyncgenfunction(self.function)
+        self.on_thread = _adapted(handler, threaded=True)
+        self.on_loop = _adapted(handler, threaded=False)
 
 
-def _adapted(handler: EventHandler, threaded: bool) -> EventHandler:
+_known = functools.cache(_Handler)
+
+
+def _adapted(handler: EventHandler, *, threaded: bool) -> EventHandler:
     """Have what the handler returns looked through for redirects; what it yields is sent at once.
 
     A synchronous one is to run on the event's thread, or as if it were not.
@@ -490,9 +538,10 @@ def _adapted(handler: EventHandler, threaded: bool) -> EventHandler:
     if function.__module__.startswith(("reflex.", "reflex_base.")):
         return handler
     if inspect.isasyncgenfunction(function):
-        return handler
+        return _replaced(handler, _kept_up(handler.fn))
     if inspect.isgeneratorfunction(function):
-        return _replaced(handler, _steps_on_thread(handler.fn)) if threaded else handler
+        steps = _in_steps(handler.fn, _on_thread if threaded else _on_loop)
+        return _replaced(handler, _kept_up(steps))
     call: Callable[..., Awaitable[Any]] = handler.fn
     if not inspect.iscoroutinefunction(function):
         call = functools.partial(_on_loop, handler.fn)
@@ -523,55 +572,36 @@ def handlers_without_transaction() -> set[str]:
     return names
 
 
-@contextlib.asynccontextmanager
-async def _closing_generator(handler: EventHandler) -> AsyncGenerator[EventHandler]:
-    """Have an asynchronous generator end with the event it ran for.
+def _kept_up(fn: Callable[..., AsyncGenerator[Any]]) -> Callable[..., AsyncGenerator[Any]]:
+    """Have an asynchronous generator end with the event it runs for, and mirrors keep up with it.
 
     One that Reflex stops iterating, such as for yielding what is no event, would be left to
     the garbage collector, and its ``finally`` would run when the event's thread is another's.
     """
-    running: list[AsyncGenerator[Any]] = []
 
-    @functools.wraps(handler.fn)
+    @functools.wraps(fn)
     def start(state: BaseState, /, **payload: Any) -> AsyncGenerator[Any]:
-        running.append(_keeping_up(handler.fn(state, **payload)))
-        return running[0]
+        running = _running.get()
+        running._steps = _keeping_up(running, fn(state, **payload))
+        return running._steps
 
-    try:
-        yield _replaced(handler, start)
-    finally:
-        for generator in running:
-            await generator.aclose()
+    return start
 
 
-async def _keeping_up(steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+async def _keeping_up(running: EventInProcess, steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
     """Yield as ``steps`` does, each time with the mirrors of who the user is by then."""
     async with contextlib.aclosing(steps):
         async for step in steps:
-            if not await _running.get().note_step(step):
+            if not await running.note_step(step):
                 break
             yield step
     close_outbox()
-    await _running.get().follow()
+    await running.mirror()
 
 
 def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
     # Not dataclasses.replace: a subclass has an __init__ of its own. The hints cost most.
     return EventHandler(fn=fn, state=handler.state, _type_hints=handler._type_hints)
-
-
-async def _on_thread(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
-    """Call ``fn`` on the event's thread; what it raises for being there says why it was."""
-    try:
-        return await _uninterrupted(fn, *args, **named)
-    except Exception as error:
-        if any(sign in str(error) for sign in _OF_ANOTHER_THREAD):
-            error.add_note(
-                "EventBridge runs a handler that is not async on a thread of its event. Make it "
-                "async, or write EventBridge(..., threaded=False), which may be a function of the "
-                "event that returns False for this handler alone; see docs/troubleshooting.md."
-            )
-        raise
 
 
 async def _on_loop(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
@@ -586,7 +616,7 @@ def _keeping_back(
     @functools.wraps(fn)
     async def answer(state: BaseState, /, **payload: Any) -> Any:
         returned, running = await call(state, **payload), _running.get()
-        await running.follow()
+        await running.mirror()
         if returned is None:
             return None
         if _is_redirect(returned):
@@ -604,10 +634,11 @@ def _is_redirect(spec: Any) -> bool:
     return isinstance(spec, EventSpec) and spec.handler.fn.__qualname__ == "_redirect"
 
 
-async def _uninterrupted(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
-    """Call ``fn`` on the event's thread; once it has begun, a cancellation waits for its end.
+async def _on_thread(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
+    """Call ``fn`` on the event's thread; what it raises for being there says why it was.
 
-    A thread cannot be stopped, and the lock of the state it works on must not be given up.
+    Once it has begun, a cancellation waits for its end. A thread cannot be stopped, and the lock
+    of the state it works on must not be given up.
     """
     begun = threading.Lock()
 
@@ -631,6 +662,14 @@ async def _uninterrupted(fn: Callable[..., T], /, *args: Any, **named: Any) -> T
                 await sync_to_async(_nothing)()
                 is_over = True
         raise
+    except Exception as error:
+        if any(sign in str(error) for sign in _OF_ANOTHER_THREAD):
+            error.add_note(
+                "EventBridge runs a handler that is not async on a thread of its event. Make it "
+                "async, or write EventBridge(..., threaded=False), which may be a function of the "
+                "event that returns False for this handler alone; see docs/troubleshooting.md."
+            )
+        raise
 
 
 def _nothing() -> None:
@@ -641,25 +680,26 @@ async def call_in_event(fn: Callable[[], Any]) -> Any:
     """Return what ``fn`` gives: awaited if it is async, else run on the event's thread."""
     if inspect.iscoroutinefunction(fn):
         return await fn()
-    value = await _uninterrupted(fn)
+    value = await _on_thread(fn)
     return await value if inspect.isawaitable(value) else value
 
 
-def _steps_on_thread(fn: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
+def _in_steps(
+    fn: Callable[..., Iterator[Any]], call: Callable[..., Awaitable[Any]]
+) -> Callable[..., AsyncGenerator[Any]]:
     @functools.wraps(fn)
-    async def steps(state: BaseState, /, **payload: Any) -> AsyncIterator[Any]:
-        generator = fn(state, **payload)
-        close = sync_to_async(generator.close)  # type: ignore[attr-defined]
+    async def steps(state: BaseState, /, **payload: Any) -> AsyncGenerator[Any]:
+        generator: Any = fn(state, **payload)
         try:
             more = True
             while more:
-                more, value = await _on_thread(_step, generator)
+                more, value = await call(_step, generator)
                 if not more:
                     close_outbox()
                 if more or value is not None:
                     yield value
         finally:
-            await close()
+            await call(generator.close)
 
     return steps
 

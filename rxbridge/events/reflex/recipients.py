@@ -15,7 +15,7 @@ from django.conf import settings
 from reflex.app import EventNamespace
 from reflex.utils.token_manager import RedisTokenManager
 
-from rxbridge.asgi.connections import CONNECTION_HEADER, CONNECTION_SCOPE_KEY
+from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 from rxbridge.events.chain.hooks import known_user
 from rxbridge.events.reflex.answers import bridge_of
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from reflex.state import StateUpdate
 
     from rxbridge.asgi.connections import Connection
-    from rxbridge.events.requests import ReflexEvent
 
 logger = logging.getLogger("rxbridge")
 
@@ -104,7 +103,7 @@ class TabNamespace(EventNamespace):
 
     async def emit_update(self, update: StateUpdate | Addressed, token: str) -> None:
         """Send an update to a tab of this worker or another, if it is whom it is for."""
-        recipient, here = _recipient.get(), self.connection_of(token)
+        recipient, here = recipient_now.get(), self.connection_of(token)
         if recipient is not None and recipient.token != token:
             recipient = None
         sent: Any = update
@@ -139,26 +138,6 @@ class TabNamespace(EventNamespace):
         return here is last or Address.of(last, shows=True).is_of(here)
 
 
-def receive(event: ReflexEvent, connections: Any) -> Recipient:
-    """Have what the running task sends to the tab of ``event`` be for who fired that."""
-    headers = event.router_data.get("headers")
-    connection = event.connection
-    if connections is not None and isinstance(headers, dict):
-        connection = connections.get(str(headers.get(CONNECTION_HEADER.decode()))) or connection
-    recipient = Recipient(event.token, connection)
-    _recipient.set(None if connections is None else recipient)
-    return recipient
-
-
-def note_shown(app: rx.App) -> None:
-    """Take note that the vars of the tab are those of the running event's user."""
-    recipient, tabs = _recipient.get(), app.event_namespace
-    if recipient is None or recipient.connection is None or not isinstance(tabs, TabNamespace):
-        return
-    if recipient.connection.kind == "websocket":
-        tabs.shown_to[recipient.token] = recipient.connection
-
-
 def digest(mark: str) -> str:
     """Return what stands for a secret of a browser's where others could read it."""
     return hashlib.sha256(mark.encode()).hexdigest()
@@ -169,4 +148,5 @@ def _shown_by(connection: Connection) -> frozenset[str]:
     return connection.browsers | {session} if session else connection.browsers
 
 
-_recipient: ContextVar[Recipient | None] = ContextVar("rxbridge.recipient", default=None)
+recipient_now: ContextVar[Recipient | None] = ContextVar("rxbridge.recipient", default=None)
+"""Whom the running event works for; ``None`` where no registry tells whose sockets are."""
