@@ -7,7 +7,7 @@ venv=${VENV:-.venv}
 constraints=${CONSTRAINTS:-constraints/newest.txt}
 stamp=$venv/.set-up
 # Where a virtual environment is written into its scripts, so a moved one is made anew.
-key=$(cat pyproject.toml "$constraints" scripts/setup.sh <(pwd) <(echo "${PYTHON:-}") | cksum)
+key=$(cat pyproject.toml "$constraints" scripts/setup.sh scripts/install.sh <(pwd) <(echo "${PYTHON:-}") | cksum)
 
 if [[ -x $venv/bin/python && -f $stamp && $(<"$stamp") == "$key" ]]; then
     exit 0
@@ -24,10 +24,7 @@ else
     "$python" -m venv --clear "$venv"
 fi
 
-pip=("$venv/bin/python" -m pip install --constraint "$constraints")
-say "Installing pip"
-"${pip[@]}" --quiet --upgrade pip
-say "Installing rxbridge and what it needs, pinned by $constraints (a few minutes the first time)"
-"${pip[@]}" --editable . --group dev
+say "Installing rxbridge and what it needs, pinned by $constraints"
+scripts/install.sh "$venv" --constraint "$constraints" --editable . --group dev
 printf '%s\n' "$key" >"$stamp"
 say "$venv is set up"

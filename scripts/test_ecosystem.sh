@@ -26,8 +26,8 @@ set_up() {
     say "Making $venv with $("$python" --version) ($python)"
     "$python" -m venv --clear "$venv"
     say "Installing rxbridge and the packages pinned by $pins, Django $django"
-    "$venv/bin/python" -m pip install --quiet ${DJANGO:+--no-deps} --editable . \
-        --requirement <(sed "s/^Django==.*/Django==$django/" "$pins")
+    sed "s/^Django==.*/Django==$django/" "$pins" >"$venv/pins.txt"
+    scripts/install.sh "$venv" ${DJANGO:+--no-deps} --editable . --requirement "$venv/pins.txt"
     printf '%s\n' "$key" >"$venv/.set-up"
 }
 

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from tests.browser import running
 from tests.browser.running import Club, Guest
 from tests.servers import KINDS, REPOSITORY, Kind, Server, one_at_a_time, run_server
+from tests.topologies.garden import lend_packages
 
 SHOP = REPOSITORY / "examples" / "shop"
 NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
@@ -68,6 +69,7 @@ def bundle() -> None:
     script = "import run_demo; run_demo.is_built() or run_demo.build()"
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
     with one_at_a_time(SHOP):
+        lend_packages(SHOP, ".web/rxbridge")
         subprocess.run([sys.executable, "-c", script], cwd=SHOP, env=environment, check=True)
 
 

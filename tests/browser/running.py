@@ -22,6 +22,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebSocketR
 
 from tests.browser.balancer import Balancer, run_balancer
 from tests.servers import REPOSITORY, Kind, Server, free_port, run_server
+from tests.topologies.garden import lend_packages
 
 CLUB = Path(__file__).parent / "club"
 APPLICATION = "tests.browser.club.asgi:application"
@@ -57,6 +58,7 @@ def build() -> None:
         digest.update(source.read_bytes())
     if STAMP.is_file() and STAMP.read_text() == digest.hexdigest():
         return
+    lend_packages(CLUB)
     _python("-m", "reflex", "export", "--frontend-only", "--no-zip")
     STAMP.write_text(digest.hexdigest())
 

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.browser.test_accessibility import faults
 from tests.servers import REPOSITORY, run_server
+from tests.topologies.garden import lend_packages
 
 PROJECT = REPOSITORY / "examples" / "helpdesk"
 PASSWORD = "a-long-one-4711"
@@ -44,6 +45,7 @@ def python(environment: dict[str, str], *arguments: str, check: bool = True) -> 
 def url(environment: dict[str, str]) -> Iterator[str]:
     """Serve the help desk, its pages built and its database empty."""
     if python(environment, "manage.py", "export_reflex", "--check", check=False):
+        lend_packages(PROJECT, ".web/rxbridge")
         python(environment, "manage.py", "export_reflex")
     python(environment, "manage.py", "migrate", "--verbosity=0")
     application = "helpdesk.asgi:application"

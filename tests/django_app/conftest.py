@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import launched
 from tests.django_app.site import copy_site, manage, write_site
 from tests.servers import one_at_a_time
+from tests.topologies.garden import lend_packages
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +26,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = folder / "site"
     with one_at_a_time(folder):
         if not (root / "db.sqlite3").exists():
+            lend_packages(write_site(root), ".web/rxbridge")
             for command in (["export_reflex"], ["migrate", "--verbosity=0"]):
-                result = manage(write_site(root), *command)
+                result = manage(root, *command)
                 assert result.returncode == 0, result.stdout
     return root
 

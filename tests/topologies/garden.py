@@ -18,6 +18,10 @@ import httpx
 from tests.servers import REPOSITORY, Server, one_at_a_time, run_server
 
 EXAMPLES = REPOSITORY / "examples" / "topologies"
+# What Reflex writes once npm's packages are there, and what of a build is only for its own pages.
+_INSTALLED = "reflex.install_frontend_packages.cached"
+_OF_THE_PAGES = ("node_modules", "build", "backend", "app_components", ".react-router")
+_OF_THE_PAGES += ("env.json", ".memo-manifest.json", "*.sha256")
 # Where the pages are, in those that do not have them at the root.
 BELOW = {"sub_path": "/garden"}
 
@@ -44,26 +48,41 @@ def build(place: Path) -> None:
     digest = hashlib.sha256(version("reflex").encode())
     for source in sorted(each for each in sources if ".web" not in each.parts):
         digest.update(source.read_bytes())
-    lend_packages(place)
     with one_at_a_time(place):
         if stamp.is_file() and stamp.read_text() == digest.hexdigest():
             return
+        if place != EXAMPLES:
+            lend_packages(place)
         _python("-m", "reflex", "export", "--frontend-only", "--no-zip", cwd=place)
         stamp.write_text(digest.hexdigest())
 
 
-def lend_packages(place: Path) -> None:
-    """Begin with npm's packages of the common bundle, the same ones: they are most of a build."""
-    lent, web = EXAMPLES / ".web", place / ".web"
-    if web.exists() or place == EXAMPLES:
+def lend_packages(project: Path, web: str = ".web") -> None:
+    """Begin with npm's packages of the common bundle, most of a build: npm adds what is missing."""
+    lent, own = EXAMPLES / ".web", project / web
+    if (own / _INSTALLED).exists():
         return
     build(EXAMPLES)
-    others = shutil.ignore_patterns("node_modules", "build", "*.sha256")
-    with one_at_a_time(place):
-        if not web.exists():
-            shutil.copytree(lent, web, ignore=others, symlinks=True)
-            modules = "node_modules"
-            shutil.copytree(lent / modules, web / modules, copy_function=os.link, symlinks=True)
+    shutil.rmtree(own, ignore_errors=True)
+    shutil.copytree(EXAMPLES / "reflex.lock", project / "reflex.lock", dirs_exist_ok=True)
+    modules = Path("node_modules")
+    shutil.copytree(
+        lent / modules,
+        own / modules,
+        ignore=shutil.ignore_patterns(".vite*", ".package-lock.json"),
+        copy_function=_link,
+        symlinks=True,
+    )
+    # npm writes into this one.
+    shutil.copy2(lent / modules / ".package-lock.json", own / modules)
+    shutil.copytree(lent, own, ignore=shutil.ignore_patterns(*_OF_THE_PAGES), dirs_exist_ok=True)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # They are on two file systems.
+        shutil.copy2(source, target)
 
 
 def found(database: Path) -> None:
