@@ -24,13 +24,16 @@ TESTS ?= tests
 # A test that fails is shown, and runs once more by itself: that decides. What is wrong fails again;
 # what a busy machine or browser did does not cost the run, and its failure is there to be read.
 # 5 is that there is none of the kind in what was chosen.
-pytest = $(PY) -m pytest $(1) || [ $$? -eq 5 ] || \
-	$(PY) -m pytest --last-failed --last-failed-no-failures none $(2)
+pytest = $(PY) -m pytest $(cache) $(1) || [ $$? -eq 5 ] || \
+	$(PY) -m pytest $(cache) --last-failed --last-failed-no-failures none $(2)
+
+# What failed is noted apart for each environment: they may run beside each other.
+cache = -o cache_dir=$(VENV)/.pytest_cache
 
 say = @printf '\n\033[1m==> %s\033[0m\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo helpdesk setup system test tests ecosystem lint ruff mypy pyright format docs bench fuzz faults soak clean
+.PHONY: help demo helpdesk setup system test tests beside alone ecosystem lint ruff mypy pyright format docs bench fuzz faults soak clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,10 +56,17 @@ test: setup ## Set everything up, lint, and run the tests
 	@$(MAKE) --no-print-directory --jobs --output-sync system ruff mypy pyright
 	@$(MAKE) --no-print-directory tests
 
+tests: ## Run the tests without linting, or some: TESTS=tests/state
+	@$(MAKE) --no-print-directory beside
+	@$(MAKE) --no-print-directory alone
+
 # Most of them wait most of the time, for a server or a browser: four keep two cores busy.
-tests: setup system ## Run the tests without linting, or some: TESTS=tests/state
-	$(say) "Running the tests, a file at a time on four workers"
-	@$(call pytest,-n 4 --dist loadfile --no-loadscope-reorder -m "not alone" $(TESTS),-m "not alone" $(TESTS))
+WORKERS ?= 4
+beside: setup system
+	$(say) "Running the tests, a file at a time on $(WORKERS) workers"
+	@$(call pytest,-n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone" $(TESTS),-m "not alone" $(TESTS))
+
+alone: setup system
 	$(say) "Running those that go by the clock"
 	@$(call pytest,-m alone $(TESTS),-m alone $(TESTS))
 

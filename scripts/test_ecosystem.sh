@@ -14,6 +14,7 @@ pins=constraints/ecosystem.txt
 django=${DJANGO:-$(sed -n 's/^Django==//p' "$pins")}
 on_postgresql='atomic_requests|database_away|pghistory|tenants'
 export PIP_DISABLE_PIP_VERSION_CHECK=1 REFLEX_TELEMETRY_ENABLED=false
+unset PYTHONDONTWRITEBYTECODE
 
 say() { printf '\n\033[1m==> %s\033[0m\n' "$*"; }
 
