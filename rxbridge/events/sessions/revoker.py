@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -55,42 +55,34 @@ _SUBSCRIBED_WITHIN = 2.0  # seconds the start of a server waits for the broadcas
 
 @dataclass(slots=True)
 class _Cause:
-    """The event or task that is running; ``tracked`` is None for a background task."""
+    """What is running: an event as long as the block, at whose end it is judged, or a task."""
 
-    tracked: TrackedConnection | None
-    task: asyncio.Task[Any] | None
+    tracked: TrackedConnection
+    task: asyncio.Task[Any]
+    judge: Callable[[TrackedConnection], None]
+    is_event: bool = True
     over: bool = False
 
     @property
     def has_ended(self) -> bool:
         """Whether the event was cancelled, as its session ended."""
-        return self.tracked is not None and self.task in self.tracked.ended
+        return self.task in self.tracked.ended
 
-
-_cause: ContextVar[_Cause | None] = ContextVar("rxbridge.cause", default=None)
-
-
-@dataclass(slots=True)
-class _Running:
-    """An event that works for a connection as long as a block; it is judged at its end."""
-
-    cause: _Cause
-    tracked: TrackedConnection
-    task: asyncio.Task[Any]
-    judge: Callable[[TrackedConnection], None]
-
-    def __enter__(self) -> _Cause:
-        _cause.set(self.cause)
+    def __enter__(self) -> Self:
+        _cause.set(self)
         self.tracked.tasks.append(self.task)
-        return self.cause
+        return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.tracked.tasks.remove(self.task)
         self.tracked.ended.discard(self.task)
-        self.cause.over = True
-        if _cause.get() is self.cause:  # and not of the background task that ``track`` told of
+        self.over = True
+        if _cause.get() is self:  # and not the background task that ``track`` told of
             _cause.set(None)
         self.judge(self.tracked)
+
+
+_cause: ContextVar[_Cause | None] = ContextVar("rxbridge.cause", default=None)
 
 
 class SessionRevoker:
@@ -165,7 +157,7 @@ class SessionRevoker:
         self.start()
         tracked = self._tracked.of(connection)
         self._tracked.read_jar(tracked)
-        return _Running(_Cause(tracked, task), tracked, task, self._judge)
+        return _Cause(tracked, task, self._judge)
 
     def track(self, connection: Connection | None) -> None:
         """Let the running task be known as a background task of ``connection`` until it is done.
@@ -179,7 +171,7 @@ class SessionRevoker:
         tracked = self._tracked.of(connection)
         tracked.tasks.append(task)
         task.add_done_callback(tracked.tasks.remove)
-        _cause.set(_Cause(None, task))
+        _cause.set(_Cause(tracked, task, self._judge, is_event=False))
 
     def note(self, connection: Connection | None, request: HttpRequest) -> None:
         """Take note of whose ``connection`` is, when its event is done and its jar is current."""
@@ -358,7 +350,7 @@ class SessionRevoker:
         The event that is the cause goes on; whether its connection still stands is judged when
         it is over.
         """
-        own = cause.tracked if cause is not None else None
+        own = cause.tracked if cause is not None and cause.is_event else None
         for tracked in list(tabs):
             self._forget(tracked)
             if tracked.user is not None or tracked.seen is None:
