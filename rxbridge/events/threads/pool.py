@@ -20,7 +20,7 @@ from rxbridge.events.threads.scaling import Sample, Scaling
 from rxbridge.events.threads.worker import Job, Worker, exiting, logged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from rxbridge.events.threads.kept import Kept, Loan
     from rxbridge.events.threads.line import Client
@@ -128,7 +128,7 @@ class ThreadPool:
                 self._lock.release()
 
     @contextmanager
-    def _holding(self) -> Iterator[None]:
+    def _holding(self) -> Generator[None]:
         """Hold the lock, and see to what has changed meanwhile."""
         try:
             with self._lock:
