@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from weakref import proxy
 
 from django.conf import settings
+from django.contrib import auth
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.messages.storage.fallback import FallbackStorage
 from django.contrib.messages.storage.session import SessionStorage
 from django.contrib.sessions.backends.db import SessionStore
-from django.db import connections, router
-from django.db.models.signals import post_init, pre_init
+from django.db import connections
+from django.db.models import Field, Manager, QuerySet
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import timezone
 from django.utils.functional import LazyObject, empty
@@ -121,7 +124,7 @@ def place(test: Test) -> tuple[Literal["loop", "thread"], str]:
     return "thread", "blocks only when it has something to load or save"
 
 
-def resolve_identity(request: HttpRequest) -> None:
+def resolve_identity(request: Any) -> None:
     """Load the session and the user now, on the event's thread, so that the handler need not.
 
     It is the middleware's own ``request.user`` that is resolved, with all that other middleware
@@ -129,39 +132,84 @@ def resolve_identity(request: HttpRequest) -> None:
     """
     session = getattr(request, "session", None)
     if session is not None:
-        _read(session)
+        loaded = vars(session)
+        is_unread = "_session_cache" not in loaded and session.session_key
+        if is_unread and type(session) is SessionStore:
+            row = _found(session.model.objects, session.session_key)
+            if row is not None and row.expire_date > timezone.now():
+                loaded["_session_cache"] = session.decode(row.session_data)
         session.get("")
     user = getattr(request, "user", None)
     if user is None:
         return
+    if is_djangos_own(user) and not hasattr(request, "_cached_user"):
+        request._cached_user = _over_rows(auth.get_user)(request)  # noqa: SLF001
     user.is_authenticated  # noqa: B018 - the access is what resolves the lazy object
     if hasattr(request, "auser"):
-        answer_auser(request)
+        request.auser = partial(auser_of, proxy(request))
 
 
-def _read(session: Any) -> None:
-    """Read the row of one of Django's own database sessions as Django would, but plainly.
+@lru_cache(maxsize=1)
+def _over_rows(get_user: Any) -> Any:
+    """Return Django's own ``get_user()``, with all that it checks, over ``_load_backend()``."""
+    if not isinstance(get_user, FunctionType) or get_user.__globals__["__name__"] != auth.__name__:
+        return get_user  # A project's own.
+    names = {**get_user.__globals__, "load_backend": _load_backend}
+    return FunctionType(get_user.__code__, names)
 
-    The ORM would take as long to make the statement as the rest of the chain takes. Where no row
-    is found, or more than text may come of one, it is left to Django.
+
+def _load_backend(path: str) -> Any:
+    """Load a backend; where it has Django's own ``get_user()``, have that find the row faster."""
+    from django.contrib.auth.backends import ModelBackend  # It needs the user model.
+
+    backend: Any = auth.load_backend(path)
+    if type(backend).get_user is ModelBackend.get_user:
+
+        def get_user(key: Any) -> Any:
+            user = _found(auth.get_user_model()._default_manager, key)  # noqa: SLF001 - documented
+            if user is None:
+                return ModelBackend.get_user(backend, key)
+            return user if backend.user_can_authenticate(user) else None
+
+        backend.get_user = get_user
+    return backend
+
+
+def _found(manager: Any, key: Any) -> Any:
+    """Return what ``manager.get(pk=key)`` gives, by a statement that is made once.
+
+    The ORM takes as long to make one as the rest of the chain takes. None where there is no row,
+    or where the project's own manager or key may have more come of it than Django's.
     """
-    loaded = vars(session)
-    if type(session) is not SessionStore or "_session_cache" in loaded or not session.session_key:
-        return
-    model: Any = session.model
-    connection = connections[router.db_for_read(model)]
-    is_watched = pre_init.has_listeners(model) or post_init.has_listeners(model)
-    if is_watched or connection.vendor not in ("sqlite", "postgresql", "mysql"):
-        return
-    table = model._meta.db_table  # noqa: SLF001 - documented API
-    names = map(connection.ops.quote_name, ("session_data", table, "session_key", "expire_date"))
-    sql = "SELECT {} FROM {} WHERE {} = %s AND {} > %s"
-    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    model, connection = manager.model, connections[manager.db]
+    if (statement := _statement(manager, connection)) is None:
+        return None
+    sql, compiler, converters, names = statement
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(*names), [session.session_key, now])
-        row = cursor.fetchone()
-    if row is not None:
-        loaded["_session_cache"] = session.decode(row[0])
+        cursor.execute(sql, [model._meta.pk.get_db_prep_value(key, connection)])  # noqa: SLF001
+        rows = compiler.apply_converters(cursor.fetchall(), converters)
+    return next((model.from_db(connection.alias, names, row) for row in rows), None)
+
+
+@lru_cache(maxsize=256)  # Each thread has connections of its own.
+def _statement(manager: Any, connection: Any) -> tuple[str, Any, Any, list[str]] | None:
+    """Return the SQL that reads a row by its key, and what makes of a row the model's values."""
+    model: Any = manager.model
+    meta = model._meta  # noqa: SLF001 - documented API
+    is_djangos = (
+        type(manager).get is Manager.get
+        and type(manager).get_queryset is Manager.get_queryset
+        and manager._queryset_class is QuerySet  # noqa: SLF001
+        and type(meta.pk).__module__ == Field.__module__
+    )
+    if not is_djangos:
+        return None
+    compiler = manager.order_by().query.get_compiler(connection=connection)
+    sql, _ = compiler.as_sql()
+    table, column = map(connection.ops.quote_name, (meta.db_table, meta.pk.column))
+    converters = compiler.get_converters([each for each, *_ in compiler.select])
+    names = [field.attname for field in meta.concrete_fields]
+    return f"{sql} WHERE {table}.{column} = %s", compiler, converters, names
 
 
 def known_user(request: Any) -> Any:
@@ -181,14 +229,9 @@ def user_key(user: Any) -> str:
     return str(user._meta.pk.value_to_string(user))  # noqa: SLF001 - Django's documented API
 
 
-def answer_auser(request: Any) -> None:
-    """Have ``request.auser()`` answer with the user that the request has by then."""
-    here = proxy(request)
-
-    async def auser() -> Any:
-        return here.user  # login() in the handler puts another one there
-
-    request.auser = auser
+async def auser_of(request: Any) -> Any:
+    """Return the user a request has by now; in place of ``auser()``, which would look again."""
+    return request.user  # login() in the handler puts another one there
 
 
 def untie(request: Any) -> None:

@@ -162,14 +162,18 @@ class ViewLayer:
         """
         early = list(takewhile(lambda each: not is_async(each.run), self._views))
         self._late = [each.run for each in self._views[len(early) :]]
-        return [
-            Step(self._restore, None),
-            *(Step(_view_step(each.run, self._resolve), each.blocks) for each in early),
-            Step(self._resolve, hooks.identity_blocks),
-        ]
+        resolve = Step(self._resolve, hooks.identity_blocks)
+        steps = [] if self._identity is None else [Step(_restoring(self._identity), None)]
+        for each in early:
+            if each.blocks is hooks.identity_blocks:
+                steps.append(resolve)  # It asks for the user itself.
+            steps.append(Step(_view_step(each.run, self._resolve), each.blocks))
+        return [*steps, resolve]
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
         run = current_run.get()
+        if hasattr(request, "urlconf"):
+            set_urlconf(request.urlconf)
         try:
             for hook in self._late:
                 if response := await _awaited(hook, request, run.shown(), (), run.kwargs):
@@ -200,13 +204,6 @@ class ViewLayer:
             return await self._render(request, response)
         except Exception as error:
             return await converted(request, error)
-
-    def _restore(self, request: Any) -> None:
-        """Activate the URLconf a middleware chose, and put a user there who needs no check."""
-        if hasattr(request, "urlconf"):
-            set_urlconf(request.urlconf)
-        if self._identity is not None and self._identity.restore(request):
-            setattr(request, hooks.KNOWN, True)
 
     async def _render(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         try:
@@ -485,6 +482,16 @@ async def _decorated(response: Any) -> Any:
     return await response if asyncio.iscoroutine(response) else response
 
 
+def _restoring(identity: Identity) -> Hook:
+    """Have a user put on the request who needs no check."""
+
+    def restore(request: HttpRequest) -> None:
+        if identity.restore(request):
+            setattr(request, hooks.KNOWN, True)
+
+    return restore
+
+
 def _storing(identity: Identity, resolve: Hook) -> Hook:
     """Have a user who needs no check be left alone, and one that was checked be kept."""
 
@@ -499,6 +506,8 @@ def _storing(identity: Identity, resolve: Hook) -> Hook:
 def _view_step(hook: Hook, prepare: Callable[[HttpRequest], None]) -> Callable[[HttpRequest], Any]:
     def process_view(request: HttpRequest) -> Any:
         run = current_run.get()
+        if hasattr(request, "urlconf"):
+            set_urlconf(request.urlconf)
         response = hook(request, run.shown(prepare), (), run.kwargs)
         if asyncio.iscoroutine(response):
             response = async_to_sync(_decorated)(response)

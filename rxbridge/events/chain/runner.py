@@ -180,7 +180,7 @@ def _close_older(keep: float | None) -> None:
             # Left by a hook that was broken off: Django would never connect again.
             del connections[connection.alias]
             connection.close()
-        elif _may_stay(connection, keep):
+        elif _state(connection, keep) == "sound":
             # As Django's own clean-up does: the next use asks the server again.
             connection.health_check_done = False  # type: ignore[attr-defined]
         else:
@@ -191,37 +191,31 @@ def _release(keep: float | None) -> bool:
     """Close what the thread's event does not need while it awaits; True if nothing is open then."""
     is_empty = True
     for connection in connections.all(initialized_only=True):
-        in_transaction = connection.in_atomic_block or (
-            connection.connection is not None
-            and not (connection.autocommit and not _has_raw_transaction(connection))
-        )
-        if in_transaction or (connection.connection is not None and _may_stay(connection, keep)):
+        is_open = connection.connection is not None
+        if connection.in_atomic_block or (is_open and _state(connection, keep) != "due"):
             is_empty = False
         else:
             connection.close()
     return is_empty
 
 
-def _may_stay(connection: BaseDatabaseWrapper, keep: float | None) -> bool:
-    if keep is None:
-        keep = SQLITE_KEEP if connection.vendor == "sqlite" else 0.0
-    is_young = connection.close_at is None or time.monotonic() < connection.close_at + keep
-    return (
-        is_young
-        and not connection.errors_occurred
-        and connection.autocommit == connection.settings_dict["AUTOCOMMIT"]
-        and not _has_raw_transaction(connection)
-    )
-
-
-def _has_raw_transaction(connection: BaseDatabaseWrapper) -> bool:
-    """Tell whether one was begun by hand and not ended: Django does not see it, the driver does."""
+def _state(
+    connection: BaseDatabaseWrapper, keep: float | None
+) -> Literal["in a transaction", "sound", "due"]:
+    """Return how an event has left a connection; one that may stay open is sound."""
     raw = connection.connection
     try:
         status = getattr(getattr(raw, "info", None), "transaction_status", 0)  # psycopg's
-        return bool(getattr(raw, "in_transaction", status))  # SQLite's
+        # Begun by hand: Django does not see it, the driver does, as SQLite's does here.
+        in_transaction = getattr(raw, "in_transaction", status)
     except Exception:
-        return True  # The driver has closed it under Django's feet.
+        in_transaction = True  # The driver has closed it under Django's feet.
+    if in_transaction or connection.autocommit != connection.settings_dict["AUTOCOMMIT"]:
+        return "in a transaction"
+    if keep is None:
+        keep = SQLITE_KEEP if connection.vendor == "sqlite" else 0.0
+    is_young = connection.close_at is None or time.monotonic() < connection.close_at + keep
+    return "sound" if is_young and not connection.errors_occurred else "due"
 
 
 class MiddlewareRunner:

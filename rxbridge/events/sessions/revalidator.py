@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from rxbridge._renamed import Renamed
-from rxbridge.events.chain.hooks import answer_auser, is_djangos_own, known_user
+from rxbridge.events.chain.hooks import auser_of, is_djangos_own, known_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,7 +157,7 @@ def _is_asked(request: HttpRequest) -> bool:
 def _identify(request: Any, user: Any) -> None:
     """Make ``user`` the one ``request`` has, as Django's own middleware would have."""
     request.user = request._cached_user = request._acached_user = user  # noqa: SLF001
-    answer_auser(request)
+    request.auser = partial(auser_of, proxy(request))
 
 
 def _fields(user: Any) -> Mapping[str, Any]:

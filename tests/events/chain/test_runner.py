@@ -14,17 +14,20 @@ from datetime import timedelta
 import django
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
-from django.contrib import messages
+from django.contrib import auth, messages
 from django.contrib.auth import login
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.decorators import user_passes_test
-from django.contrib.auth.models import AnonymousUser, User
+from django.contrib.auth.models import AnonymousUser, User, UserManager
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.exceptions import BadRequest, MiddlewareNotUsed, PermissionDenied
 from django.core.signals import got_request_exception
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
+from django.db.models import QuerySet
 from django.db.models.signals import post_init
+from django.db.models.sql.compiler import SQLCompiler
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.middleware.common import CommonMiddleware
 from django.template.loader import get_template
@@ -880,22 +883,24 @@ class TestCost:
             '"auth_user"',
         ]
 
-    async def test_session_is_read_without_the_orm_unless_a_signal_waits_for_its_row(self, queries):
+    async def test_rows_of_session_and_user_are_read_by_statements_made_once(self, monkeypatch):
         cookies = await sign_in(await User.objects.acreate_user("ada"))
-        queries.clear()
-        await stock(reads_user, cookies=cookies)
-        assert queries[0].startswith('SELECT "session_data" FROM')
-        rows = []
+        threads, made, rows = database_threads(core=1), [], []
+        make = SQLCompiler.as_sql
+        monkeypatch.setattr(SQLCompiler, "as_sql", lambda *args: made.append(1) or make(*args))
 
         def note(sender, instance, **kwargs):
             rows.append(instance.pk)
 
-        post_init.connect(note, sender=Session)
+        post_init.connect(note)
         try:
-            assert (await stock(reads_user, cookies=cookies)).response.content == b"ada ada"
+            for _ in range(3):
+                outcome = await stock(reads_user, cookies=cookies, threads=threads)
+                assert outcome.response.content == b"ada ada"
         finally:
-            post_init.disconnect(note, sender=Session)
-        assert rows == [cookies["sessionid"]]
+            post_init.disconnect(note)
+        ada = await User.objects.values_list("pk", flat=True).aget()
+        assert (len(made), rows) == (3, [cookies["sessionid"], ada] * 3)
 
     async def test_event_that_changes_the_session_takes_two_hops(self, hops):
         cookies = await sign_in(await User.objects.acreate_user("ada"))
@@ -952,6 +957,72 @@ class TestSessions:
         cookies = await sign_in(await User.objects.acreate_user("ada"))
         assert await Session.objects.filter(pk=cookies["sessionid"]).aupdate(**change) == 1
         assert (await stock(reads_user, cookies=cookies)).response.content == b" "
+
+    @pytest.mark.parametrize(
+        ("change", "shown"),
+        [
+            ({"is_active": False}, b" "),
+            ({"password": "another"}, b" "),
+            ({"id": 77}, b" "),
+            ({"username": "eve"}, b"eve eve"),
+        ],
+    )
+    async def test_user_who_changed_since_the_last_event_is_who_django_says(self, change, shown):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        threads = database_threads(core=1)
+        await stock(reads_user, cookies=cookies, threads=threads)
+        await User.objects.aupdate(**change)
+        outcome = await stock(reads_user, cookies=cookies, threads=threads)
+        assert outcome.response.content == shown
+
+    async def test_session_under_a_former_key_is_renewed_as_django_renews_it(self, settings):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        settings.SECRET_KEY_FALLBACKS, settings.SECRET_KEY = [settings.SECRET_KEY], "another"
+        response = (await stock(reads_user, cookies=cookies)).response
+        assert response.content == b"ada ada"
+        assert response.cookies["sessionid"].value != cookies["sessionid"]
+
+    @pytest.mark.parametrize("own", ["get", "get_queryset", "_queryset_class"])
+    async def test_user_whom_the_projects_manager_leaves_out_is_nobody(self, own, monkeypatch):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+
+        class Nobody(QuerySet):
+            def get(self, *args, **named):
+                raise User.DoesNotExist
+
+        nobody = Nobody if own == "_queryset_class" else getattr(Nobody(), own, lambda _: Nobody())
+        monkeypatch.setattr(UserManager, own, nobody)
+        assert (await stock(reads_user, cookies=cookies)).response.content == b" "
+
+    @pytest.mark.parametrize("own", ["model", "backend", "router", "get_user"])
+    async def test_what_a_project_has_of_its_own_finds_the_user(self, own, monkeypatch, settings):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        asked = []
+
+        class Router:
+            def db_for_read(self, model, **hints):
+                asked.append(model)
+
+        class Backend(ModelBackend):
+            def get_user(self, user_id):
+                asked.append(user_id)
+                return super().get_user(user_id)
+
+        def noting(called):
+            return lambda *args, **named: asked.append(args) or called(*args, **named)
+
+        if own == "model":
+            from_db = User.from_db.__func__
+            monkeypatch.setattr(User, "from_db", classmethod(noting(from_db)), raising=False)
+        elif own == "backend":
+            monkeypatch.setattr(auth, "import_string", lambda path: Backend)
+        elif own == "router":
+            settings.DATABASE_ROUTERS = [Router()]
+        else:
+            monkeypatch.setattr(auth, "get_user", noting(auth.get_user))
+        outcome = await stock(reads_user, cookies=cookies)
+        assert outcome.response.content == b"ada ada"
+        assert asked
 
     @pytest.mark.parametrize("backend", ["db", "cached_db", "cache", "file"])
     async def test_value_written_in_the_view_is_stored_after_the_event(

@@ -41,13 +41,13 @@ class Site:
         self.revalidator = Revalidator(interval=interval)
         self.runner = runner_with(self.revalidator, [*settings.MIDDLEWARE, *middleware])
         self._leases = set()
-        serve = self.runner.threads.serve
+        settle = self.runner.threads.settle
 
-        def counted(lease, job):
-            self._leases.add(lease)
-            serve(lease, job)
+        def counted(*changed):
+            self._leases.update(lease for lease in changed if not lease.is_over)
+            settle(*changed)
 
-        self.runner.threads.serve = counted
+        self.runner.threads.settle = counted
 
     @property
     def hops(self):
