@@ -18,9 +18,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SynchronousOnlyOperation
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db.models import Model, QuerySet
+from django.db.models import Manager, Model, QuerySet
 from django.db.models.fields.files import FieldFile
-from django.db.models.query import ModelIterable
+from django.db.models.query import ModelIterable, RawQuerySet
 from django.utils.functional import LazyObject, Promise, empty
 
 from rxbridge.errors import RxBridgeError
@@ -41,7 +41,7 @@ NOBODY: Mapping[str, Any] = {
 _WRITTEN = (Promise, Decimal, datetime, date, time_of_day, timedelta, UUID)
 """What Django's JSON encoder writes as text."""
 
-_REFUSED = (Model, AnonymousUser, LazyObject)
+_REFUSED = (Model, AnonymousUser, LazyObject, Manager, RawQuerySet)
 
 
 def serialize_django_values() -> None:
