@@ -1,7 +1,7 @@
 #!/bin/sh
 # Django 5.2.19: `await cache.aincr(key)` is no cache.incr(key). Of 50 at once 49 are lost, and the key gets the
-# cache's default timeout in place of its own. Django 6.0.10 is alike; 6.1.3 counts to 50 and keeps the timeout. Needs Python
-# 3.12 or newer.
+# cache's default timeout in place of its own. Django 6.0.10 is alike; 6.1.3 counts to 50 and keeps the timeout.
+# Needs Python 3.12 or newer.
 #
 # Guess before the run: incr() on a thread, so 50, and the timeout that the key had.
 #

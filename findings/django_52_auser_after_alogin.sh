@@ -11,7 +11,8 @@
 # request.user, which queries on the event loop: the new hash is not stored, so the session is over.
 #
 # Seen:
-#   Django 5.2.19: after alogin user ada, auser nobody; after alogout user nobody, auser ada; hash SynchronousOnlyOperation
+#   Django 5.2.19: after alogin user ada, auser nobody; after alogout user nobody, auser ada;
+#     hash SynchronousOnlyOperation
 #   Django 6.1.3: after alogin user ada, auser ada; after alogout user nobody, auser nobody; hash stored
 set -eu
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Reflex 0.10.1: what a handler's parameter is given by the browser, by its annotation. int, float, date, datetime,
 # UUID, an Enum, `set` and a dataclass are made as annotated. Decimal, set[int], list of a dataclass, the fields
-# of a dataclass and the text of a checkbox stay what JSON has, without a word.
+# of a dataclass and text for a bool stay what JSON has, without a word.
 #
 # Guess before the run: each as annotated, or an error.
 #

@@ -1,7 +1,7 @@
 #!/bin/sh
 # A WebSocket of Starlette 1.10.0 that only sends, a clock, whose client has gone. On uvicorn 0.54.0 and
 # gunicorn 27.0.1 (worker class asgi) the next sends raise, and the task ends; on granian 2.8.7 and hypercorn
-# 0.18.0 each send succeeds for ever, so each client that leaves leaves a running task behind. Needs Python 3.10
+# 0.18.0 each send succeeds, so each client that leaves has its task run on. Needs Python 3.10
 # or newer.
 #
 # Guess before the run: WebSocketDisconnect after a send or two, as Starlette makes it of the server's OSError.
