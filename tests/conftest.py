@@ -6,13 +6,18 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+# Files that take long, though they drive no browser and run no server of their own.
+LONG = {f"test_{name}.py" for name in ("benchmarks", "docs", "export_reflex", "init_reflex")}
+LONG |= {f"test_{name}.py" for name in ("managers", "nothing_global", "testing_examples")}
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long, so that no worker is left with one at the end."""
     ranks: dict[Path, tuple[bool, ...]] = {}
     for item in items:
-        rank = tuple(item.get_closest_marker(name) is None for name in ("browser", "server"))
+        marks = (item.get_closest_marker(name) is None for name in ("browser", "server"))
+        rank = (False, True) if item.path.name in LONG else tuple(marks)
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
 
