@@ -524,6 +524,19 @@ async def test_lease_that_ends_while_its_own_thread_holds_the_lock_is_taken_back
     assert await asyncio.wait_for(event(pool, lambda: "works"), 2) == "works"
 
 
+async def test_call_whose_thread_is_let_go_that_moment_takes_one_anew():
+    pool = ThreadPool(core=1, limit=1)
+    with pool.lease(bound=False) as lease:
+        await lease.submit(int)
+        with pool._holding():  # as the thread that lets itself go
+            call = lease.submit(int)
+            worker, lease.worker = lease.worker, None
+            pool._come_back(worker)
+        assert await asyncio.wait_for(call, 5) == 0
+        assert lease.worker is worker
+        assert worker.lease() is lease
+
+
 async def test_lease_serves_nothing_after_its_end():
     pool = ThreadPool(core=1, limit=1)
     with pool.lease() as lease:
