@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import json
 import logging
@@ -12,11 +13,11 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 from asgiref.sync import sync_to_async
 from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.locmem import LocMemCache
@@ -35,6 +36,7 @@ from tests.browser.conftest import CHROMIUM, QUIET
 from tests.servers import KINDS, Kind, Server, free_port, run_server
 
 Headers = list[tuple[bytes, bytes]]
+Servers = Callable[..., Server]
 
 LOGIN = {"sessionid": "sessionid=new; HttpOnly; Path=/; SameSite=Lax"}
 SAME_ORIGIN = [(b"origin", b"https://shop.example"), (b"sec-fetch-site", b"same-origin")]
@@ -1453,37 +1455,51 @@ async def say(socket: ClientConnection, **question: Any) -> dict[str, Any]:
     return answer
 
 
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    """Return a server of some kind, settings and arguments; each is started but once."""
+    with contextlib.ExitStack() as stack:
+
+        @functools.cache
+        def start(kind: Kind, *args: str, **env: str) -> Server:
+            return stack.enter_context(run_server(kind, TARGET, args=args, env=env))
+
+        yield start
+
+
 @pytest.mark.server
 @pytest.mark.parametrize("kind", KINDS)
 async def test_on_a_real_server_a_page_introduces_the_browser_and_a_ticket_is_redeemed(
-    kind: Kind,
+    kind: Kind, servers: Servers
 ) -> None:
-    with run_server(kind, TARGET) as server:
-        async with httpx.AsyncClient(base_url=server.url) as http:
-            assert not (await http.get("/")).cookies
-            page = await http.get("/", headers={"Accept": "text/html"})
-            assert page.headers["cache-control"] == "no-cache, private"
-            ((name, value),) = page.cookies.items()
-            assert not (await http.get("/", headers={"Accept": "text/html"})).cookies
-            cookie = {"Cookie": f"{name}={value}"}
-            async with connect(f"{server.ws_url}/_event/", additional_headers=cookie) as socket:
-                await check_handoff(http, server, socket)
+    server = servers(kind)
+    async with httpx.AsyncClient(base_url=server.url) as http:
+        assert not (await http.get("/")).cookies
+        page = await http.get("/", headers={"Accept": "text/html"})
+        assert page.headers["cache-control"] == "no-cache, private"
+        ((name, value),) = page.cookies.items()
+        assert not (await http.get("/", headers={"Accept": "text/html"})).cookies
+        cookie = {"Cookie": f"{name}={value}"}
+        async with connect(f"{server.ws_url}/_event/", additional_headers=cookie) as socket:
+            await check_handoff(http, server, socket)
 
 
 @pytest.mark.server
-async def test_on_uvicorn_the_handshake_introduces_the_browser() -> None:
-    with run_server("uvicorn", TARGET) as server:
-        async with (
-            httpx.AsyncClient(base_url=server.url) as http,
-            connect(f"{server.ws_url}/_event/") as socket,
-        ):
-            assert socket.response is not None
-            cookie = socket.response.headers["set-cookie"]
-            assert cookie.startswith("rxbridge_browser_")
-            assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
-            name, _, value = cookie.partition(";")[0].partition("=")
-            http.cookies.set(name, value)
-            await check_handoff(http, server, socket)
+async def test_on_uvicorn_the_handshake_introduces_the_browser(
+    servers: Servers,
+) -> None:
+    server = servers("uvicorn")
+    async with (
+        httpx.AsyncClient(base_url=server.url) as http,
+        connect(f"{server.ws_url}/_event/") as socket,
+    ):
+        assert socket.response is not None
+        cookie = socket.response.headers["set-cookie"]
+        assert cookie.startswith("rxbridge_browser_")
+        assert cookie.endswith("; Path=/; HttpOnly; SameSite=Lax")
+        name, _, value = cookie.partition(";")[0].partition("=")
+        http.cookies.set(name, value)
+        await check_handoff(http, server, socket)
 
 
 async def check_handoff(http: httpx.AsyncClient, server: Server, socket: ClientConnection) -> None:
@@ -1534,14 +1550,27 @@ async def test_two_processes_share_tickets_through_redis(redis_url: str) -> None
             assert jar == {"sessionid": "new", "seen": "there"}
 
 
-@contextlib.asynccontextmanager
+def in_a_browser(test: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a test that shares Chromium with others, and therefore their loop."""
+    for mark in (pytest.mark.server, pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")):
+        test = mark(test)
+    return test
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        try:
-            yield browser
-        finally:
-            await browser.close()
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(chromium: Browser) -> AsyncIterator[Browser]:
+    """A Chromium that forgets what the test has left."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
 
 
 async def visit(context: BrowserContext, url: str) -> Page:
@@ -1556,196 +1585,193 @@ async def kept(context: BrowserContext) -> dict[str, Any]:
     return {c["name"]: c for c in cookies if "rxbridge" not in c["name"]}
 
 
-@pytest.mark.server
-@pytest.mark.browser
+@in_a_browser
 @pytest.mark.parametrize("kind", KINDS)
-async def test_in_a_browser_cookies_are_kept_http_only_and_deleted(kind: Kind) -> None:
-    with run_server(kind, TARGET) as server:
-        async with chromium() as browser:
-            context = await browser.new_context()
-            page = await visit(context, server.url)
-            cookies = LOGIN | {"lang": "lang=de; Path=/; Max-Age=600"}
-            assert await page.evaluate("(cookies) => take(cookies)", cookies) is True
-            held = await kept(context)
-            assert held["sessionid"]["httpOnly"]
-            assert held["sessionid"]["sameSite"] == "Lax"
-            assert held["sessionid"]["expires"] == -1
-            assert held["lang"]["expires"] > time.time() + 500
-            assert await page.evaluate("document.cookie") == "lang=de"
-            assert await page.evaluate("jar()") == {"sessionid": "new", "lang": "de"}
-            gone = {"sessionid": "sessionid=; Path=/; Max-Age=0"}
-            assert await page.evaluate("(cookies) => take(cookies)", gone) is True
-            assert list(await kept(context)) == ["lang"]
-            assert await page.evaluate("jar()") == {"lang": "de"}
+async def test_in_a_browser_cookies_are_kept_http_only_and_deleted(
+    kind: Kind, servers: Servers, browser: Browser
+) -> None:
+    server = servers(kind)
+    context = await browser.new_context()
+    page = await visit(context, server.url)
+    cookies = LOGIN | {"lang": "lang=de; Path=/; Max-Age=600"}
+    assert await page.evaluate("(cookies) => take(cookies)", cookies) is True
+    held = await kept(context)
+    assert held["sessionid"]["httpOnly"]
+    assert held["sessionid"]["sameSite"] == "Lax"
+    assert held["sessionid"]["expires"] == -1
+    assert held["lang"]["expires"] > time.time() + 500
+    assert await page.evaluate("document.cookie") == "lang=de"
+    assert await page.evaluate("jar()") == {"sessionid": "new", "lang": "de"}
+    gone = {"sessionid": "sessionid=; Path=/; Max-Age=0"}
+    assert await page.evaluate("(cookies) => take(cookies)", gone) is True
+    assert list(await kept(context)) == ["lang"]
+    assert await page.evaluate("jar()") == {"lang": "de"}
 
 
-@pytest.mark.server
-@pytest.mark.browser
-async def test_in_a_browser_what_a_script_has_set_is_seen_before_anything_replaces_it() -> None:
-    with run_server("uvicorn", TARGET) as server:
-        async with chromium() as browser:
-            context = await browser.new_context()
-            page = await visit(context, server.url)
-            await page.evaluate("document.cookie = 'tz=Asia/Tokyo; Path=/'")
-            cookies = {"tz": "tz=UTC; Path=/", "seen": "seen=1; Path=/"}
-            assert await page.evaluate("(cookies) => take(cookies)", cookies) is True
-            held = await kept(context)
-            assert {name: held[name]["value"] for name in held} == {
-                "tz": "Asia/Tokyo",
-                "seen": "1",
-            }
-            # The tab's next socket has it, as the tab comes back.
-            await page.reload()
-            assert await page.evaluate("jar()") == {"tz": "Asia/Tokyo", "seen": "1"}
+@in_a_browser
+async def test_in_a_browser_what_a_script_has_set_is_seen_before_anything_replaces_it(
+    servers: Servers, browser: Browser
+) -> None:
+    server = servers("uvicorn")
+    context = await browser.new_context()
+    page = await visit(context, server.url)
+    await page.evaluate("document.cookie = 'tz=Asia/Tokyo; Path=/'")
+    cookies = {"tz": "tz=UTC; Path=/", "seen": "seen=1; Path=/"}
+    assert await page.evaluate("(cookies) => take(cookies)", cookies) is True
+    held = await kept(context)
+    assert {name: held[name]["value"] for name in held} == {
+        "tz": "Asia/Tokyo",
+        "seen": "1",
+    }
+    # The tab's next socket has it, as the tab comes back.
+    await page.reload()
+    assert await page.evaluate("jar()") == {"tz": "Asia/Tokyo", "seen": "1"}
 
 
-@pytest.mark.server
-@pytest.mark.browser
+@in_a_browser
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("same_site", "stay"), [("Lax", 1), ("Strict", 2)])
 async def test_in_a_browser_arriving_from_another_site_leaves_no_more_than_two_cookies(
-    kind: Kind, same_site: str, stay: int
+    kind: Kind, same_site: str, stay: int, servers: Servers, browser: Browser
 ) -> None:
     async def known() -> list[str]:
         cookies: list[Any] = list(await context.cookies(server.url))
         return [each["name"] for each in cookies if "rxbridge" in each["name"]]
 
-    env = {"RXBRIDGE_TEST_SAMESITE": same_site}
-    with run_server(kind, TARGET, env=env) as server:
-        async with chromium() as browser:
-            context = await browser.new_context()
-            elsewhere = server.url.replace("127.0.0.1", "localhost")
-            assert elsewhere != server.url
-            first = page = await visit(context, server.url)
-            for _ in range(10):
-                page = await visit(context, elsewhere)
-                async with page.expect_navigation(url=f"{server.url}/**"):
-                    await page.evaluate("(url) => { location.href = url }", f"{server.url}/")
-            # A request of the site's own shows them all, and no tab is the worse for it.
-            await page.evaluate("fetch('/').then((answer) => answer.text())")
-            assert len(await known()) == stay
-            for tab in (first, page):
-                assert await tab.evaluate("(cookies) => take(cookies)", LOGIN) is True
+    env = {} if same_site == "Lax" else {"RXBRIDGE_TEST_SAMESITE": same_site}
+    server = servers(kind, **env)
+    context = await browser.new_context()
+    elsewhere = server.url.replace("127.0.0.1", "localhost")
+    assert elsewhere != server.url
+    first = page = await visit(context, server.url)
+    for _ in range(10):
+        page = await visit(context, elsewhere)
+        async with page.expect_navigation(url=f"{server.url}/**"):
+            await page.evaluate("(url) => { location.href = url }", f"{server.url}/")
+    # A request of the site's own shows them all, and no tab is the worse for it.
+    await page.evaluate("fetch('/').then((answer) => answer.text())")
+    assert len(await known()) == stay
+    for tab in (first, page):
+        assert await tab.evaluate("(cookies) => take(cookies)", LOGIN) is True
 
 
-@pytest.mark.server
-@pytest.mark.browser
+@in_a_browser
 @pytest.mark.parametrize("kind", KINDS)
-async def test_in_a_browser_logins_in_a_row_end_with_the_last(kind: Kind) -> None:
-    with run_server(kind, TARGET) as server:
-        async with chromium() as browser:
-            context = await browser.new_context()
-            page = await visit(context, server.url)
-            in_a_row = """async () => {
-                const scripts = [];
-                for (let n = 1; n <= 5; n++) {
-                    const cookie = `sessionid=s${n}; HttpOnly; Path=/`;
-                    take({sessionid: cookie});
-                }
-                await jar();
-                return await window.rxbridgeHandoff;
-            }"""
-            assert await page.evaluate(in_a_row) is True
-            assert (await kept(context))["sessionid"]["value"] == "s5"
-            assert await page.evaluate("jar()") == {"sessionid": "s5"}
-            out_of_order = """async () => {
-                const first = await tell({cookies: {sessionid: "sessionid=old; Path=/"}});
-                const second = await tell({cookies: {sessionid: "sessionid=newest; Path=/"}});
-                return [await eval(second.script), await eval(first.script)];
-            }"""
-            assert await page.evaluate(out_of_order) == [True, True]
-            assert (await kept(context))["sessionid"]["value"] == "newest"
-            assert await page.evaluate("jar()") == {"sessionid": "newest"}
+async def test_in_a_browser_logins_in_a_row_end_with_the_last(
+    kind: Kind, servers: Servers, browser: Browser
+) -> None:
+    server = servers(kind)
+    context = await browser.new_context()
+    page = await visit(context, server.url)
+    in_a_row = """async () => {
+        const scripts = [];
+        for (let n = 1; n <= 5; n++) {
+            const cookie = `sessionid=s${n}; HttpOnly; Path=/`;
+            take({sessionid: cookie});
+        }
+        await jar();
+        return await window.rxbridgeHandoff;
+    }"""
+    assert await page.evaluate(in_a_row) is True
+    assert (await kept(context))["sessionid"]["value"] == "s5"
+    assert await page.evaluate("jar()") == {"sessionid": "s5"}
+    out_of_order = """async () => {
+        const first = await tell({cookies: {sessionid: "sessionid=old; Path=/"}});
+        const second = await tell({cookies: {sessionid: "sessionid=newest; Path=/"}});
+        return [await eval(second.script), await eval(first.script)];
+    }"""
+    assert await page.evaluate(out_of_order) == [True, True]
+    assert (await kept(context))["sessionid"]["value"] == "newest"
+    assert await page.evaluate("jar()") == {"sessionid": "newest"}
 
 
-@pytest.mark.server
-@pytest.mark.browser
+@in_a_browser
 @pytest.mark.parametrize("kind", KINDS)
-async def test_in_a_browser_two_tabs_opened_at_once_can_both_hand_off(kind: Kind) -> None:
-    with run_server(kind, TARGET) as server:
-        async with chromium() as browser:
-            context = await browser.new_context()
-            one, two = await asyncio.gather(*(visit(context, server.url) for _ in range(2)))
-            assert await one.evaluate("take({a: 'a=1; Path=/'})") is True
-            assert await two.evaluate("take({b: 'b=2; Path=/'})") is True
-            assert set(await kept(context)) == {"a", "b"}
-            assert await one.evaluate("jar()") == {"a": "1", "b": "2"}
-            stranger = await visit(await browser.new_context(), server.url)
-            script = await one.evaluate("tell({cookies: {c: 'c=3'}}).then((a) => a.script)")
-            assert await stranger.evaluate("(script) => eval(script)", script) is False
-            assert await kept(stranger.context) == {}
-            assert await one.evaluate("(script) => eval(script)", script) is True
+async def test_in_a_browser_two_tabs_opened_at_once_can_both_hand_off(
+    kind: Kind, servers: Servers, browser: Browser
+) -> None:
+    server = servers(kind)
+    context = await browser.new_context()
+    one, two = await asyncio.gather(*(visit(context, server.url) for _ in range(2)))
+    assert await one.evaluate("take({a: 'a=1; Path=/'})") is True
+    assert await two.evaluate("take({b: 'b=2; Path=/'})") is True
+    assert set(await kept(context)) == {"a", "b"}
+    assert await one.evaluate("jar()") == {"a": "1", "b": "2"}
+    stranger = await visit(await browser.new_context(), server.url)
+    script = await one.evaluate("tell({cookies: {c: 'c=3'}}).then((a) => a.script)")
+    assert await stranger.evaluate("(script) => eval(script)", script) is False
+    assert await kept(stranger.context) == {}
+    assert await one.evaluate("(script) => eval(script)", script) is True
 
 
-@pytest.mark.server
-@pytest.mark.browser
-async def test_in_a_browser_a_failure_is_false_and_does_not_stop_what_follows() -> None:
-    with run_server("uvicorn", TARGET) as server:
-        async with chromium() as browser:
-            page = await visit(await browser.new_context(), server.url)
-            await page.route("**/_cookies", lambda route: route.abort())
-            assert await page.evaluate("take({a: 'a=1; Path=/'})") is False
-            await page.unroute("**/_cookies")
-            assert await page.evaluate("take({b: 'b=2; Path=/'})") is True
-            assert await page.evaluate("jar()") == {"a": "1", "b": "2"}
+@in_a_browser
+async def test_in_a_browser_a_failure_is_false_and_does_not_stop_what_follows(
+    servers: Servers, browser: Browser
+) -> None:
+    server = servers("uvicorn")
+    page = await visit(await browser.new_context(), server.url)
+    await page.route("**/_cookies", lambda route: route.abort())
+    assert await page.evaluate("take({a: 'a=1; Path=/'})") is False
+    await page.unroute("**/_cookies")
+    assert await page.evaluate("take({b: 'b=2; Path=/'})") is True
+    assert await page.evaluate("jar()") == {"a": "1", "b": "2"}
 
 
-@pytest.fixture
-def tls(tmp_path: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What uvicorn serves https with."""
-    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "cert.pem")
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = str(folder / "key.pem"), str(folder / "cert.pem")
     make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     subject = ["-subj", "/CN=127.0.0.1", "-keyout", key, "-out", certificate]
     subprocess.run([*make.split(), *subject], check=True)
     return ["--ssl-keyfile", key, "--ssl-certfile", certificate]
 
 
-@pytest.mark.server
-@pytest.mark.browser
+@in_a_browser
 @pytest.mark.parametrize("is_framed", [True, False], ids=["SameSite=None", "Lax"])
 async def test_in_a_browser_cookies_of_a_frame_of_another_site(
-    tls: list[str], is_framed: bool
+    tls: list[str], is_framed: bool, servers: Servers, browser: Browser
 ) -> None:
     env = {"RXBRIDGE_TEST_FRAMED": "1"} if is_framed else {}
-    with run_server("uvicorn", TARGET, args=tls, env=env) as server:
-        async with chromium() as browser:
-            context = await browser.new_context(ignore_https_errors=True)
-            page = await context.new_page()
-            url = server.url.replace("http", "https")
-            await page.goto(url.replace("127.0.0.1", "localhost"))
-            add = """(url) => new Promise((resolve) => {
-                const frame = document.createElement("iframe");
-                frame.onload = resolve;
-                frame.src = url;
-                document.documentElement.append(frame);
-            })"""
-            await page.evaluate(f"url => ({add})(url).then(() => true)", f"{url}/")
-            (frame,) = page.main_frame.child_frames
-            attributes = "HttpOnly; Secure; SameSite=None; Partitioned; Path=/"
-            cookies = {"sessionid": f"sessionid=s; {attributes}"}
-            assert await frame.evaluate("(cookies) => take(cookies)", cookies) is is_framed
-            jar = {"sessionid": "s"} if is_framed else {}
-            await frame.goto(f"{url}/?again")
-            assert await frame.evaluate("jar()") == jar
-        assert ("browser_cookie_samesite" in server.log) is not is_framed
+    server = servers("uvicorn", *tls, **env)
+    context = await browser.new_context(ignore_https_errors=True)
+    page = await context.new_page()
+    url = server.url.replace("http", "https")
+    await page.goto(url.replace("127.0.0.1", "localhost"))
+    add = """(url) => new Promise((resolve) => {
+        const frame = document.createElement("iframe");
+        frame.onload = resolve;
+        frame.src = url;
+        document.documentElement.append(frame);
+    })"""
+    await page.evaluate(f"url => ({add})(url).then(() => true)", f"{url}/")
+    (frame,) = page.main_frame.child_frames
+    attributes = "HttpOnly; Secure; SameSite=None; Partitioned; Path=/"
+    cookies = {"sessionid": f"sessionid=s; {attributes}"}
+    assert await frame.evaluate("(cookies) => take(cookies)", cookies) is is_framed
+    jar = {"sessionid": "s"} if is_framed else {}
+    await frame.goto(f"{url}/?again")
+    assert await frame.evaluate("jar()") == jar
+    assert ("browser_cookie_samesite" in server.log) is not is_framed
 
 
-@pytest.mark.server
-@pytest.mark.browser
-async def test_in_a_browser_over_tls_secure_cookies_and_the_host_prefix(tls: list[str]) -> None:
-    with run_server("uvicorn", TARGET, args=tls) as server:
-        async with chromium() as browser:
-            context = await browser.new_context(ignore_https_errors=True)
-            page = await visit(context, server.url.replace("http", "https"))
-            secure = {"sessionid": "sessionid=s; HttpOnly; Secure; Path=/; SameSite=Strict"}
-            assert await page.evaluate("(cookies) => take(cookies)", secure) is True
-            held = await kept(context)
-            assert held["sessionid"]["secure"]
-            assert held["sessionid"]["sameSite"] == "Strict"
-            (known,) = [c for c in await context.cookies() if "rxbridge" in c.get("name", "")]
-            assert known.get("name", "").startswith("__Host-rxbridge_browser_")
-            assert (known.get("secure"), known.get("httpOnly")) == (True, True)
-            assert known.get("sameSite") == "Lax"
+@in_a_browser
+async def test_in_a_browser_over_tls_secure_cookies_and_the_host_prefix(
+    tls: list[str], servers: Servers, browser: Browser
+) -> None:
+    server = servers("uvicorn", *tls)
+    context = await browser.new_context(ignore_https_errors=True)
+    page = await visit(context, server.url.replace("http", "https"))
+    secure = {"sessionid": "sessionid=s; HttpOnly; Secure; Path=/; SameSite=Strict"}
+    assert await page.evaluate("(cookies) => take(cookies)", secure) is True
+    held = await kept(context)
+    assert held["sessionid"]["secure"]
+    assert held["sessionid"]["sameSite"] == "Strict"
+    (known,) = [c for c in await context.cookies() if "rxbridge" in c.get("name", "")]
+    assert known.get("name", "").startswith("__Host-rxbridge_browser_")
+    assert (known.get("secure"), known.get("httpOnly")) == (True, True)
+    assert known.get("sameSite") == "Lax"
 
 
 async def test_refusals_log_no_secret(
