@@ -232,7 +232,7 @@ class Counter(AppState, rx.State):
 
     @rx.event(background=True)
     async def background_chains(self):
-        await asyncio.sleep(0.02)
+        await gates["go on"].wait()
         return Counter.who
 
     @rx.event

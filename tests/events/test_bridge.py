@@ -427,9 +427,9 @@ class TestHandlers:
 class TestBackground:
     async def test_task_has_its_own_events_user(self, ada):
         async with EventClient(app, user=ada) as tab:
-            await tab.fire(Counter.background)
-            fired = await tab.background()
-        assert fired.vars == {**fired.vars, "name": "ada", "count": 1}
+            # The page may have a part of it before the event that starts it is at its end.
+            seen = (await tab.fire(Counter.background)).vars | (await tab.background()).vars
+        assert (seen["name"], seen["count"]) == ("ada", 1)
 
     async def test_chain_runs_once_for_admission_and_is_not_held_open(self, ada):
         with bridged(recorder("chain")):
@@ -442,10 +442,9 @@ class TestBackground:
     async def test_refused_task_does_not_start(self):
         with bridged(answering(HttpResponse(status=403))):
             async with EventClient(app) as tab:
-                fired = await tab.fire(Counter.background)
-                fired = await tab.background()
+                fired, later = await tab.fire(Counter.background), await tab.background()
         assert journal == []
-        assert fired.toasts == ["You are not allowed to do that."]
+        assert [*fired.toasts, *later.toasts] == ["You are not allowed to do that."]
 
     async def test_task_refused_on_the_way_out_does_not_start_either(self):
         def factory(get_response):
@@ -462,19 +461,21 @@ class TestBackground:
         assert journal == []
 
     async def test_event_a_task_chains_after_its_socket_closed_has_its_user(self, ada):
+        gates["go on"] = asyncio.Event()
         async with EventClient(app, user=ada) as server, server.tab(user=ada) as tab:
             await tab.fire(Counter.background_chains)
             connection_id = tab.connection.id
             tab.connection.close()
             tab.connection = None
             assert connection_id not in [each.id for each in connections]
+            gates["go on"].set()
             fired = await tab.background()
         assert fired.vars["name"] == "ada"
 
     async def test_task_started_by_a_chain_has_its_user(self, ada):
         async with EventClient(app, user=ada) as tab:
-            await tab.fire(Counter.start_background)
-            assert (await tab.background()).vars["name"] == "ada"
+            started = await tab.fire(Counter.start_background)
+            assert (started.vars | (await tab.background()).vars)["name"] == "ada"
 
     async def test_thread_of_a_task_releases_what_it_can_do_without_while_it_awaits(self, ada):
         threads = database_threads()
@@ -488,11 +489,10 @@ class TestBackground:
         with bridged(in_tokyo):
             async with EventClient(app, user=ada) as tab:
                 await tab.load("/")
-                await tab.fire(Counter.in_pieces)
-                fired = await tab.background()
+                fired, later = await tab.fire(Counter.in_pieces), await tab.background()
         here = "Asia/Tokyo acme ada"
-        assert fired.vars["seen"] == ["Asia/Tokyo", here, here]
-        assert set(sent(fired, "zone")) <= {"Asia/Tokyo"}
+        assert (fired.vars | later.vars)["seen"] == ["Asia/Tokyo", here, here]
+        assert {*sent(fired, "zone"), *sent(later, "zone")} <= {"Asia/Tokyo"}
         assert await sync_to_async(lambda: session_of(ada)["left"])() == "a trace"
 
     async def test_in_middleware_calls_where_the_chain_is_there(self, ada):

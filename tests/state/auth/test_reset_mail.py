@@ -28,19 +28,19 @@ class MailServer:
         self.mails: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 slow\r\n")
-        while line := await reader.readline():
-            verb = line.strip().upper()
-            if verb == b"DATA":
-                writer.write(b"354 go on\r\n")
-                self.began.set()
-                mail = (await reader.readuntil(b"\r\n.\r\n")).decode()
-                await self.takes.wait()
-                self.mails.append(mail)
-            writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 well\r\n")
-            if verb == b"QUIT":
-                break
-        writer.close()
+        with contextlib.closing(writer):  # also where the test is over before the mail is
+            writer.write(b"220 slow\r\n")
+            while line := await reader.readline():
+                verb = line.strip().upper()
+                if verb == b"DATA":
+                    writer.write(b"354 go on\r\n")
+                    self.began.set()
+                    mail = (await reader.readuntil(b"\r\n.\r\n")).decode()
+                    await self.takes.wait()
+                    self.mails.append(mail)
+                writer.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 well\r\n")
+                if verb == b"QUIT":
+                    break
 
 
 @contextlib.asynccontextmanager
