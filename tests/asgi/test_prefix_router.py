@@ -10,7 +10,7 @@ import pytest
 import websockets
 from asgiref.testing import ApplicationCommunicator
 from django.core.asgi import get_asgi_application
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -144,13 +144,11 @@ paths = st.one_of(
 @example(prefixes=["/a", "/a/b/a/b"], path="/a/b/a")
 @example(prefixes=["/a"], path="/" * 50)
 @example(prefixes=["/a"], path="/ab")
-@settings(deadline=None)
 def test_same_choice_as_a_naive_router(prefixes, path):
     assert asyncio.run(chosen(prefixes, http(path))) == naive_choice(prefixes, path)
 
 
 @given(prefixes=registered, path=paths, root=st.sampled_from(["/a", "/base", "/a/b", "/base/"]))
-@settings(deadline=None)
 def test_same_choice_below_any_root_path(prefixes, path, root):
     full = root.rstrip("/") + "/" + path.lstrip("/")
     scope = http(full, root_path=root)

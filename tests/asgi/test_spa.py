@@ -940,7 +940,7 @@ VALUES = st.one_of(
     headers=st.dictionaries(st.sampled_from(NAMES), VALUES),
     root_path=st.sampled_from(["", "/", "/..", "/assets", "/base"]),
 )
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 async def test_no_request_raises_or_leaves_the_bundle(
     either: SPAStaticApp, path: str, method: str, headers: dict[str, str], root_path: str
 ) -> None:

@@ -374,9 +374,7 @@ enqueued = st.fixed_dictionaries(
 
 @pytest.mark.django_db(transaction=True)
 @given(router_data=enqueued, payload=json_values)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_malformed_event_runs_no_handler_and_the_next_event_works(router_data, payload):
     journal.clear()
     async with EventClient(app, raise_exceptions=False) as tab:

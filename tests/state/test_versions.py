@@ -205,7 +205,7 @@ def test_value_computed_by_the_other_version_is_computed_anew():
     assert read_by(new, state._serialize()).product == 15
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), VARS, VARS)
 def test_what_both_versions_know_is_kept_forth_and_back(data, old_vars, new_vars):
     with RegistrationContext.ensure_context().fork():

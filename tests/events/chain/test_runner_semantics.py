@@ -24,7 +24,7 @@ from django.utils.decorators import (
     sync_only_middleware,
 )
 from django.utils.deprecation import MiddlewareMixin
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rxbridge.events import MiddlewareRunner, ThreadPool
@@ -242,9 +242,7 @@ def threads():
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@settings(
-    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
-)
+@settings(max_examples=500, derandomize=True)
 @given(stack=st.lists(specs, max_size=6), does=view_action)
 @example([Spec("hooks", {"view": "pass"}), Spec("hooks", {"view": "pass"}, {"view"})], "pass")
 @example([Spec("hooks", {"view": "pass"}, {"view"}), Spec("class", {"view": "pass"})], "pass")
