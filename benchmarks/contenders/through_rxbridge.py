@@ -47,7 +47,7 @@ def contender():
         headers = [(b"host", b"localhost"), (b"cookie", visitor.cookie.encode())]
         scope = {"type": "websocket", "path": "/_event/", "headers": headers}
         connection = Connection(scope)
-        connections._known[connection.id] = connections._open[connection.id] = connection
+        connections._open[connection.id] = connection
         return {CONNECTION_HEADER.decode(): connection.id}
 
     events = {

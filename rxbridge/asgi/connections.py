@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import math
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from email.utils import mktime_tz, parsedate_tz
+from functools import lru_cache
 from http import HTTPStatus
 from ipaddress import ip_address
 from types import MappingProxyType
@@ -55,6 +57,16 @@ _CLOSE_TIMEOUT = 5.0
 
 _PONG = "3"  # Engine.IO's packet, which is all of the message
 
+# What each browser sends, held once for all sockets.
+_NAMES = {
+    name: name
+    for name in (
+        b"accept-encoding accept-language cache-control connection cookie host origin pragma "
+        b"sec-websocket-extensions sec-websocket-key sec-websocket-protocol sec-websocket-version "
+        b"upgrade user-agent x-forwarded-for x-forwarded-proto x-real-ip"
+    ).split()
+}
+
 Headers = tuple[tuple[bytes, bytes], ...]
 
 SameSite = Literal["Lax", "Strict", "None"]
@@ -97,7 +109,6 @@ class Connection:
         "__weakref__",
         "_closer",
         "_cookie_header",
-        "_lock",
         "browser",
         "browsers",
         "client",
@@ -116,6 +127,8 @@ class Connection:
         "server",
     )
 
+    _lock = threading.Lock()  # Of all: it is held for a moment, and each would keep its own.
+
     def __init__(self, scope: Scope, *, closer: Callable[[int, str], object] | None = None) -> None:
         headers = lowered(scope["headers"])
         self.id = secrets.token_urlsafe(32)
@@ -125,15 +138,14 @@ class Connection:
         self.root_path: str = scope.get("root_path") or ""
         self.headers: Headers = tuple(pair for pair in headers if pair[0] != b"cookie")
         self.client: tuple[str, int] | None = _address(scope.get("client"))
-        self.network = _network(self.client)
+        self.network = _network(self.client[0]) if self.client else ""
         self.server: tuple[str, int | None] | None = _address(scope.get("server"))
         self.closed = False
         self.closed_at: float | None = None
         self.pongs = 0
         browsers, cookies = split_browsers(parse_cookies(headers), self.scheme)
-        self.browsers = frozenset(browsers)
+        self.browsers = tuple(sorted(browsers))
         self.browser: str | None = min(browsers, default=None)
-        self._lock = threading.Lock()
         self._closer = closer
         self.cookies: Mapping[str, str] = MappingProxyType(cookies)
         self.held: Mapping[str, str] = self.cookies
@@ -294,7 +306,8 @@ class ConnectionRegistry:
         self.followers: WeakSet[Follower] = WeakSet()
         self.hand_offs: WeakSet[Follower] = WeakSet()
         self._open: dict[str, Connection] = {}
-        self._known: WeakValueDictionary[str, Connection] = WeakValueDictionary()
+        # Those of requests, and of sockets that have closed.
+        self._held: WeakValueDictionary[str, Connection] = WeakValueDictionary()
 
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """Return the ASGI app that serves ``app`` with connections."""
@@ -390,7 +403,7 @@ class ConnectionRegistry:
 
     def get(self, connection_id: str) -> Connection | None:
         """Return the connection with this id, if it is open or still held by someone."""
-        return self._known.get(connection_id)
+        return self._open.get(connection_id) or self._held.get(connection_id)
 
     def __len__(self) -> int:
         """Return how many sockets are open."""
@@ -443,40 +456,40 @@ class ConnectionRegistry:
             connection.set_cookie(name, value)
         connection.replace_cookies(connection.cookies)
         self._make_known(connection)
-        with self._holding(connection):
+        self._open[connection.id] = connection
+        try:
             yield connection
+        finally:
+            self._forget(connection)
 
     async def _serve_request(
         self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
     ) -> None:
         connection = Connection(scope)
-        self._known[connection.id] = connection
+        self._held[connection.id] = connection
+        token = current_connection.set(connection)
         try:
-            with _current(connection):
-                await app(self._named(scope, connection), receive, send)
+            await app(self._named(scope, connection), receive, send)
         finally:
+            current_connection.reset(token)
             connection.detach()
 
     async def _serve_socket(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         socket = _Socket(scope, receive, send, on_end=self._forget)
         connection = socket.connection
         socket.browser_cookie = self._make_known(connection)
-        with self._holding(connection), _current(connection):
-            try:
-                await app(self._named(scope, connection), socket.receive, socket.send)
-            finally:
-                await socket.finish()
-
-    @contextlib.contextmanager
-    def _holding(self, connection: Connection) -> Generator[None]:
-        self._known[connection.id] = self._open[connection.id] = connection
+        self._open[connection.id] = connection
+        token = current_connection.set(connection)
         try:
-            yield
+            await app(self._named(scope, connection), socket.receive, socket.send)
         finally:
+            await socket.finish()
+            current_connection.reset(token)
             self._forget(connection)
 
     def _forget(self, connection: Connection) -> None:
         connection.detach()
+        self._held[connection.id] = connection
         self._open.pop(connection.id, None)
 
     def _named(self, scope: Scope, connection: Connection) -> Scope:
@@ -488,12 +501,29 @@ class ConnectionRegistry:
         return {**scope, "headers": headers, "client": client, CONNECTION_SCOPE_KEY: connection}
 
 
+_OPEN: Message = {}
+
+
 class _Socket:
     """The two ends of one WebSocket, with a way to close it from outside of the wrapped app.
 
     Closing tells both sides: the client gets a close frame, the app a disconnect, and what the
     app still sends is dropped.
     """
+
+    __slots__ = (
+        "_connected",
+        "_disconnect",
+        "_ended",
+        "_farewell",
+        "_loop",
+        "_on_end",
+        "_receive",
+        "_send",
+        "_waiting",
+        "browser_cookie",
+        "connection",
+    )
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, *, on_end: Callable[[Connection], None]
@@ -505,7 +535,7 @@ class _Socket:
         self._loop = asyncio.get_running_loop()
         self._connected = False
         self._ended = False
-        self._disconnect: Message = {}  # Empty until closed from outside.
+        self._disconnect = _OPEN  # Until closed from outside.
         self._waiting: asyncio.Timeout | None = None
         self._farewell: asyncio.Task[None] | None = None
         self.browser_cookie: bytes | None = None
@@ -537,6 +567,7 @@ class _Socket:
                 self._end()
             elif message["type"] == "websocket.accept" and self.browser_cookie is not None:
                 message = _with_headers(message, (b"set-cookie", self.browser_cookie))
+                self.browser_cookie = None
             await self._send(message)
         except Exception:
             # Servers raise when the client is gone. An app told of a disconnect knows already.
@@ -578,27 +609,18 @@ class _Socket:
         self._on_end(self.connection)
 
 
-@contextlib.contextmanager
-def _current(connection: Connection) -> Generator[None]:
-    token = current_connection.set(connection)
-    try:
-        yield
-    finally:
-        current_connection.reset(token)
-
-
 def lowered(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Names in lower case, and no ``CONNECTION_HEADER`` from the client.
 
     uvicorn hands a WebSocket's header names on as they were written. An underscore makes the same
     name in WSGI-like environments, Socket.IO's among them.
     """
-    lowered = ((bytes(name).lower(), bytes(value)) for name, value in headers)
-    return [
-        (name, value)
-        for name, value in lowered
-        if name.strip().replace(b"_", b"-") != CONNECTION_HEADER
-    ]
+    pairs: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        lower = bytes(name).lower()
+        if lower.strip().replace(b"_", b"-") != CONNECTION_HEADER:
+            pairs.append((_NAMES.get(lower, lower), bytes(value)))
+    return pairs
 
 
 def _address(address: Any) -> Any:
@@ -606,14 +628,15 @@ def _address(address: Any) -> Any:
     return tuple(address) if address else None
 
 
-def _network(client: tuple[str, int] | None) -> str:
-    """Return the address, or of IPv6 the 64 bits that a client cannot choose; empty without."""
+@lru_cache(maxsize=1024)
+def _network(host: str) -> str:
+    """Return the address, or of IPv6 the 64 bits that a client cannot choose; empty for none."""
     try:
-        address = ip_address(client[0]) if client else None
+        address = ip_address(host)
     except ValueError:
         return ""
-    if address is None or address.version == 4:
-        return str(address or "")
+    if address.version == 4:
+        return str(address)
     return str(address.ipv4_mapped or address.packed[:8].hex())
 
 
@@ -721,7 +744,7 @@ def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             name, value = "", part
         name, value = name.strip(), value.strip()
         if name or value:
-            cookies[name] = value
+            cookies[sys.intern(name)] = value
     return cookies
 
 

@@ -448,7 +448,7 @@ class TestBrowsers:
     ) -> None:
         cookies = f"{BROWSER}; {HOST_BROWSER}; rxbridge_browser_00000000={'x' * 32}"
         connection = Connection(scope_of([(b"cookie", cookies.encode())], scheme=scheme))
-        assert connection.browsers == {HOST_BROWSER}
+        assert connection.browsers == (HOST_BROWSER,)
         assert connection.browser == HOST_BROWSER
 
     async def test_the_jar_does_not_show_it(self) -> None:
@@ -884,7 +884,7 @@ async def test_a_thousand_sockets_leave_nothing_behind() -> None:
     for batch in range(0, 1000, 100):
         await asyncio.gather(*map(visit, range(batch, batch + 100)))
     gc.collect()
-    assert (len(registry), len(registry._known), len(alive)) == (0, 0, 0)
+    assert (len(registry), len(registry._held), len(alive)) == (0, 0, 0)
 
 
 served = ConnectionRegistry()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,8 @@ class VarsOwner:
             # What is stored of its substates may have outlived it, and the note with it.
             await _load(self._root, type(self._root))
             for state in _private(self._root):
-                if _held(state):
+                # To look at the vars of one that has none would give it room for them.
+                if (_own(type(state)) or state.computed_vars) and _held(state):
                     _renew(state)
             self._now = user_key(user)
             self._note()
@@ -110,7 +112,7 @@ def _private(state: BaseState) -> Iterator[BaseState]:
     """Yield the states of the tab's own tree: a room's are those of others too."""
     yield state
     for each in state.substates.values():
-        if not vars(each).get("_linked_to"):
+        if not (hasattr(type(each), "_linked_to") and vars(each).get("_linked_to")):
             yield from _private(each)
 
 
@@ -124,32 +126,27 @@ def _is_new(root: BaseState) -> bool:
     return not root.is_hydrated and "rx_router_session" in root.dirty_vars
 
 
-def _kept(state: BaseState) -> frozenset[str]:
-    cls = type(state)
-    return _KEPT | {
-        name
-        for name, field in cls.get_fields().items()
-        if field._owner is cls and cls._is_client_storage(name)
-    }
+@functools.cache
+def _own(cls: type[BaseState]) -> frozenset[str]:
+    """Return the names of a state's vars that are a user's: what the browser stores is its own."""
+    fields = cls.get_fields().items()
+    own = {name for name, field in fields if field._owner is cls}
+    return frozenset(own - _KEPT - set(filter(cls._is_client_storage, own)))
 
 
 def _held(state: BaseState) -> set[str]:
     """Return the names of what a state has of a user: those of vars that were read or set."""
-    return vars(state).keys() - _kept(state)
+    cls = type(state)
+    stored = {name for name in vars(state) if cls._is_client_storage(name)}
+    return vars(state).keys() - _KEPT - stored
 
 
 def _renew(state: BaseState) -> str:
-    """Have a state begin anew, and all of it sent with the next delta; return its name.
-
-    What the browser itself stores is the browser's, whoever uses it.
-    """
-    cls = type(state)
-    fields = cls.get_fields()
-    own = {name for name, field in fields.items() if field._owner is cls}
+    """Have a state begin anew, and all of it sent with the next delta; return its name."""
     for name in _held(state):
         del vars(state)[name]  # Reflex sets a default as it is first read.
     state._was_touched = True
-    state.dirty_vars.update(own - _kept(state), state.computed_vars)
+    state.dirty_vars.update(_own(type(state)), state.computed_vars)
     state._mark_dirty()
     return state.get_full_name()
 

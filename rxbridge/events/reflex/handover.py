@@ -220,6 +220,11 @@ def token_of(scope: Scope) -> str | None:
     """Return the token of a tab that opens a socket, by WebSocket or by polling."""
     if scope["type"] not in ("http", "websocket"):
         return None
-    query = parse_qs(scope["query_string"].decode("latin-1"))
+    return _token_in(scope["query_string"])
+
+
+@functools.lru_cache(maxsize=1)  # Of one handshake two parts ask, one after the other.
+def _token_in(query_string: bytes) -> str | None:
+    query = parse_qs(query_string.decode("latin-1"))
     # With a `sid` it is open already.
     return query["token"][0] if "EIO" in query and "token" in query and "sid" not in query else None

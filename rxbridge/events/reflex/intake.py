@@ -50,6 +50,8 @@ class Intake:
         self.app = app
         self.sio: Any = app.sio
         self.namespace: str = app.event_namespace.namespace  # type: ignore[union-attr]
+        self.prefix = f'42{self.namespace},["event",'
+        self.max_size: int = self.sio.eio.max_http_buffer_size  # type: ignore[union-attr]
         self.backlog = backlog
         self.cut_off: dict[str, str] = {}
         """Why the server closed a tab's socket for a message; the tab is to be told of it."""
@@ -74,6 +76,9 @@ class Intake:
             del self.cut_off[next(iter(self.cut_off))]
 
 
+_FIELDS = [each.name for each in dataclasses.fields(EventContext) if each.name != "cached_states"]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _SocketContext(EventContext):  # type: ignore[no-untyped-call]
     """What Reflex enqueues a socket's events in; it tells of each."""
@@ -93,6 +98,22 @@ class _SocketContext(EventContext):  # type: ignore[no-untyped-call]
 class _Socket:
     """One socket's way in."""
 
+    __slots__ = (
+        "_connection",
+        "_ended",
+        "_enqueued",
+        "_event",
+        "_intake",
+        "_processor",
+        "_receive",
+        "_send",
+        "_size",
+        "_token",
+        "_unfinished",
+        "context",
+        "send",
+    )
+
     def __init__(self, intake: Intake, scope: Scope, receive: Receive, send: Send) -> None:
         self._intake = intake
         self._receive = receive
@@ -100,8 +121,6 @@ class _Socket:
         self._connection = scope.get(CONNECTION_SCOPE_KEY)
         self._token = token_of(scope) or ""
         self._processor = intake.app.event_processor
-        self._prefix = f'42{intake.namespace},["event",'
-        self._max_size: int = intake.sio.eio.max_http_buffer_size
         # Of the last message: how its event begins, the size, and what Reflex made of it.
         self._event = ""
         self._size = 0
@@ -110,8 +129,7 @@ class _Socket:
         self._ended: asyncio.Event | None = None  # Most sockets never wait for one.
         self.send = self._send_and_tell if self._token in intake.cut_off else send
         root: Any = self._processor._root_context
-        fields = {each.name: getattr(root, each.name) for each in dataclasses.fields(root)}
-        del fields["cached_states"]
+        fields = {name: getattr(root, name) for name in _FIELDS}
         self.context = _SocketContext(**fields, root=root, note=self._enqueued.append)
 
     async def receive(self) -> Message:
@@ -127,11 +145,12 @@ class _Socket:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._ended.wait()
-        message = await self._take()
-        while cause := self._unacceptable(message):
+        while True:
+            message = await self._receive()
+            self._look_at(message)
+            if (cause := self._unacceptable(message)) is None:
+                return message
             await self._refuse(*cause)
-            message = await self._take()
-        return message
 
     def _unacceptable(self, message: Message) -> tuple[int, str] | None:
         """Return the status and the cause of refusing a message that Reflex is not to see."""
@@ -139,18 +158,18 @@ class _Socket:
         if message.get("bytes") or text.startswith(_BINARY):
             # Its parts would be kept until all are there. Reflex's client sends text.
             return 400, "binary messages are none of Reflex's"
-        if self._event and self._size > self._max_size:
+        if self._event and self._size > self._intake.max_size:
             return 413, f"its message has {self._size} characters"
         return None
 
-    async def _take(self) -> Message:
-        message = await self._receive()
+    def _look_at(self, message: Message) -> None:
         text: str = message.get("text") or ""
         self._size = len(text)
-        self._event = text[: len(self._prefix) + 600] if text.startswith(self._prefix) else ""
+        self._event = (
+            text[: len(self._intake.prefix) + 600] if text.startswith(self._intake.prefix) else ""
+        )
         if message.get("code") == _MESSAGE_TOO_BIG:
             self._intake.note_cut_off(self._token, message.get("reason") or "")
-        return message
 
     def _count(self) -> None:
         """Count the events that the last message has brought, until each has ended."""
@@ -170,7 +189,7 @@ class _Socket:
     def _is_full(self) -> bool:
         return (
             len(self._unfinished) > self._intake.backlog
-            or sum(self._unfinished.values()) > _LARGEST * self._max_size
+            or sum(self._unfinished.values()) > _LARGEST * self._intake.max_size
         )
 
     def _is_closed(self) -> bool:
@@ -187,7 +206,7 @@ class _Socket:
 
     async def _refuse(self, status: int, cause: str) -> None:
         """Log that the last message's event did not run, and tell the page."""
-        name = _NAME.match(self._event, len(self._prefix))
+        name = _NAME.match(self._event, len(self._intake.prefix))
         event = described("" if name is None else name[1], self._token, self._connection)
         update = update_of(self._intake.app, Refusal(event=event, status=status), cause)
         packet = self._intake.sio.packet_class(

@@ -145,7 +145,7 @@ def digest(mark: str) -> str:
 
 def _shown_by(connection: Connection) -> frozenset[str]:
     session = connection.cookies.get(settings.SESSION_COOKIE_NAME)
-    return connection.browsers | {session} if session else connection.browsers
+    return frozenset((*connection.browsers, session) if session else connection.browsers)
 
 
 recipient_now: ContextVar[Recipient | None] = ContextVar("rxbridge.recipient", default=None)

@@ -75,7 +75,8 @@ class _Cause:
 
     def __exit__(self, *exc_info: object) -> None:
         self.tracked.tasks.remove(self.task)
-        self.tracked.ended.discard(self.task)
+        if self.tracked.ended:
+            self.tracked.ended = tuple(each for each in self.tracked.ended if each != self.task)
         self.over = True
         if _cause.get() is self:  # and not the background task that ``track`` told of
             _cause.set(None)

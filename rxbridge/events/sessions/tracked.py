@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hmac
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -47,7 +49,7 @@ class TrackedConnection:
     ends: Callable[[TrackedConnection], bool] | None = None
     # A list, for a task may be noted twice.
     tasks: list[asyncio.Task[Any]] = field(default_factory=list["asyncio.Task[Any]"])
-    ended: set[asyncio.Task[Any]] = field(default_factory=set["asyncio.Task[Any]"])
+    ended: tuple[asyncio.Task[Any], ...] = ()
 
     @property
     def is_idle(self) -> bool:
@@ -57,7 +59,7 @@ class TrackedConnection:
     def cancel(self, *, but: asyncio.Task[Any] | None) -> None:
         """Cancel what works for this connection, except the task that is the cause."""
         for task in {task for task in self.tasks if task is not but}:
-            self.ended.add(task)
+            self.ended = (*self.ended, task)
             task.cancel("the session it worked for has ended")
 
 
@@ -179,4 +181,11 @@ def digest_of(kind: str, value: str | None) -> str | None:
 
 def digest(kind: str, value: str) -> str:
     """Return what stands for a key or a hash wherever it is kept or sent."""
-    return salted_hmac(f"rxbridge.{kind}", value, algorithm="sha256").hexdigest()[:32]
+    mac = _mac(kind).copy()  # A connection that begins takes five.
+    mac.update(value.encode())
+    return mac.hexdigest()[:32]
+
+
+@functools.cache
+def _mac(kind: str) -> hmac.HMAC:
+    return salted_hmac(f"rxbridge.{kind}", "", algorithm="sha256")
