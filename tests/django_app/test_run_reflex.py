@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.django_app.site import Running, edit, manage, run_reflex
+from tests.django_app.site import Running, copy_site, edit, manage, run_reflex
 from tests.servers import free_port
 
 pytestmark = pytest.mark.server
@@ -27,63 +27,71 @@ def running(site: Path) -> Iterator[Running]:
         yield run
 
 
+@pytest.fixture(scope="module")
+def shared(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """For tests that leave it serving, and that change what no other looks at."""
+    with run_reflex(copy_site(built, tmp_path_factory.mktemp("shared"))) as run:
+        run.wait_for(SERVING)
+        assert "building" not in run.output, "the bundle was up to date"
+        yield run
+
+
 def get(run: Running, path: str) -> str:
     return httpx.get(run.url + path).raise_for_status().text
 
 
-def test_pages_django_and_static_files_are_served_on_one_port(running: Running):
-    assert "<title>Tiny</title>" in get(running, "/")
-    assert get(running, "/hello/") == "hello"
-    assert "teal" in get(running, "/static/plain.css")
-    assert "building" not in running.output, "the bundle was up to date"
+def test_pages_django_and_static_files_are_served_on_one_port(shared: Running):
+    assert "<title>Tiny</title>" in get(shared, "/")
+    assert get(shared, "/hello/") == "hello"
+    assert "teal" in get(shared, "/static/plain.css")
 
 
-def test_change_that_does_not_show_restarts_the_server_only(running: Running, site: Path):
-    seen = len(running.lines)
-    edit(site, "mysite/words.py", "hello", "goodbye")
-    running.wait_for(SERVING, after=seen)
-    assert get(running, "/hello/") == "goodbye"
-    assert "building" not in running.output
+def test_change_that_does_not_show_restarts_the_server_only(shared: Running):
+    seen = len(shared.lines)
+    edit(shared.root, "mysite/urls.py", '"welcome"', '"come in"')
+    end = shared.wait_for(SERVING, after=seen)
+    assert get(shared, "/hello/sign-in/") == "come in"
+    assert "building" not in "\n".join(shared.lines[seen:end])
 
 
-def test_restart_without_a_build_keeps_the_bundle_up_to_date(running: Running, site: Path):
-    seen = len(running.lines)
-    edit(site, "mysite/steps.py", "1", "2")
-    running.wait_for(SERVING, after=seen)
-    assert manage(site, "export_reflex", "--check").returncode == 0
+def test_restart_without_a_build_keeps_the_bundle_up_to_date(shared: Running):
+    seen = len(shared.lines)
+    edit(shared.root, "mysite/steps.py", "1", "2")
+    shared.wait_for(SERVING, after=seen)
+    assert manage(shared.root, "export_reflex", "--check").returncode == 0
 
 
-def test_mistake_is_shown_and_waited_out_by_the_old_server(running: Running, site: Path):
+def test_mistake_is_shown_and_waited_out_by_the_old_server(shared: Running):
     for name, old, new in [
         ("mysite/words.py", "= ", "= = "),  # found by the server's process
         ("mysite/ui.py", "def index", "deff index"),  # found by both
     ]:
-        seen = len(running.lines)
-        edit(site, name, old, new)
-        seen = running.wait_for("Waiting for a change", after=seen)
-        assert "SyntaxError" in running.output
-        assert get(running, "/hello/") == "hello"
-        edit(site, name, new, old)
-        running.wait_for(SERVING, after=seen)
-        assert get(running, "/hello/") == "hello"
+        began = len(shared.lines)
+        edit(shared.root, name, old, new)
+        seen = shared.wait_for("Waiting for a change", after=began)
+        assert "SyntaxError" in "\n".join(shared.lines[began:seen])
+        assert get(shared, "/hello/") == "hello"
+        edit(shared.root, name, new, old)
+        shared.wait_for(SERVING, after=seen)
+        assert get(shared, "/hello/") == "hello"
 
 
-def test_old_pages_are_served_while_new_ones_are_built(running: Running, site: Path):
-    seen = len(running.lines)
-    edit(site, "mysite/ui.py", "First", "Second")
-    running.wait_for("building", after=seen)
+def test_old_pages_are_served_while_new_ones_are_built(shared: Running):
+    seen = len(shared.lines)
+    edit(shared.root, "mysite/ui.py", "First", "Second")
+    shared.wait_for("building", after=seen)
     statuses = set()
-    while not any(SERVING in line for line in running.lines[seen:]):
-        page = httpx.get(running.url)
+    while not any(SERVING in line for line in shared.lines[seen:]):
+        page = httpx.get(shared.url)
         statuses.add(page.status_code)
         scripts = re.findall(r'href="(/assets/[^"]+\.js)"', page.text)[:3]
-        found = {httpx.get(running.url + script).status_code for script in scripts}
+        found = {httpx.get(shared.url + script).status_code for script in scripts}
         # Between a page and its scripts the new pages may take the old ones' place.
-        if httpx.get(running.url).text == page.text:
+        if httpx.get(shared.url).text == page.text:
             statuses |= found
         time.sleep(0.05)
     assert statuses == {200}
-    assert "Second" in get(running, "/")
+    assert "Second" in get(shared, "/")
 
 
 def test_build_that_fails_leaves_the_old_pages(running: Running, site: Path):
