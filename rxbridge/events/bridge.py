@@ -176,6 +176,7 @@ class EventBridge(rx.Middleware):
         if runner is None:
             runner = MiddlewareRunner(identity=sessions.identity if sessions else None)
         self.requests = requests
+        self.connections = getattr(requests, "connections", None)
         self.runner = runner
         self.binder = ContextBinder() if binder is None else binder
         self.handoff = handoff
@@ -211,13 +212,7 @@ class EventBridge(rx.Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Run the event; return an update when it is done, ``None`` to let Reflex run it."""
-        process = EventInProcess(
-            app,
-            state,
-            event,
-            connections=getattr(self.requests, "connections", None),
-            fresh_vars=self.fresh_vars,
-        )
+        process = EventInProcess(app, state, event, self.connections, fresh_vars=self.fresh_vars)
         bridged = _BridgedEvent(self, process)
         self.binder.bind(None)
         try:
@@ -253,9 +248,7 @@ class EventBridge(rx.Middleware):
         """
         request, jars = self.build(event)
         connection = request.reflex_event.connection
-        if getattr(self.requests, "connections", None) is not None and (
-            connection is None or connection.closed
-        ):
+        if self.connections is not None and (connection is None or connection.closed):
             msg = "its connection is not open at this worker"
             raise NotShown(msg)
 
@@ -466,11 +459,11 @@ class _BridgedEvent:
                 raise PermissionDenied
             if process.kind is Kind.BACKGROUND:
                 return await self._admit(request, binding)
-            threaded = bridge.threaded
-            if callable(threaded):
-                threaded = threaded(process.description)
             try:
                 changed = await process.begin(request)
+                threaded = bridge.threaded
+                if callable(threaded):
+                    threaded = threaded(process.description)
                 await process.run(payload, threaded=threaded, tab_grace=bridge.tab_grace)
                 self.verdict = Verdict.RAN
                 if process.has_fresh_vars:

@@ -381,11 +381,13 @@ class TestHandlers:
             assert isinstance(fired.exception, RuntimeError)
             assert (await tab.fire(Counter.add(1))).vars["count"] == 1
 
-    async def test_abandoned_generator_ends_within_its_event(self, ada):
-        async with EventClient(app, user=ada, raise_exceptions=False) as tab:
-            fired = await tab.fire(Counter.yield_nonsense)
-            assert isinstance(fired.exception, TypeError)
-            assert journal == ["closed for ada"]
+    @pytest.mark.parametrize("threaded", [True, False])
+    async def test_abandoned_generator_ends_within_its_event(self, ada, threaded):
+        with bridged(threaded=threaded):
+            async with EventClient(app, user=ada, raise_exceptions=False) as tab:
+                fired = await tab.fire(Counter.yield_nonsense)
+                assert isinstance(fired.exception, TypeError)
+                assert journal == ["closed for ada"]
 
     async def test_login_not_required_handler_is_open_behind_login_required_middleware(self):
         with bridged("django.contrib.auth.middleware.LoginRequiredMiddleware"):

@@ -60,12 +60,16 @@ class Below(DjangoUserState):
 class Flash(AppState, rx.State):
     """Handlers that add messages."""
 
+    said: str = ""
+
     @rx.event
     def say(self, text: str):
+        self.said = text
         messages.warning(self.request, text, extra_tags="big")
 
     @rx.event
     async def say_async(self, text: str):
+        self.said = text
         messages.warning(self.request, text, extra_tags="big")
 
     @rx.event
@@ -396,8 +400,9 @@ class TestMessages:
     async def test_message_of_a_handler_is_in_its_delta_once(self, handler):
         async with EventClient(app) as tab:
             await tab.load("/")
-            (after,) = shown(await tab.fire(handler("Saved.")))
-            (entry,) = after["messages"]
+            fired = await tab.fire(handler("Saved."))
+            assert len(fired.deltas) == 1
+            (entry,) = shown(fired)[0]["messages"]
             assert entry.pop("id")
             assert entry == {"level": "warning", "tags": "big warning", "text": "Saved."}
             assert shown(await tab.fire(Counter.add(1))) == []

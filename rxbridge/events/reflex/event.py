@@ -126,8 +126,8 @@ class EventInProcess:
         app: rx.App,
         state: BaseState,
         event: Event,
-        *,
         connections: Any = None,
+        *,
         fresh_vars: bool = False,
     ) -> None:
         self.app = app

@@ -133,8 +133,7 @@ class TabNamespace(EventNamespace):
     def _is_shown_to(self, token: str, here: Connection) -> bool:
         last = self.shown_to.get(token)
         if last is None:  # Its page has not loaded, or there is no bridge that would tell.
-            requests = getattr(bridge_of(self.app), "requests", None)
-            return getattr(requests, "connections", None) is None
+            return getattr(bridge_of(self.app), "connections", None) is None
         return here is last or Address.of(last, shows=True).is_of(here)
 
 
