@@ -260,8 +260,9 @@ class EventInProcess:
         if self.outbox is not None:
             self.outbox.is_closed = not known.in_steps
         ends = known.ends_with_tab
-        if tab_grace is not None and (ends or (known.in_steps and ends is None)):
-            self._presence = self._presence_within(tab_grace)
+        connection = self.recipient.connection
+        if tab_grace is not None and connection and (ends or (known.in_steps and ends is None)):
+            self._presence = Presence(self.app, self._context.token, connection, tab_grace)
         _running.set(self)
         self._is_running = True
         state = await self._state.get_state(self._registered.states[0])
@@ -392,12 +393,6 @@ class EventInProcess:
         """Have a background task change vars no longer once they are another user's."""
         if self._fresh_vars:
             keep_to_own_vars(self._state)
-
-    def _presence_within(self, grace: float) -> Presence | None:
-        event: ReflexEvent | None = getattr(self.request, "reflex_event", None)
-        if event is None or event.connection is None:
-            return None
-        return Presence(self.app, self._context.token, event.connection, grace)
 
     async def _settle(self, user: Any, *, is_start: bool = False) -> None:
         if not self._fresh_vars:
