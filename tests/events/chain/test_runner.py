@@ -838,6 +838,9 @@ STOCK_SESSIONS = (
 )
 
 
+LOGIN_REQUIRED = "django.contrib.auth.middleware.LoginRequiredMiddleware"
+
+
 async def stock(view=handler, *, cookies=None, **options):
     """Run ``view`` inside ``settings.MIDDLEWARE`` as the tests' settings have it."""
     options.setdefault("threads", database_threads(core=1))
@@ -883,7 +886,11 @@ class TestCost:
             '"auth_user"',
         ]
 
-    async def test_rows_of_session_and_user_are_read_by_statements_made_once(self, monkeypatch):
+    @pytest.mark.parametrize("more", [[], [LOGIN_REQUIRED]])
+    async def test_rows_of_session_and_user_are_read_by_statements_made_once(
+        self, more, monkeypatch, settings
+    ):
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, *more]
         cookies = await sign_in(await User.objects.acreate_user("ada"))
         threads, made, rows = database_threads(core=1), [], []
         make = SQLCompiler.as_sql
@@ -915,8 +922,7 @@ class TestCost:
         assert (hops, queries, pool.size) == ([], [], 0)
 
     async def test_login_required_redirects_a_visitor_without_a_hop(self, hops):
-        login_required = "django.contrib.auth.middleware.LoginRequiredMiddleware"
-        outcome = await run([*STOCK_SESSIONS, login_required])
+        outcome = await run([*STOCK_SESSIONS, LOGIN_REQUIRED])
         assert (outcome.view_called, outcome.response.status_code, hops) == (False, 302, [])
 
     async def test_lazy_user_of_another_middleware_is_resolved_on_the_thread(self, hops):
