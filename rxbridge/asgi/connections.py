@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import math
 import secrets
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -127,7 +126,9 @@ class Connection:
         "server",
     )
 
-    _lock = threading.Lock()  # Of all: it is held for a moment, and each would keep its own.
+    # Of all: it is held for a moment, and each would keep its own. The garbage collector may end
+    # one connection where this thread holds it for another.
+    _lock = threading.RLock()
 
     def __init__(self, scope: Scope, *, closer: Callable[[int, str], object] | None = None) -> None:
         headers = lowered(scope["headers"])
@@ -471,8 +472,8 @@ class ConnectionRegistry:
         try:
             await app(self._named(scope, connection), receive, send)
         finally:
-            current_connection.reset(token)
             connection.detach()
+            current_connection.reset(token)
 
     async def _serve_socket(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
         socket = _Socket(scope, receive, send, on_end=self._forget)
@@ -484,8 +485,8 @@ class ConnectionRegistry:
             await app(self._named(scope, connection), socket.receive, socket.send)
         finally:
             await socket.finish()
-            current_connection.reset(token)
             self._forget(connection)
+            current_connection.reset(token)
 
     def _forget(self, connection: Connection) -> None:
         connection.detach()
@@ -744,8 +745,14 @@ def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             name, value = "", part
         name, value = name.strip(), value.strip()
         if name or value:
-            cookies[sys.intern(name)] = value
+            cookies[_one(name)] = value
     return cookies
+
+
+@lru_cache(maxsize=64)
+def _one(name: str) -> str:
+    """Return a name of a cookie that is held once for all; Python 3.12 interns for ever."""
+    return name
 
 
 def parse_set_cookie(header: bytes) -> SetCookie:

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import gc
 import re
+import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
@@ -885,6 +886,45 @@ async def test_a_thousand_sockets_leave_nothing_behind() -> None:
         await asyncio.gather(*map(visit, range(batch, batch + 100)))
     gc.collect()
     assert (len(registry), len(registry._held), len(alive)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["websocket", "http"])
+async def test_connection_whose_task_was_lost_is_closed(kind: str) -> None:
+    registry = ConnectionRegistry()
+    scopes: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+        await asyncio.Event().wait()
+
+    peer = Peer()
+    serving = registry.wrap(app)(scope_of(kind=kind), peer.receive, peer.send)
+    contextvars.copy_context().run(serving.send, None)
+    with suppress(ValueError):  # Of the ContextVar: the collector has a context of its own.
+        serving.close()
+    assert (len(registry), scopes[0]["rxbridge.connection"].closed) == (0, True)
+
+
+def test_a_connection_may_be_lost_while_another_is_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, lost = Connection(scope_of([(b"cookie", b"a=b")])), Connection(scope_of())
+
+    def pair(item: tuple[str, str]) -> str:
+        lost.detach()  # As the garbage collector may have it be.
+        return "=".join(item)
+
+    monkeypatch.setattr("rxbridge.asgi.connections._cookie_pair", pair)
+    reader = threading.Thread(target=lambda: at_work.cookie_header, daemon=True)
+    reader.start()
+    reader.join(5)
+    assert lost.closed
+    assert not reader.is_alive()
+
+
+def test_names_of_cookies_are_not_kept_for_ever() -> None:
+    connection = Connection(scope_of([(b"cookie", b"a-strangers-own=1")]))
+    again = b"a-strangers-own".decode()
+    assert sys.intern(again) is again
+    assert connection.cookies == {again: "1"}
 
 
 served = ConnectionRegistry()
