@@ -1,17 +1,21 @@
 """Fixtures shared by the suite."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis
 
-# How long an example takes is up to what else the machine does.
-_UNTIMED = hypothesis(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis.register_profile("untimed", _UNTIMED)
-hypothesis.load_profile("untimed")
+# The environment of other people's middleware has none.
+if find_spec("hypothesis"):
+    from hypothesis import HealthCheck
+    from hypothesis import settings as hypothesis
+
+    # How long an example takes is up to what else the machine does.
+    _UNTIMED = hypothesis(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    hypothesis.register_profile("untimed", _UNTIMED)
+    hypothesis.load_profile("untimed")
 
 # Files that take long, though they drive no browser and run no server of their own.
 LONG = {f"test_{name}.py" for name in ("benchmarks", "docs", "export_reflex", "init_reflex")}
