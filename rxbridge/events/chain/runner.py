@@ -294,7 +294,7 @@ class MiddlewareRunner:
         The event runs in a copy of the caller's context: the language, URLconf and
         ``ContextVar`` values its middleware sets are gone with it.
         """
-        run = Run(view, dict(kwargs or {}), asyncio.timeout(self.admission_timeout))
+        run = Run(view, dict(kwargs or {}), asyncio.timeout(None))
         response = await in_context(copy_context(), self._lease_and_run(request, run))
         untie(request)
         return Outcome(response=response, view_called=run.view_called, exception=run.exception)
@@ -349,6 +349,10 @@ class MiddlewareRunner:
     async def _run_chain(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         try:
             async with run.clock:
+                if self.admission_timeout is not None:
+                    due = asyncio.get_running_loop().time() + self.admission_timeout
+                    # A timer keeps its context until it is due, cancelled or not.
+                    Context().run(run.clock.reschedule, due)
                 response = await self._chain.acall(request)
         except TimeoutError as error:
             run.exception = run.exception or error

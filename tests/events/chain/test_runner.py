@@ -874,6 +874,16 @@ class TestCost:
         finally:
             gc.enable()
 
+    async def test_event_that_is_over_is_not_kept_by_its_clock(self):
+        async def view(request):
+            """Answer nothing."""
+
+        await stock(view)
+        gone = weakref.ref(view)
+        del view
+        gc.collect()
+        assert gone() is None
+
     async def test_read_only_event_of_a_user_takes_one_hop_and_two_queries(self, hops, queries):
         cookies = await sign_in(await User.objects.acreate_user("ada"))
         hops.clear()
