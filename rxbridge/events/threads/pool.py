@@ -299,8 +299,9 @@ class ThreadPool:
                     "Raise ThreadPool(limit=...), or make handlers that wait long background tasks."
                 )
                 self._changed.append(lease)
-        if self._line.addresses:
-            self.watch(loop)
+            # Under the lock: whoever has it next may be about to put an event in the line.
+            if self._line.addresses or self._changed:
+                self.watch(loop)
 
 
 class Lease(Executor):

@@ -561,6 +561,43 @@ async def test_thread_that_cannot_be_started_fails_every_call_for_it(monkeypatch
 
 
 @pytest.mark.usefixtures("calm")
+async def test_event_that_another_thread_puts_in_line_is_refused_in_time(monkeypatch):
+    pool = ThreadPool(core=1, limit=1, wait=0.05)
+    held, put_in = threading.Event(), threading.Event()
+    holder = asyncio.create_task(event(pool, held.wait))
+    await until(lambda: pool.size == 1)
+    add, lock = pool._line.add, threading.Lock()
+    helper = threading.Thread(target=pool.settle)
+
+    class Lock:
+        """Busy as the call comes; then taken by another thread as the pool is looked after."""
+
+        acquire = staticmethod(lambda blocking: helper.ident is not None and lock.acquire(blocking))
+        release = lock.release
+
+        def __enter__(self):
+            lock.acquire()
+
+        def __exit__(self, *exc_info):
+            lock.release()
+            if helper.ident is None:
+                helper.start()
+                assert put_in.wait(5)
+
+    def slowly_add(lease):
+        put_in.set()
+        time.sleep(0.02)
+        add(lease)
+
+    monkeypatch.setattr(pool, "_lock", Lock())
+    monkeypatch.setattr(pool._line, "add", slowly_add)
+    async with asyncio.timeout(5):
+        with pytest.raises(PoolExhausted):
+            await event(pool, int)
+    held.set()
+    await holder
+
+
 async def test_waiting_event_is_refused_in_time_although_no_thread_can_be_started(monkeypatch):
     pool = ThreadPool(core=1, limit=4, wait=0.1)
     held = threading.Event()
