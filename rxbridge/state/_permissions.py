@@ -59,15 +59,15 @@ def _is_djangos(model: Any) -> bool:
     return (
         issubclass(model, PermissionsMixin)
         and model.get_all_permissions is PermissionsMixin.get_all_permissions
-        and model._meta.get_field("groups").related_model is Group  # noqa: SLF001
-        and model._meta.get_field("user_permissions").related_model is Permission  # noqa: SLF001
-        and type(Group.objects) is GroupManager
-        and type(Permission.objects) is PermissionManager
         and all(
             getattr(type(backend), name, None) is getattr(ModelBackend, name)
             for backend in get_backends()
             for name in _OF_BACKEND
         )
+        and model._meta.get_field("groups").related_model is Group  # noqa: SLF001
+        and model._meta.get_field("user_permissions").related_model is Permission  # noqa: SLF001
+        and type(Group.objects) is GroupManager
+        and type(Permission.objects) is PermissionManager
     )
 
 

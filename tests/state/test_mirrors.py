@@ -9,18 +9,27 @@ import pytest
 import reflex as rx
 from asgiref.sync import sync_to_async
 from django.contrib import messages
-from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser, Group, GroupManager, Permission, User
+from django.contrib.auth.models import (
+    AnonymousUser,
+    Group,
+    GroupManager,
+    Permission,
+    PermissionsMixin,
+    User,
+)
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
 from django.db.backends.utils import CursorWrapper
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import isolate_apps
 from django.utils.safestring import mark_safe
 from reflex_base.registry import RegistrationContext
 
 from rxbridge.state import AppState, DjangoUserState, user_snapshot
+from rxbridge.state._permissions import permissions_and_groups
 from rxbridge.state.mirrors import ALL, mirrors
 from rxbridge.testing import EventClient
 from tests.events.app import Counter, app, bridged
@@ -272,6 +281,13 @@ class Generous(ModelBackend):
         return Permission.objects.filter(codename="add_user")
 
 
+class OfNoTable(BaseBackend):
+    """A backend that has none of Django's tables behind it."""
+
+    def get_all_permissions(self, user_obj, obj=None):
+        return {"read"}
+
+
 class TestPermissions:
     async def test_one_statement_asks_for_those_of_the_user_and_of_the_groups(
         self, ada, monkeypatch
@@ -292,6 +308,18 @@ class TestPermissions:
         async with EventClient(app, user=ada) as tab:
             (first, *_) = shown(await tab.load("/"))
         assert first["perms"] == ["auth.add_user"]
+
+    @isolate_apps("django.contrib.auth")
+    def test_user_model_without_groups_has_what_a_projects_own_backend_grants(self, settings):
+        class Ungrouped(AbstractBaseUser, PermissionsMixin):
+            groups = user_permissions = None
+            is_active = True
+
+            class Meta:
+                app_label = "auth"
+
+        settings.AUTHENTICATION_BACKENDS = [f"{__name__}.OfNoTable"]
+        assert permissions_and_groups(Ungrouped(pk=1), {"perms"}) == {"perms": ["read"]}
 
     async def test_a_projects_own_manager_is_asked_each_time(self, ada, monkeypatch):
         class OfOneTenant(GroupManager):
