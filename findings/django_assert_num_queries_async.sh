@@ -1,16 +1,19 @@
 #!/bin/sh
 # Django 5.2.19 and 6.1.3: `with self.assertNumQueries(1):` in an async test of a TestCase raises
-# SynchronousOnlyOperation, whatever is awaited in it. Needs Python 3.12 or newer.
+# SynchronousOnlyOperation, whatever is awaited in it. captureOnCommitCallbacks(execute=True) raises nothing there, has no
+# callback and runs none. Needs Python 3.12 or newer.
 #
-# Guess before the run: it counts, as an async test's queries run in the test's own transaction.
+# Guess before the run: both do as in a plain test, as an async test's queries run in the test's own transaction.
 #
 # CaptureQueriesContext.__enter__() (django/test/utils.py) calls connection.ensure_connection(), which Django refuses
-# on a thread with a running event loop. Past that it would count nothing: `connections` is a Local with
-# thread_critical, so the object of the loop's thread is not the one whose queries run.
+# on a thread with a running event loop. captureOnCommitCallbacks() (django/test/testcases.py) reads the connection's
+# list alone: `connections` is a Local with thread_critical, so the loop's thread has a connection object of its own,
+# and it is not the one whose queries run.
 #
 # Seen, with each version:
-#   in an async test: SynchronousOnlyOperation
-#   around async_to_sync() in a plain test: 1 query
+#   assertNumQueries in an async test: SynchronousOnlyOperation
+#   captureOnCommitCallbacks in an async test: 0 callbacks, 0 run
+#   both around async_to_sync() in a plain test: 1 query, 1 callback, 1 run
 set -eu
 
 folder=$(mktemp -d)
@@ -35,31 +38,49 @@ settings.configure(
 )
 django.setup()
 
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import Group
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import transaction
 from django.test import TestCase
 from django.test.runner import DiscoverRunner
 
-seen = {}
+seen, mails = {}, []
 
 
 async def count():
     return await Group.objects.acount()
 
 
+@sync_to_async
+def buy():
+    with transaction.atomic():
+        transaction.on_commit(lambda: mails.append("thank you"))
+
+
 class Tests(TestCase):
+    async def test_async_callbacks(self):
+        mails.clear()
+        with self.captureOnCommitCallbacks(execute=True) as callbacks:
+            await buy()
+        seen["captureOnCommitCallbacks in an async test"] = f"{len(callbacks)} callbacks, {len(mails)} run"
+
     async def test_async(self):
         try:
             with self.assertNumQueries(1):
                 await count()
         except SynchronousOnlyOperation as error:
-            seen["in an async test"] = type(error).__name__
+            seen["assertNumQueries in an async test"] = type(error).__name__
 
     def test_plain(self):
         with self.assertNumQueries(1):
             async_to_sync(count)()
-        seen["around async_to_sync() in a plain test"] = "1 query"
+        mails.clear()
+        with self.captureOnCommitCallbacks(execute=True) as callbacks:
+            async_to_sync(buy)()
+        seen["both around async_to_sync() in a plain test"] = (
+            f"1 query, {len(callbacks)} callback, {len(mails)} run"
+        )
 
 
 runner = DiscoverRunner(verbosity=0, interactive=False)
@@ -70,8 +91,13 @@ runner.teardown_databases(databases)
 print(f"Django {django.__version__}")
 for what, happened in seen.items():
     print(f"  {what}: {happened}")
-if len(seen) != 2 or not result.wasSuccessful():
-    raise SystemExit(f"  CHANGED: {result.errors or result.failures or seen}")
+expected = {
+    "assertNumQueries in an async test": "SynchronousOnlyOperation",
+    "captureOnCommitCallbacks in an async test": "0 callbacks, 0 run",
+    "both around async_to_sync() in a plain test": "1 query, 1 callback, 1 run",
+}
+if seen != expected or not result.wasSuccessful():
+    raise SystemExit(f"  CHANGED: {result.errors or result.failures or expected}")
 PYTHON
 
 for version in 5.2.19 6.1.3; do

@@ -46,6 +46,7 @@ from django.urls import path
 
 application = get_asgi_application()
 running = set()
+answered = asyncio.Event()
 
 
 async def view(request):
@@ -54,7 +55,7 @@ async def view(request):
 
 
 async def later():
-    await asyncio.sleep(0.1)
+    await answered.wait()
     await Group.objects.acount()
 
 
@@ -80,8 +81,10 @@ async def get(where):
 
 
 async def connections_after(where):
+    answered.clear()
     for _ in range(50):
         await asyncio.create_task(get(where))
+    answered.set()
     while running:
         await asyncio.gather(*running)
     return connections()

@@ -74,9 +74,16 @@ def answer(port):
     return text.decode()
 
 
-def seen(port, *command):
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def seen(*command):
+    port = free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", *command, "finding:application"],
+        [sys.executable, "-m", *[part.replace("PORT", port) for part in command], "finding:application"],
         cwd=Path(__file__).parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -89,8 +96,8 @@ def seen(port, *command):
 
 
 if __name__ == "__main__":
-    granian = seen(18805, "granian", "--interface", "asgi", "--http", "2", "--port", "18805")
-    hypercorn = seen(18806, "hypercorn", "--bind", "127.0.0.1:18806")
+    granian = seen("granian", "--interface", "asgi", "--http", "2", "--port", "PORT")
+    hypercorn = seen("hypercorn", "--bind", "127.0.0.1:PORT")
     print(f"Django {django.__version__}: granian {granian}, hypercorn {hypercorn}")
     apart = "{'sessionid': 'abc', 'theme': 'dark'}"
     expected = "{'sessionid': 'abc,theme=dark'}" if django.VERSION < (6,) else apart

@@ -21,6 +21,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 cat >"$folder/finding.py" <<'PYTHON'
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -31,9 +32,16 @@ async def application(scope, receive, send):
     await send({"type": "lifespan.startup.failed", "message": "no database"})
 
 
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
 def exit_code(*command):
+    port = free_port()
     return subprocess.run(
-        [sys.executable, "-m", *command, "finding:application"],
+        [sys.executable, "-m", *[part.replace("PORT", port) for part in command], "finding:application"],
         cwd=Path(__file__).parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -43,10 +51,10 @@ def exit_code(*command):
 
 if __name__ == "__main__":
     for server, command, expected in [
-        ("uvicorn", ["uvicorn", "--port", "18766"], 3),
-        ("granian", ["granian", "--interface", "asgi", "--port", "18767"], 1),
-        ("gunicorn", ["gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:18768"], 3),
-        ("hypercorn", ["hypercorn", "--bind", "127.0.0.1:18769"], 0),
+        ("uvicorn", ["uvicorn", "--port", "PORT"], 3),
+        ("granian", ["granian", "--interface", "asgi", "--port", "PORT"], 1),
+        ("gunicorn", ["gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:PORT"], 3),
+        ("hypercorn", ["hypercorn", "--bind", "127.0.0.1:PORT"], 0),
     ]:
         code = exit_code(*command)
         print(f"{server}: exit code {code}")

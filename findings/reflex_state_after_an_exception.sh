@@ -72,7 +72,7 @@ TAB = {"token": "tab", "sid": "tab", "pathname": "/", "query": {}, "headers": {}
 
 
 async def main():
-    app, redis = rx.App(), Redis(port=int(sys.argv[1]))
+    app, redis = rx.App(), Redis(unix_socket_path=sys.argv[1])
     for what, manager, expected in [
         ("memory", StateManagerMemory(), "1, nothing, 6"),
         ("Redis", StateManagerRedis(redis=redis), "1, nothing, 2"),
@@ -90,7 +90,8 @@ PYTHON
 
 "${PYTHON:-python3}" -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check reflex==0.10.1 redis==7.4.1
-redis-server --port 18795 --save "" --dir "$folder" >/dev/null &
+redis-server --port 0 --unixsocket "$folder/redis" --save "" --dir "$folder" >/dev/null &
 redis=$!
+while [ ! -S "$folder/redis" ]; do sleep 0.1; done
 cd "$folder"
-REFLEX_TELEMETRY_ENABLED=false venv/bin/python finding.py 18795
+REFLEX_TELEMETRY_ENABLED=false venv/bin/python finding.py "$folder/redis"

@@ -20,6 +20,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
 cat >"$folder/finding.py" <<'PYTHON'
+import socket
 import subprocess
 import sys
 import time
@@ -62,9 +63,16 @@ def redirected_to(port, address):
             connection.close()
 
 
-def seen(port, *command):
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def seen(*command):
+    port = free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", *command, "finding:application"],
+        [sys.executable, "-m", *[part.replace("PORT", port) for part in command], "finding:application"],
         cwd=Path(__file__).parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -78,25 +86,23 @@ def seen(port, *command):
 
 if __name__ == "__main__":
     apart, twice = ("/page/", "/shop/page/"), ("/shop/page/", "/shop/shop/page/")
-    for server, option, port, command, expected in [
-        ("uvicorn", "--root-path", 18791, ["--port", "18791"], twice),
+    for server, option, command, expected in [
+        ("uvicorn", "--root-path", ["--port", "PORT"], twice),
         (
             "granian",
             "--url-path-prefix",
-            18792,
-            ["--interface", "asgi", "--port", "18792"],
+            ["--interface", "asgi", "--port", "PORT"],
             apart,
         ),
-        ("hypercorn", "--root-path", 18793, ["--bind", "127.0.0.1:18793"], apart),
+        ("hypercorn", "--root-path", ["--bind", "127.0.0.1:PORT"], apart),
         (
             "gunicorn",
             "--root-path",
-            18794,
-            ["--worker-class", "asgi", "--bind", "127.0.0.1:18794"],
+            ["--worker-class", "asgi", "--bind", "127.0.0.1:PORT"],
             apart,
         ),
     ]:
-        result = seen(port, server, *command, option, "/shop")
+        result = seen(server, *command, option, "/shop")
         print(f"{server} {option}: GET /page goes to {result[0]}, GET /shop/page to {result[1]}")
         if result != expected:
             raise SystemExit(f"CHANGED: it was {expected}.")

@@ -21,6 +21,7 @@ trap 'rm -rf "$folder"' EXIT
 
 cat >"$folder/finding.py" <<'PYTHON'
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -47,29 +48,36 @@ async def application(scope, receive, send):
 async def told(port, end):
     for _ in range(150):
         try:
-            socket = await websockets.connect(f"ws://127.0.0.1:{port}/")
+            connection = await websockets.connect(f"ws://127.0.0.1:{port}/")
             break
         except OSError:
             await asyncio.sleep(0.1)
     TOLD.unlink(missing_ok=True)
-    await end(socket)
+    await end(connection)
     for _ in range(150):
         if TOLD.exists() and TOLD.read_text():
             return TOLD.read_text()
         await asyncio.sleep(0.1)
 
 
-async def close(socket):
-    await socket.close(4321)
+async def close(connection):
+    await connection.close(4321)
 
 
-async def cut(socket):
-    socket.transport.abort()
+async def cut(connection):
+    connection.transport.abort()
 
 
-def seen(port, *command):
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def seen(*command):
+    port = free_port()
     server = subprocess.Popen(
-        [sys.executable, "-m", *command, "finding:application"],
+        [sys.executable, "-m", *[part.replace("PORT", port) for part in command], "finding:application"],
         cwd=Path(__file__).parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -83,18 +91,17 @@ def seen(port, *command):
 
 
 if __name__ == "__main__":
-    for server, port, command, expected in [
-        ("uvicorn", 18771, ["uvicorn", "--port", "18771"], ("4321", "1005")),
-        ("granian", 18772, ["granian", "--interface", "asgi", "--port", "18772"], ("4321", "1005")),
+    for server, command, expected in [
+        ("uvicorn", ["uvicorn", "--port", "PORT"], ("4321", "1005")),
+        ("granian", ["granian", "--interface", "asgi", "--port", "PORT"], ("4321", "1005")),
         (
             "gunicorn",
-            18773,
-            ["gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:18773"],
+            ["gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:PORT"],
             ("4321", "1006"),
         ),
-        ("hypercorn", 18774, ["hypercorn", "--bind", "127.0.0.1:18774"], ("1006", "1006")),
+        ("hypercorn", ["hypercorn", "--bind", "127.0.0.1:PORT"], ("1006", "1006")),
     ]:
-        result = seen(port, *command)
+        result = seen(*command)
         print(f"{server}: {result}")
         if result != "closed with 4321: {}, broken: {}".format(*expected):
             raise SystemExit(f"CHANGED: it was {expected}.")

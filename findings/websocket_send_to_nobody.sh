@@ -21,6 +21,7 @@ trap 'rm -rf "$folder"' EXIT
 
 cat >"$folder/finding.py" <<'PYTHON'
 import asyncio
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -54,12 +55,12 @@ application = Starlette(routes=[WebSocketRoute("/", clock)])
 async def leave(port):
     for _ in range(150):
         try:
-            socket = await websockets.connect(f"ws://127.0.0.1:{port}/")
+            connection = await websockets.connect(f"ws://127.0.0.1:{port}/")
             break
         except OSError:
             await asyncio.sleep(0.1)
-    await socket.recv()
-    await socket.close()
+    await connection.recv()
+    await connection.close()
     GONE.touch()
     for _ in range(200):
         if TOLD.exists() and TOLD.read_text():
@@ -67,11 +68,18 @@ async def leave(port):
         await asyncio.sleep(0.1)
 
 
-def seen(port, *command):
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return str(listener.getsockname()[1])
+
+
+def seen(*command):
+    port = free_port()
     TOLD.unlink(missing_ok=True)
     GONE.unlink(missing_ok=True)
     server = subprocess.Popen(
-        [sys.executable, "-m", *command, "finding:application"],
+        [sys.executable, "-m", *[part.replace("PORT", port) for part in command], "finding:application"],
         cwd=Path(__file__).parent,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -84,18 +92,17 @@ def seen(port, *command):
 
 
 if __name__ == "__main__":
-    for server, port, command, expected in [
-        ("uvicorn", 18781, ["uvicorn", "--port", "18781"], "WebSocketDisconnect"),
+    for server, command, expected in [
+        ("uvicorn", ["uvicorn", "--port", "PORT"], "WebSocketDisconnect"),
         (
             "gunicorn",
-            18782,
-            ["gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:18782"],
+            ["gunicorn", "--worker-class", "asgi", "--bind", "127.0.0.1:PORT"],
             "WebSocketDisconnect",
         ),
-        ("granian", 18783, ["granian", "--interface", "asgi", "--port", "18783"], "20 sends"),
-        ("hypercorn", 18784, ["hypercorn", "--bind", "127.0.0.1:18784"], "20 sends"),
+        ("granian", ["granian", "--interface", "asgi", "--port", "PORT"], "20 sends"),
+        ("hypercorn", ["hypercorn", "--bind", "127.0.0.1:PORT"], "20 sends"),
     ]:
-        result = seen(port, *command)
+        result = seen(*command)
         print(f"{server}: {result}")
         if result != expected:
             raise SystemExit(f"CHANGED: it was {expected}.")
