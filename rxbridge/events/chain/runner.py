@@ -192,7 +192,9 @@ def _release(keep: float | None) -> bool:
     is_empty = True
     for connection in connections.all(initialized_only=True):
         is_open = connection.connection is not None
-        if connection.in_atomic_block or (is_open and _state(connection, keep) != "due"):
+        # Without autocommit a transaction may be open of which the driver does not tell.
+        is_due = connection.autocommit and _state(connection, keep) == "due"
+        if connection.in_atomic_block or (is_open and not is_due):
             is_empty = False
         else:
             connection.close()

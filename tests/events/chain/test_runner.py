@@ -1328,6 +1328,23 @@ class TestConnections:
 
         assert (await run([], view, threads=pool)).exception is None
 
+    async def test_connection_without_autocommit_is_kept_whatever_its_driver_tells(
+        self, monkeypatch
+    ):
+        monkeypatch.setitem(connections.settings["default"], "AUTOCOMMIT", False)
+        pool = database_threads(core=1, keep=0, release=True)
+        release, looks = pool.release, []
+        pool.release = lambda: looks.append(release())
+
+        async def view(request):
+            await User.objects.acount()
+            await until(lambda: looks)
+
+        assert (await run([], view, threads=pool)).exception is None
+        assert looks[0] is False
+        with pool.lease() as lease:
+            await asyncio.wrap_future(lease.submit(connections.close_all))
+
     async def test_connection_of_a_cancelled_event_is_not_shared(self):
         pool = database_threads(core=1)
         used = []
