@@ -745,13 +745,13 @@ def parse_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
             name, value = "", part
         name, value = name.strip(), value.strip()
         if name or value:
-            cookies[_one(name)] = value
+            cookies[_shared(name)] = value
     return cookies
 
 
 @lru_cache(maxsize=64)
-def _one(name: str) -> str:
-    """Return a name of a cookie that is held once for all; Python 3.12 interns for ever."""
+def _shared(name: str) -> str:
+    """Return a cookie's name, held once for all sockets; ``sys.intern`` may hold it for ever."""
     return name
 
 

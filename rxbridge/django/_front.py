@@ -21,7 +21,7 @@ def front(listener: socket.socket, *, server: Address, vite: Address) -> Generat
     has lost its own; so that one must not end at the server. Bytes are passed as they are.
     """
     stopped = asyncio.Event()
-    # It cancels what joins connections still, at its end.
+    # At its end it cancels what still joins connections.
     with asyncio.Runner() as runner:
         serving = _serve(listener, server, vite, stopped)
         loop = runner.get_loop()

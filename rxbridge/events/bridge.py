@@ -449,7 +449,7 @@ class _BridgedEvent:
             return await self._conclude(request, outcome)
 
     async def handle(self, request: EventRequest, payload: dict[str, Any]) -> HttpResponseBase:
-        """Run the handler: what the chain sees as its view does no more."""
+        """Run the handler, in place of which the chain has the view of ``_view_of``."""
         bridge, process = self.bridge, self.process
         changed = False
         with bridge.binder.bound(request) as binding:
@@ -614,10 +614,10 @@ _bridged: ContextVar[_BridgedEvent] = ContextVar("rxbridge.bridged")
 
 @functools.cache
 def _view_of(handler: Callable[..., Any], is_open: bool) -> View:
-    """Return the view the chain sees of a handler's events: the handler by name and attributes.
+    """Return the view that the chain sees: it has the handler's name and attributes.
 
-    With ``is_open`` it is shown to anyone, as a page is, and may report an error; what a page
-    loads are handlers, each refused or not.
+    With ``is_open`` ``LoginRequiredMiddleware`` lets everybody through, to a page or its report of
+    an error: the handlers that the page loads are events of their own, each refused or not.
     """
 
     async def view(request: EventRequest, /, **payload: Any) -> HttpResponseBase:

@@ -19,7 +19,7 @@ from django.db import connections, router
 from django.db.models import CharField, Value
 from django.db.models.expressions import RawSQL
 
-# What another backend, or a user model, may answer otherwise.
+# What another backend may answer otherwise.
 _OF_BACKEND = (
     "get_all_permissions",
     "get_user_permissions",

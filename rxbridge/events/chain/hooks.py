@@ -138,20 +138,24 @@ def resolve_identity(request: Any) -> None:
             row = _found(session.model.objects, session.session_key)
             if row is not None and row.expire_date > timezone.now():
                 loaded["_session_cache"] = session.decode(row.session_data)
-        session.get("")
+        session.get("")  # Django loads what has not been read.
     user = getattr(request, "user", None)
     if user is None:
         return
     if is_djangos_own(user) and not hasattr(request, "_cached_user"):
-        request._cached_user = _over_rows(auth.get_user)(request)  # noqa: SLF001
+        request._cached_user = _with_quick_rows(auth.get_user)(request)  # noqa: SLF001
     user.is_authenticated  # noqa: B018 - the access is what resolves the lazy object
     if hasattr(request, "auser"):
         request.auser = partial(auser_of, proxy(request))
 
 
 @lru_cache(maxsize=1)
-def _over_rows(get_user: Any) -> Any:
-    """Return Django's own ``get_user()``, with all that it checks, over ``_load_backend()``."""
+def _with_quick_rows(get_user: Any) -> Any:
+    """Return Django's ``get_user()`` as a function of its own, whose backend finds a row faster.
+
+    Its checks of the backend and of the session's hash are not to be written again: a later
+    Django's are then missed. And to replace ``auth.load_backend`` would do so for all views.
+    """
     if not isinstance(get_user, FunctionType) or get_user.__globals__["__name__"] != auth.__name__:
         return get_user  # A project's own.
     names = {**get_user.__globals__, "load_backend": _load_backend}

@@ -183,7 +183,7 @@ class ThreadPool:
         with self._holding():
             self._come_back(worker)
 
-    # From here to _adapt the lock is held.
+    # From here to _spare the lock is held.
 
     def _serve(self, lease: Lease) -> None:
         """Hand a lease's calls to its thread; one that has none takes one or gets in line."""
@@ -232,8 +232,7 @@ class ThreadPool:
 
     def _take(self, lease: Lease) -> Worker | None:
         # Nobody holds more than are at work, so it need not be counted who does.
-        at_work = self.size - len(self._free)
-        if at_work * 2 < self.limit or self._shares().allow(lease.client):
+        if self._at_work * 2 < self.limit or self._shares().allow(lease.client):
             if self._free and not (self._line.addresses and self._line.first(self._shares())):
                 return self._free.pop()
             if self.size < self.core:

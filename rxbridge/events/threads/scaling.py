@@ -9,7 +9,7 @@ CHECK_INTERVAL = 0.02
 """Seconds between samples of a pool for which events wait."""
 
 SOON = 0.01
-"""Seconds for an event, in the mean of a sample, with which more threads would gain little."""
+"""Mean seconds that a thread may take for an event before more threads would gain much."""
 
 LATE = 0.005
 """Seconds that a sample comes too late by which the event loop shows that it has too much to do."""
@@ -77,8 +77,8 @@ class Scaling:
     def wanted(self, sample: Sample, *, is_late: bool, at_work: int, first: Waiting) -> int:
         """Return how many more threads should serve events; ``first`` is next.
 
-        That threads come back needs no clock of the processor, which on a crowded machine makes
-        a process that computes look idle. And where the event loop is behind, they wait for it.
+        That threads come back is asked first: on a crowded machine the processor's clock makes a
+        process that computes look idle. And where the event loop is behind, threads wait for it.
         """
         is_brisk = (self.returned - sample.returned) * SOON >= at_work * sample.age
         if self._long_sample.age > SURPLUS_AFTER:
