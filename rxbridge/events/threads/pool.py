@@ -330,11 +330,6 @@ class Lease(Executor):
         self.since = 0.0
         self.returned = 0
 
-    @property
-    def taken(self) -> bool:
-        """Whether the event has a thread."""
-        return self.worker is not None
-
     def submit(  # type: ignore[override]
         self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:

@@ -50,7 +50,7 @@ def calm(monkeypatch):
 async def test_an_event_that_never_blocks_takes_no_thread():
     pool = ThreadPool(core=2)
     with pool.lease() as lease:
-        assert not lease.taken
+        assert not lease.worker
     assert pool.size == 0
 
 
@@ -59,7 +59,7 @@ async def test_a_lease_keeps_one_thread_for_all_its_calls():
     with pool.lease() as lease:
         async with ThreadSensitiveContext(executor=lease):
             seen = {await sync_to_async(threading.get_ident)() for _ in range(10)}
-            assert lease.taken
+            assert lease.worker
     assert len(seen) == 1
 
 
