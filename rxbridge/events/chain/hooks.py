@@ -225,7 +225,7 @@ def known_user(request: Any) -> Any:
 
 
 def user_key(user: Any) -> str:
-    """Return what a session knows a user by, or their key; empty for one who is not signed in."""
+    """Return what a session knows a user, or a primary key, by; empty for who is not signed in."""
     if not getattr(user, "is_authenticated", user is not None):
         return ""
     if not hasattr(user, "_meta"):

@@ -55,7 +55,7 @@ _SUBSCRIBED_WITHIN = 2.0  # seconds the start of a server waits for the broadcas
 
 @dataclass(slots=True)
 class _Cause:
-    """What is running: an event as long as the block, at whose end it is judged, or a task."""
+    """What runs and may end a session: an event, judged at the end of its block, or a task."""
 
     tracked: TrackedConnection
     task: asyncio.Task[Any]
