@@ -126,8 +126,8 @@ class Connection:
         "server",
     )
 
-    # Of all: it is held for a moment, and each would keep its own. The garbage collector may end
-    # one connection where this thread holds it for another.
+    # One for all connections: it is held for a moment, and each would keep memory for its own.
+    # Reentrant, as the garbage collector may end one while this thread holds it for another.
     _lock = threading.RLock()
 
     def __init__(self, scope: Scope, *, closer: Callable[[int, str], object] | None = None) -> None:

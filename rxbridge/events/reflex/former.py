@@ -60,7 +60,7 @@ class VarsOwner:
             # What is stored of its substates may have outlived it, and the note with it.
             await _load(self._root, type(self._root))
             for state in _private(self._root):
-                # To look at the vars of one that has none would give it room for them.
+                # vars() of a state that has none yet makes a dict, which it keeps.
                 if (_own(type(state)) or state.computed_vars) and _held(state):
                     _renew(state)
             self._now = user_key(user)
