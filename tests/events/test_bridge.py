@@ -29,6 +29,7 @@ from rxbridge.events import (
 )
 from rxbridge.events.bridge import keep_cookies
 from rxbridge.events.reflex import EventInProcess
+from rxbridge.events.reflex.presence import Presence
 from rxbridge.events.refusals import Refusal, location
 from rxbridge.events.threads.pool import current_lease
 from rxbridge.testing import EventClient, make_event
@@ -244,6 +245,20 @@ class TestHandlers:
             await tab.load("/")
             fired = await tab.fire(handler)
         assert sent(fired, "count") == [1, 2, 3]
+
+    @pytest.mark.parametrize("threaded", [True, False])
+    async def test_generator_ends_at_its_next_step_once_its_tab_has_gone(
+        self, threaded, monkeypatch
+    ):
+        async def is_over(presence):
+            return True
+
+        monkeypatch.setattr(Presence, "is_over", is_over)
+        with bridged(threaded=threaded):
+            async with EventClient(app) as tab:
+                await tab.load("/")
+                fired = await tab.fire(Counter.count_up)
+        assert sent(fired, "count") == [1]
 
     async def test_return_value_of_a_generator_is_chained(self):
         async with EventClient(app) as tab:
