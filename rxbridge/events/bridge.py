@@ -398,8 +398,8 @@ class EventBridge(rx.Middleware):
 class Verdict(Enum):
     """What became of an event's handler inside the chain."""
 
-    RAN = "it came to its end"
-    RAISED = "it raised, a refusal of its own say, or what was to be shown before it did"
+    RAN = "it came to its end, or to a refusal of its own"
+    RAISED = "it raised anything else, or what was to be shown before it did"
     GUARDED = "a guard of it refused, so it did not run"
     MAY_START = "it is a background task's, and every check of it came to its end"
 

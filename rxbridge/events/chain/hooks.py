@@ -1,4 +1,4 @@
-"""Which of Django's own hooks never block, and the step that resolves user and session."""
+"""Which of Django's own hooks never block; a request's user and session, and how they are found."""
 
 from __future__ import annotations
 
