@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from rxbridge._renamed import Renamed
 from rxbridge.asgi.connections import GRACE, split_browsers
-from rxbridge.events.chain.hooks import user_key
+from rxbridge.events.chain.hooks import key_of
 from rxbridge.events.sessions.channel import Channel, Message
 from rxbridge.events.sessions.signals import SessionSignals, session_model, session_store
 from rxbridge.events.sessions.tracked import (
@@ -234,7 +234,7 @@ class SessionRevoker:
         if session is not None:
             await elsewhere(_end_sessions, self._store, [session])
         elif self._rows is not None:
-            await elsewhere(_end_all_of, self._store, self._rows, user_key(user))
+            await elsewhere(_end_all_of, self._store, self._rows, key_of(user))
         return closed
 
     async def refresh(self, *, user: Any = None, session: str | None = None) -> int:
@@ -584,7 +584,7 @@ def _subject(user: Any, session: str | None) -> str:
     if (user is None) == (session is None):
         msg = "Name one of the two: user=... (a user or a primary key) or session=... (a key)."
         raise ValueError(msg)
-    return digest("session", session) if session is not None else digest("user", user_key(user))
+    return digest("session", session) if session is not None else digest("user", key_of(user))
 
 
 def _cookie_digest(name: str, value: str | None) -> str:

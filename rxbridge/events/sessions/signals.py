@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
-from rxbridge.events.chain.hooks import user_key
+from rxbridge.events.chain.hooks import key_of
 
 if TYPE_CHECKING:
     from django.dispatch import Signal
@@ -111,11 +111,11 @@ class SessionSignals:
             if "password" in instance.get_deferred_fields():
                 return  # Not loaded, so not changed; to ask for it would be a query.
             valid = _auth_hashes(instance) if instance.is_active else None
-            _after_commit(partial(self._listener.on_user_change, user_key(instance), valid), using)
+            _after_commit(partial(self._listener.on_user_change, key_of(instance), valid), using)
 
     def _user_deleted(self, *, instance: Any, using: str, **_: Any) -> None:
         with _quietly():
-            _after_commit(partial(self._listener.on_user_change, user_key(instance), None), using)
+            _after_commit(partial(self._listener.on_user_change, key_of(instance), None), using)
 
 
 def session_store() -> Any:

@@ -214,6 +214,17 @@ async def test_every_tab_is_closed_within_a_second_however_its_session_ends(
     assert not stranger.closed
 
 
+async def test_user_whose_model_calls_the_inactive_no_user_is_signed_out(
+    site, user, browser, monkeypatch
+):
+    monkeypatch.setattr(User, "is_authenticated", property(lambda user: user.is_active))
+    tab, other = await site.tab(browser), await site.tab(browser)
+    await on_another_thread(deactivate, user, browser)
+    assert await closes(tab, other)
+    await site.revoker.disconnect(user=user)
+    assert not await Session.objects.aexists()
+
+
 @pytest.mark.parametrize("end", ENDINGS)
 async def test_what_comes_back_is_anonymous(site, user, browser, end):
     first = await site.tab(browser)
