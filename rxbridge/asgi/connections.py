@@ -502,7 +502,7 @@ class ConnectionRegistry:
         return {**scope, "headers": headers, "client": client, CONNECTION_SCOPE_KEY: connection}
 
 
-_OPEN: Message = {}
+_NOT_CLOSED: Message = {}  # One for all sockets.
 
 
 class _Socket:
@@ -536,7 +536,7 @@ class _Socket:
         self._loop = asyncio.get_running_loop()
         self._connected = False
         self._ended = False
-        self._disconnect = _OPEN  # Until closed from outside.
+        self._disconnect = _NOT_CLOSED  # from outside
         self._waiting: asyncio.Timeout | None = None
         self._farewell: asyncio.Task[None] | None = None
         self.browser_cookie: bytes | None = None

@@ -176,7 +176,7 @@ class AppState:
 
 
 def _is_anothers(state: Any) -> bool:
-    """Tell, where Reflex works for another tab than the running event's, if ``state`` is of it."""
+    """Tell whether ``state`` is of another tab than the running event's."""
     from rxbridge.events.reflex.owner import tab_of  # Only then is Reflex known to be loaded.
 
     return tab_of(state) != binder.bound_tab()

@@ -139,7 +139,7 @@ class _Socket:
         self._count()
         if self._is_full():
             await self._give_up_unknown()
-        while self._is_full() and not self._is_closed():
+        while self._is_full() and not getattr(self._connection, "closed", False):
             self._ended = asyncio.Event()
             # Nobody says when the socket is closed from here, as for a session that has ended.
             with contextlib.suppress(TimeoutError):
@@ -163,11 +163,9 @@ class _Socket:
         return None
 
     def _look_at(self, message: Message) -> None:
-        text: str = message.get("text") or ""
+        text, prefix = message.get("text") or "", self._intake.prefix
         self._size = len(text)
-        self._event = (
-            text[: len(self._intake.prefix) + 600] if text.startswith(self._intake.prefix) else ""
-        )
+        self._event = text[: len(prefix) + 600] if text.startswith(prefix) else ""
         if message.get("code") == _MESSAGE_TOO_BIG:
             self._intake.note_cut_off(self._token, message.get("reason") or "")
 
@@ -191,9 +189,6 @@ class _Socket:
             len(self._unfinished) > self._intake.backlog
             or sum(self._unfinished.values()) > _LARGEST * self._intake.max_size
         )
-
-    def _is_closed(self) -> bool:
-        return self._connection is not None and self._connection.closed
 
     async def _give_up_unknown(self) -> None:
         """End the events of handlers that are not the app's, which Reflex leaves unfinished."""
