@@ -226,14 +226,14 @@ def known_user(request: Any) -> Any:
 
 def user_key(user: Any) -> str:
     """Return what a session knows the user of a request by; empty for who is not signed in."""
-    return key_of(user) if getattr(user, "is_authenticated", user is not None) else ""
+    if not getattr(user, "is_authenticated", user is not None):
+        return ""
+    return str(user._meta.pk.value_to_string(user) if hasattr(user, "_meta") else user)  # noqa: SLF001
 
 
 def key_of(user: Any) -> str:
     """Return what a session knows a user, or a primary key, by: signed in or deactivated."""
-    if not hasattr(user, "_meta"):
-        return str(user)
-    return str(user._meta.pk.value_to_string(user))  # noqa: SLF001 - Django's documented API
+    return str(user._meta.pk.value_to_string(user) if hasattr(user, "_meta") else user)  # noqa: SLF001
 
 
 async def auser_of(request: Any) -> Any:

@@ -232,7 +232,8 @@ class ThreadPool:
 
     def _take(self, lease: Lease) -> Worker | None:
         # Nobody holds more than are at work, so it need not be counted who does.
-        if self._at_work * 2 < self.limit or self._shares().allow(lease.client):
+        at_work = self.size - len(self._free)
+        if at_work * 2 < self.limit or self._shares().allow(lease.client):
             if self._free and not (self._line.addresses and self._line.first(self._shares())):
                 return self._free.pop()
             if self.size < self.core:
