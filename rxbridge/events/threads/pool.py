@@ -139,7 +139,7 @@ class ThreadPool:
     def clean_up(self, worker: Worker) -> bool:
         """Clean a thread, on itself, unless it is leased."""
         with self._holding():
-            is_surplus = self._line.first(self._shares()) is not None  # Else not free.
+            is_surplus = self._line.first(self._shares()) is not None  # Left out as surplus.
             is_free = self._withdraw(worker)
         if is_free:
             logged(self.clean)
