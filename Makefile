@@ -23,9 +23,9 @@ TESTS ?= tests
 
 # A test that fails is shown, and runs once more by itself: that decides. What is wrong fails again;
 # what a busy machine or browser did does not cost the run, and its failure is there to be read.
-# 5 is that there is none of the kind in what was chosen.
-pytest = $(PY) -m pytest $(cache) $(1) || [ $$? -eq 5 ] || \
-	$(PY) -m pytest $(cache) --last-failed --last-failed-no-failures none $(2)
+# 5 is that there is none of the kind in what was chosen; any other, that not all tests were run.
+pytest = $(PY) -m pytest $(cache) $(1) || case $$? in 5) ;; \
+	1) $(PY) -m pytest $(cache) --last-failed --last-failed-no-failures none $(2) ;; *) exit 1 ;; esac
 
 # What failed is noted apart for each environment: they may run beside each other.
 cache = -o cache_dir=$(VENV)/.pytest_cache
