@@ -165,31 +165,39 @@ def shop(request: pytest.FixtureRequest, shops: Callable[..., Shop]) -> Shop:
 
 
 # Socket.IO by hand, with this browser's cookies: a page is loaded, then the events are sent.
-_FIRE = """events => new Promise(resolve => {
+_FIRE = """events => new Promise((resolve, reject) => {
   const url = location.origin.replace("http", "ws") + "/_event/?EIO=4&transport=websocket&token=";
-  const socket = new WebSocket(url + crypto.randomUUID());
   const heard = [];
+  const fail = reason => reject(new Error(`${reason}; heard: ${heard.join(" ")}`));
   const emit = (name, payload) => ({
     name, payload, router_data: {pathname: "/", asPath: "/"},
   });
   let silence;
-  socket.onmessage = ({data}) => {
-    if (data === "2") return socket.send("3");
-    heard.push(data);
-    if (data[0] === "0") {
-      const event = emit("reflex___state____state.hydrate_and_load", {});
-      return socket.send("40/_event," + JSON.stringify({event}));
-    }
-    if (events && data.includes('"is_hydrated_rx_state_":true')) {
-      for (const [name, payload] of events)
-        socket.send("42/_event," + JSON.stringify(["event", emit(name, payload)]));
-      events = null;
-      heard.length = 0;
-    }
-    clearTimeout(silence);
-    if (!events) silence = setTimeout(() => { socket.close(); resolve(heard.join(" ")); }, 1500);
+  const open = () => {
+    const socket = new WebSocket(url + crypto.randomUUID());
+    // The page beside it may just be given a session: then this one comes back with that, as a page would.
+    socket.onclose = ({code}) => code === 1012 && events ? open() : fail(`closed with ${code}`);
+    socket.onmessage = ({data}) => {
+      if (data === "2") return socket.send("3");
+      heard.push(data);
+      if (data[0] === "0") {
+        const event = emit("reflex___state____state.hydrate_and_load", {});
+        return socket.send("40/_event," + JSON.stringify({event}));
+      }
+      if (events && data.includes('"is_hydrated_rx_state_":true')) {
+        for (const [name, payload] of events)
+          socket.send("42/_event," + JSON.stringify(["event", emit(name, payload)]));
+        events = null;
+        heard.length = 0;
+      }
+      clearTimeout(silence);
+      if (!events) silence = setTimeout(() => { resolve(heard.join(" ")); socket.close(); }, 1500);
+    };
   };
+  setTimeout(() => fail("no end of it within 60 s"), 60000);
+  open();
 })"""
+
 
 
 class Visitor:
