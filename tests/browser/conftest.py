@@ -175,7 +175,7 @@ _FIRE = """events => new Promise((resolve, reject) => {
   let silence;
   const open = () => {
     const socket = new WebSocket(url + crypto.randomUUID());
-    // The page beside it may just be given a session: then this one comes back with that, as a page would.
+    // The page beside it may just be given a session: this one comes back with it, as pages do.
     socket.onclose = ({code}) => code === 1012 && events ? open() : fail(`closed with ${code}`);
     socket.onmessage = ({data}) => {
       if (data === "2") return socket.send("3");
@@ -197,7 +197,6 @@ _FIRE = """events => new Promise((resolve, reject) => {
   setTimeout(() => fail("no end of it within 60 s"), 60000);
   open();
 })"""
-
 
 
 class Visitor:
