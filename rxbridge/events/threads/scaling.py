@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
-CHECK_INTERVAL = 0.02
+CHECK_INTERVAL = 0.04
 """Seconds between samples of a pool for which events wait."""
 
 SOON = 0.01
