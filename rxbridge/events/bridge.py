@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 import reflex as rx
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
+from django.utils.translation import get_language, override
 
 from rxbridge._renamed import warn_of_former
 from rxbridge.asgi.connections import ConnectionRegistry, parse_set_cookie
@@ -400,7 +401,7 @@ class Verdict(Enum):
 
     RAN = "it came to its end, or to a refusal of its own"
     RAISED = "it raised anything else, or what was to be shown before it did"
-    GUARDED = "a guard of it refused, so it did not run"
+    REFUSED = "a guard or a mirror refused, so it did not run"
     MAY_START = "it is a background task's, and every check of it came to its end"
 
 
@@ -493,7 +494,8 @@ class _BridgedEvent:
 
     async def _refused(self, request: EventRequest, refused: PermissionDenied) -> HttpResponseBase:
         """Return what a guard answers; a handler's own refusal is the chain's to answer."""
-        self.verdict = Verdict.GUARDED if isinstance(refused, Refused) else Verdict.RAN
+        came_to_run = self.process.began and not isinstance(refused, Refused)
+        self.verdict = Verdict.RAN if came_to_run else Verdict.REFUSED
         self.page_refuses = await self.process.page_refuses(request)
         if not isinstance(refused, Refused):
             raise refused
@@ -559,13 +561,12 @@ class _BridgedEvent:
     ) -> tuple[list[EventSpec], list[EventSpec]]:
         """Return what tells the page of a refusal: at once, and once it has the event's cookies."""
         process, called = self.process, outcome.view_called
-        is_handler = process.kind is not Kind.BACKGROUND and self.verdict is not Verdict.GUARDED
         refusal = _refusal(
             process.app,
             process.description,
             request,
             outcome.response,
-            handler_ran=called and is_handler,
+            handler_ran=process.began and self.verdict is not Verdict.REFUSED,
         )
         told = self._refuse(refusal, outcome.exception)
         turned_away = not called and refusal.redirect is not None
@@ -605,7 +606,9 @@ class _BridgedEvent:
         await self.process.emit(*specs)
 
     def _refuse(self, refusal: Refusal, cause: Exception | str | None) -> list[EventSpec]:
-        return answer(refusal, cause, self.bridge.refuse)
+        request = self.process.recipient.request  # Its chain is over, and with it its language.
+        with override(getattr(request, "LANGUAGE_CODE", get_language())):
+            return answer(refusal, cause, self.bridge.refuse)
 
 
 _bridged: ContextVar[_BridgedEvent] = ContextVar("rxbridge.bridged")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from django.core.exceptions import DisallowedHost
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -52,13 +53,14 @@ _OTHER_MESSAGE = "That did not work. Please try again."
 def default_refusal(refusal: Refusal) -> Sequence[EventSpec]:
     """Follow a redirect; else show a toast that says what a visitor can do, and nothing of why.
 
-    The toast has one id, so a page whose events are all refused shows one.
+    The toast has one id, so a page whose events are all refused shows one. Its text is in the
+    visitor's language where the project's catalogues have it.
     """
     if refusal.redirect is not None:
         return [refusal.redirect]
     from rxbridge.events.reflex.page import page_task  # the adapter needs this module
 
-    message = _MESSAGES.get(refusal.status, _OTHER_MESSAGE)
+    message = gettext(_MESSAGES.get(refusal.status, _OTHER_MESSAGE))
     return [page_task("toast", message, {"id": "rxbridge-refusal"})]
 
 

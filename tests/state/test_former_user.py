@@ -139,6 +139,14 @@ class Elsewhere(rx.State):
         self.hidden = SECRET
 
 
+class Grown(rx.State):
+    """Has a var added to it while the app runs."""
+
+    @rx.event
+    def grow(self):
+        self.added = SECRET
+
+
 class Loaded(rx.State):
     """What a page load fills."""
 
@@ -410,6 +418,17 @@ async def test_the_bridge_can_leave_it_to_the_application():
                 await tab.send(name("leave"), {"username": ""})
             async with raw.connect(token=token) as tab:
                 assert (await tab.send(HYDRATE)).vars["letter"] == SECRET
+
+
+async def test_a_var_that_was_added_while_the_app_ran_is_a_users_too():
+    async with client() as raw:
+        async with anns_tab(raw) as tab:
+            await tab.send(name("leave"), {"username": ""})
+        Grown.add_var("added", str, "")
+        async with anns_tab(raw) as tab:
+            assert SECRET in sent(await tab.send(name("grow", Grown)))
+            fired = await tab.send(name("leave"), {"username": ""})
+            assert fired.vars["added"] == ""
 
 
 async def test_what_the_browser_stores_stays():

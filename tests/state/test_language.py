@@ -15,6 +15,7 @@ from django.urls import path
 from django.utils.translation import get_language, gettext
 
 from rxbridge.errors import RxBridgeError
+from rxbridge.events import refusals
 from rxbridge.state import DjangoI18nState, DjangoUserState, switch_language
 from rxbridge.testing import EventClient
 from tests.events.app import Counter, app, bridged
@@ -157,6 +158,15 @@ async def test_language_that_is_not_offered_is_refused(code, caplog):
         assert (await state(tab))[0] == "en"
         assert django_settings.LANGUAGE_COOKIE_NAME not in tab.cookies
     assert "set_language" in caplog.text
+
+
+@pytest.mark.parametrize("code", ["en", "de"])
+async def test_refusal_is_told_in_the_visitors_language(code, monkeypatch):
+    monkeypatch.setitem(refusals._MESSAGES, 403, "yes,no,maybe")  # Of Django's own catalogue.
+    async with EventClient(app, headers={"accept-language": code}) as tab:
+        await tab.load("/")
+        fired = await tab.fire(Counter.deny)
+    assert fired.toasts[0].partition(",")[0] == YES[code]
 
 
 async def test_variant_of_a_language_is_the_language_there_is():

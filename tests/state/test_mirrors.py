@@ -663,3 +663,18 @@ for name in ("DjangoUserState", "DjangoI18nState", "DjangoContextState"):
     before |= added
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("handler", "ran"), [(Counter.who, False), (Counter.deny, True)])
+async def test_refusal_of_a_mirror_is_told_as_one_of_before_the_handler(monkeypatch, handler, ran):
+    user = await sync_to_async(User.objects.create_user)("ada")
+    async with EventClient(app, user=user) as tab:
+        await tab.load("/")
+        if not ran:
+            monkeypatch.setattr(User, "get_email_field_name", _refuse)
+        fired = await tab.fire(handler)
+    assert [(each.status, each.handler_ran) for each in fired.refusals] == [(403, ran)]
+
+
+def _refuse(_: object):
+    raise PermissionDenied

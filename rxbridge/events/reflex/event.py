@@ -119,6 +119,8 @@ class EventInProcess:
     request: Any = None
     """Django's request of the event, once its user is known."""
     _user: Any = None
+    began = False
+    """Whether the handler was called, be it to be refused by its guard."""
     _is_running = _navigates = False
 
     def __init__(
@@ -264,7 +266,7 @@ class EventInProcess:
         if tab_grace is not None and connection and (ends or (known.in_steps and ends is None)):
             self._presence = Presence(self.app, self._context.token, connection, tab_grace)
         _running.set(self)
-        self._is_running = True
+        self._is_running = self.began = True
         state = await self._state.get_state(self._registered.states[0])
         came_to_its_end = False
         try:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -126,7 +125,6 @@ def _is_new(root: BaseState) -> bool:
     return not root.is_hydrated and "rx_router_session" in root.dirty_vars
 
 
-@functools.cache
 def _own(cls: type[BaseState]) -> frozenset[str]:
     """Return the names of a state's vars that are a user's: what the browser stores is its own."""
     fields = cls.get_fields().items()
