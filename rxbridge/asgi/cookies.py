@@ -46,7 +46,7 @@ A page of another origin could send it only if CORS allowed it, for which nothin
 """
 
 _TICKET_LENGTH = 43  # 32 random bytes in base64url
-_POLL = 0.1  # seconds between looks for a receipt another worker has taken
+_POLL = 0.1  # seconds between looks for receipts that other workers have taken
 _PATIENCE = 1.0  # seconds that a page has to confirm, before its tab is taken to be gone
 _AWAY = 180.0  # seconds that a tab may be away for; a server has a silent socket for 145
 
@@ -55,15 +55,21 @@ _AWAY = 180.0  # seconds that a tab may be away for; a server has a silent socke
 HAND_OFF = """\
 (({path, headers, timeout}) =>
 window.rxbridgeHandoff = (window.rxbridgeHandoff ?? Promise.resolve()).then(async () => {
-  const send = (method) => fetch(path, {
-    method,
-    headers,
-    credentials: "same-origin",
-    cache: "no-store",
-    redirect: "error",
-    keepalive: true,
-    signal: AbortSignal.timeout(timeout),
-  });
+  const over = Date.now() + timeout;
+  const send = async (method) => {
+    const answer = await fetch(path, {
+      method,
+      headers,
+      credentials: "same-origin",
+      cache: "no-store",
+      redirect: "error",
+      keepalive: true,
+      signal: AbortSignal.timeout(timeout),
+    });
+    if (answer.status !== 503 || Date.now() > over) return answer;
+    await new Promise((done) => setTimeout(done, 1000));
+    return send(method);
+  };
   try {
     return (await send("POST")).ok && (await send("PUT")).ok;
   } catch {
@@ -225,6 +231,10 @@ class CookieHandoff:
         self._tabs: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
         self._lifespan = LifespanGroup()
         self._watchers: set[asyncio.Task[None]] = set()
+        self._watch: asyncio.Task[None] | None = None
+        # Django keeps a cache, and its connections, for each context: one for all of these tasks.
+        self._context = Context()
+        self._bell = _kept("bell", secrets.token_urlsafe(16))
         connections.hand_offs.add(self)
 
     async def issue(
@@ -256,6 +266,7 @@ class CookieHandoff:
         record: dict[str, Any] = {
             "connection": connection.id,
             "browser": connection.browser,
+            "bell": self._bell,
             "cookies": pending.cookies,
             "known": pending.known,
             "own": pending.own,
@@ -274,8 +285,8 @@ class CookieHandoff:
             if tab is not None:
                 left = json.dumps({**record, "ticket": _key(ticket)})
                 await self.tickets.put(_kept("tab", tab, connection.browser), left, _AWAY)
-        if self.tickets.shared:
-            self._spawn(self._look_out(connection, ticket))
+        if self.tickets.shared and (self._watch is None or self._watch.done()):
+            self._watch = self._spawn(self._look_out())
         return ticket
 
     offer = Renamed("issue")
@@ -403,7 +414,13 @@ class CookieHandoff:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
-        cookies = await self._answer(scope) if scope["type"] == "http" else None
+        try:
+            cookies = await self._answer(scope) if scope["type"] == "http" else None
+        except Exception as error:
+            _log_silence(error)
+            again = {"retry-after": "1"}
+            await refuse(scope, receive, send, HTTPStatus.SERVICE_UNAVAILABLE, **again)
+            return
         if cookies is None:
             await refuse(scope, receive, send, HTTPStatus.FORBIDDEN)
             return
@@ -443,7 +460,7 @@ class CookieHandoff:
             connection = self._connections.get(record["connection"])
             if connection is not None and self._is_current(connection, ticket):
                 connection.follow((name, held.get(name), "/") for name in stale)
-        kept = {name: record[name] for name in ("connection", "browser", "tab")}
+        kept = {name: record[name] for name in ("connection", "browser", "bell", "tab")}
         given = {name: parse_set_cookie(each.encode())[2] for name, each in cookies.items()}
         receipt = json.dumps({**kept, "given": given, "is_stale": bool(stale)})
         await self.tickets.put(_kept("redeemed", ticket), receipt, self.lifetime)
@@ -489,6 +506,7 @@ class CookieHandoff:
         else:
             receipt = json.dumps([held, sorted(browsers), record["is_stale"]])
             await self.tickets.put(_kept("held", ticket), receipt, self.lifetime)
+            await self.tickets.put(record["bell"], secrets.token_urlsafe(16), self.lifetime)
         # The browser's other tabs, and a tab whose socket is a new one meanwhile.
         given = [(name, held.get(name), path) for name, path in record["given"].items()]
         for other in jars:
@@ -547,15 +565,16 @@ class CookieHandoff:
         pending = self._pending.get(connection)
         return pending is not None and pending.ticket == ticket
 
-    def _spawn(self, watch: Coroutine[Any, Any, None]) -> None:
-        watcher = asyncio.get_running_loop().create_task(watch, context=Context())
+    def _spawn(self, watch: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        watcher = asyncio.get_running_loop().create_task(watch, context=self._context)
         self._watchers.add(watcher)
         watcher.add_done_callback(self._end_watch)
+        return watcher
 
     def _end_watch(self, watcher: asyncio.Task[None]) -> None:
         self._watchers.discard(watcher)
         if not watcher.cancelled() and (error := watcher.exception()) is not None:
-            logger.warning("The store of tickets does not answer: %r", error)
+            _log_silence(error)
 
     async def _finish_without_tab(
         self, ticket: str, browsers: set[str], held: Mapping[str, str | None]
@@ -570,20 +589,31 @@ class CookieHandoff:
         gone.replace_cookies({name: raw for name, raw in held.items() if raw is not None})
         self.on_confirmed(gone, browsers)
 
-    async def _look_out(self, connection: Connection, ticket: str) -> None:
-        """Wait for a receipt that another worker took for this one's connection."""
-        deadline = time.monotonic() + 2 * self.lifetime
-        while time.monotonic() < deadline:
-            before = connection.cookies
+    async def _look_out(self) -> None:
+        """Wait for the receipts that other workers take for connections of this one.
+
+        One look for all: whoever takes a receipt rings this worker's bell.
+        """
+        heard = None
+        while jars := {each: each.cookies for each in self._pending if self._may_hear_of(each)}:
             await asyncio.sleep(_POLL)
-            if not self._is_current(connection, ticket) or connection.closed:
-                return
-            receipt = await self.tickets.get(_kept("held", ticket))
-            if receipt is not None:
-                held, browsers, is_stale = json.loads(receipt)
-                self._finish(connection, ticket, held, browsers, before=before, is_stale=is_stale)
-                await self.tickets.delete(_kept("held", ticket))
-                return
+            bell = await self.tickets.get(self._bell)
+            if bell == heard:
+                continue
+            heard = bell
+            for connection, before in jars.items():
+                ticket = getattr(self._pending.get(connection), "ticket", "")
+                if (receipt := await self.tickets.get(_kept("held", ticket))) is not None:
+                    held, browsers, stale = json.loads(receipt)
+                    self._finish(connection, ticket, held, browsers, before=before, is_stale=stale)
+                    await self.tickets.delete(_kept("held", ticket))
+
+    def _may_hear_of(self, connection: Connection) -> bool:
+        return not (connection.closed or self._pending[connection].is_overdue(2 * self.lifetime))
+
+
+def _log_silence(error: BaseException) -> None:
+    logger.warning("The store of tickets does not answer: %r", error)
 
 
 def _catch_up(connection: Connection, shown: Mapping[str, str], before: Mapping[str, str]) -> None:

@@ -388,7 +388,7 @@ class EventBridge(rx.Middleware):
         cookies = {name: response.cookies[name].OutputString() for name in before}
         try:
             ticket = await handoff.issue(connection, cookies, before)
-        except ValueError as error:
+        except Exception as error:  # No header can hold them, or the ticket store is away.
             logger.warning("Cookies do not reach the browser: %s", error)
             return then
         if ticket is None:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextvars import Context
 from http import HTTPStatus
 from typing import Any
 
@@ -19,13 +20,15 @@ import httpx
 import pytest
 import pytest_asyncio
 from asgiref.sync import sync_to_async
+from django.core.cache import CacheHandler
 from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from django.core.management import call_command
 from django.db import connections
 from django.http import HttpResponse
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from django.utils.connection import ConnectionProxy
+from playwright.async_api import Browser, BrowserContext, Page, Route, async_playwright
 from websockets.asyncio.client import ClientConnection, connect
 
 from rxbridge.asgi._types import Message, Receive, Scope, Send
@@ -1337,6 +1340,59 @@ class TestTwoWorkers:
             await asyncio.sleep(0.3)
             assert dict(connection.cookies) == {"sessionid": "newest"}
 
+    async def test_tickets_that_no_page_redeems_are_looked_after_by_one_connection(
+        self, redis_url: str
+    ) -> None:
+        # Django keeps what it has connected for each context, and each event has one.
+        shared = CacheHandler({"default": {"BACKEND": _REDIS_BACKEND, "LOCATION": redis_url}})
+        registry = ConnectionRegistry()
+        handoff = CookieHandoff(registry, tickets=CacheTickets(ConnectionProxy(shared, "default")))
+        with contextlib.ExitStack() as stack, redis_cache(redis_url) as other:
+            redeemer = CookieHandoff(ConnectionRegistry(), tickets=CacheTickets(other))
+            redis = other._cache.get_client()
+            before = len(redis.client_list())
+            opened = [stack.enter_context(registry.open()) for _ in range(20)]
+            issuing = [issued(handoff, connection) for connection in opened]
+            loop = asyncio.get_running_loop()
+            made = await asyncio.gather(
+                *(loop.create_task(each, context=Context()) for each in issuing)
+            )
+            await asyncio.sleep(0.25)  # for the watch to have looked twice
+            assert len(redis.client_list()) <= before + 3
+            for ticket, browser in made[:2]:
+                await ask(redeemer, "POST", ticket, browser)
+                await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
+            await eventually(lambda: len(handoff._pending) == 18)
+            assert [dict(each.cookies) for each in opened[:3]] == [{"sessionid": "new"}] * 2 + [{}]
+            (_watch,) = handoff._watchers
+        await eventually(lambda: not handoff._watchers)
+
+
+async def test_a_store_that_is_away_is_a_503_and_the_ticket_is_good_afterwards(
+    registry: ConnectionRegistry, connection: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Moody(MemoryTickets):
+        away = False
+
+        async def get(self, key: str) -> str | None:
+            if self.away:
+                msg = "connection refused"
+                raise ConnectionError(msg)
+            return await super().get(key)
+
+    store = Moody()
+    handoff = CookieHandoff(registry, tickets=store)
+    ticket, browser = await issued(handoff, connection)
+    for method, cookies in ("POST", browser), ("PUT", f"{browser}; sessionid=new"):
+        store.away = True
+        answer = await ask(handoff, method, ticket, cookies)
+        assert answer.status == 503
+        assert (b"retry-after", b"1") in answer.sent[0]["headers"]
+        store.away = False
+        assert (await ask(handoff, method, ticket, cookies)).status == 204
+    assert dict(connection.cookies) == {"sessionid": "new"}
+    assert "connection refused" in caplog.text
+
 
 async def eventually(condition: Callable[[], bool], *, seconds: float = 5.0) -> None:
     deadline = time.monotonic() + seconds
@@ -1432,6 +1488,7 @@ async def page_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 _REDIS = os.environ.get("RXBRIDGE_TEST_REDIS")
+_REDIS_BACKEND = "django.core.cache.backends.redis.RedisCache"
 served = ConnectionRegistry(
     browser_cookie_samesite="None"
     if "RXBRIDGE_TEST_FRAMED" in os.environ
@@ -1606,6 +1663,26 @@ async def test_in_a_browser_cookies_are_kept_http_only_and_deleted(
     assert await page.evaluate("(cookies) => take(cookies)", gone) is True
     assert list(await kept(context)) == ["lang"]
     assert await page.evaluate("jar()") == {"lang": "de"}
+
+
+@in_a_browser
+async def test_in_a_browser_a_page_asks_again_while_the_store_is_away(
+    servers: Servers, browser: Browser
+) -> None:
+    page = await visit(await browser.new_context(), servers("uvicorn").url)
+    asked: list[str] = []
+
+    async def be_away_at_first(route: Route) -> None:
+        asked.append(route.request.method)
+        if asked.count(route.request.method) == 1:
+            await route.fulfill(status=503, headers={"retry-after": "1"})
+        else:
+            await route.continue_()
+
+    await page.route("**/_cookies", be_away_at_first)
+    assert await page.evaluate("(cookies) => take(cookies)", LOGIN) is True
+    assert asked == ["POST", "POST", "PUT", "PUT"]
+    assert await page.evaluate("jar()") == {"sessionid": "new"}
 
 
 @in_a_browser

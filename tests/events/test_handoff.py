@@ -1,6 +1,7 @@
 """EventBridge with CookieHandoff: cookies of an event are in the jar and on their way."""
 
 import asyncio
+from unittest.mock import AsyncMock
 
 import pytest
 from django.contrib.auth.models import User
@@ -51,6 +52,21 @@ async def test_ten_clicks_that_save_the_session_are_one_hand_off(ada, settings, 
         assert len(scripts) == 1
         left = await tab.fire(Account.leave)
         assert [e.name for e in left.events].count("_call_script") == 1
+
+
+async def test_event_ends_well_while_the_ticket_store_is_away_and_a_later_one_hands_off(
+    ada, monkeypatch, caplog
+):
+    async with EventClient(app) as tab:
+        with monkeypatch.context() as away:
+            away.setattr(handoff.tickets, "put", AsyncMock(side_effect=ConnectionError("refused")))
+            fired = await tab.fire(Account.enter, name="ada", then="/admin/")
+        assert (fired.vars["inside"], fired.redirect) == ("ada", "/admin/")
+        assert "refused" in caplog.text
+        monkeypatch.setattr(handoff, "lifetime", 0)
+        later = await tab.fire(Account.who)
+        assert later.vars["name"] == "ada"
+        assert [event.name for event in later.events] == ["_call_script"]
 
 
 async def test_redirect_after_login_follows_the_hand_off(ada):
