@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PAGE = {"pathname": "/", "asPath": "/"}
 HYDRATE = {"name": f"{State.get_full_name()}.hydrate", "payload": {}, "router_data": PAGE}
 STRANGER = {"rxbridge_browser_t": "t" * 32}
+BEFORE = {"rxbridge_browser_v": "v" * 32}  # who used ada's browser before, and is elsewhere now
 
 
 class Letters(AppState, rx.State):
@@ -49,6 +50,14 @@ class Letters(AppState, rx.State):
     async def tell(self):
         await gates["write"].wait()
         return rx.toast(f"Dear {self.user.get_username()}")
+
+    @rx.event
+    async def sign_in_and_tell(self):
+        await gates["write"].wait()
+        await self.login(await User.objects.aget(username="ada"))
+        yield
+        self._write()
+        yield rx.toast(f"Dear {self.user.get_username()}")
 
     @rx.event(background=True)
     async def write_beside(self):
@@ -106,7 +115,7 @@ async def left(raw, cookies, handler):
 
 
 @pytest.mark.parametrize("first", [HYDRATE, None], ids=["loads", "silent"])
-@pytest.mark.parametrize("cookies", [STRANGER, {}], ids=["stranger", "nobody"])
+@pytest.mark.parametrize("cookies", [STRANGER, {}, BEFORE], ids=["stranger", "nobody", "before"])
 @pytest.mark.parametrize("handler", ["write", "write_on", "tell", "write_beside"])
 async def test_handler_that_runs_on_sends_a_stranger_nothing(raw, ada, handler, cookies, first):
     async with (
@@ -119,12 +128,15 @@ async def test_handler_that_runs_on_sends_a_stranger_nothing(raw, ada, handler, 
         assert "Dear" not in f"{fired.deltas}{fired.events}{thief._updates}"
 
 
-@pytest.mark.parametrize("known_by", ["rxbridge_browser_v", project.SESSION_COOKIE_NAME])
-@pytest.mark.parametrize("handler", ["write_on", "tell", "write_beside"])
-async def test_handler_that_runs_on_is_shown_to_its_own_browser(raw, ada, handler, known_by):
+@pytest.mark.parametrize("handler", ["write_on", "tell", "write_beside", "sign_in_and_tell"])
+async def test_handler_that_runs_on_is_shown_to_its_own_browser(raw, ada, handler):
+    # As it signs in the browser has no session yet, but the cookie it is known by.
+    known_by = (
+        "rxbridge_browser_v" if handler == "sign_in_and_tell" else project.SESSION_COOKIE_NAME
+    )
     own = {known_by: ada[known_by]}
     async with (
-        left(raw, ada, handler) as token,
+        left(raw, own if handler == "sign_in_and_tell" else ada, handler) as token,
         raw.connect(token=token, cookies=own) as tab,
     ):
         sent = json.dumps(tab._updates)
@@ -155,8 +167,9 @@ async def test_push_is_sent_to_who_was_shown_the_tab(raw, ada):
     token = str(uuid.uuid4())
     assert "Dear push" in await pushed(raw, token, ada)
     await connected(token, is_open=False)
-    assert "Dear push" not in await pushed(raw, token, STRANGER, first=None)
-    await connected(token, is_open=False)
+    for other in (STRANGER, BEFORE):
+        assert "Dear push" not in await pushed(raw, token, other, first=None)
+        await connected(token, is_open=False)
     assert "Dear push" in await pushed(raw, token, ada)
 
 

@@ -43,27 +43,33 @@ class Recipient:
     def address(self) -> Address:
         """Return what tells another worker whom an update is for."""
         is_signed_in = getattr(known_user(self.request), "is_authenticated", False)
-        return Address.of(self.connection, shows=is_signed_in)
+        return Address.of(self.connection, is_signed_in=is_signed_in)
 
 
 @dataclass(frozen=True)
 class Address:
     """What a browser is known by, in digests: another worker may be told.
 
-    Browsers that show no cookie, session's or other, are not told apart.
+    Browsers that show no cookie, session's or other, are not told apart. Who is signed in is known
+    by the session, once the browser holds it: who used the browser before may have noted the
+    other cookie, which is still the same.
     """
 
     marks: frozenset[str]
     shows: bool
 
     @classmethod
-    def of(cls, connection: Connection | None, *, shows: bool = False) -> Self:
-        """Return the address of a connection's browser, which ``shows`` more if it must."""
+    def of(cls, connection: Connection | None, *, is_signed_in: bool = False) -> Self:
+        """Return the address of a connection's browser."""
         if connection is None:
-            return cls(frozenset(), shows)
-        shown = _shown_by(connection)
-        given = () if connection.browser is None else (connection.browser,)
-        return cls(frozenset(map(digest, shown.union(given))), shows or bool(shown))
+            return cls(frozenset(), is_signed_in)
+        name = settings.SESSION_COOKIE_NAME
+        sessions = {jar[name] for jar in (connection.held, connection.cookies) if jar.get(name)}
+        shows = is_signed_in or bool(sessions or connection.browsers)
+        marks = sessions
+        if not (is_signed_in and connection.held.get(name)):
+            marks = sessions.union(connection.browsers, filter(None, [connection.browser]))
+        return cls(frozenset(map(digest, marks)), shows)
 
     def is_of(self, connection: Connection) -> bool:
         """Tell whether ``connection`` is of this browser, as far as the two are told apart."""
@@ -134,17 +140,12 @@ class TabNamespace(EventNamespace):
         last = self.shown_to.get(token)
         if last is None:  # Its page has not loaded, or there is no bridge that would tell.
             return getattr(bridge_of(self.app), "connections", None) is None
-        return here is last or Address.of(last, shows=True).is_of(here)
+        return here is last or Address.of(last, is_signed_in=True).is_of(here)
 
 
 def digest(mark: str) -> str:
     """Return what stands for a secret of a browser's where others could read it."""
     return hashlib.sha256(mark.encode()).hexdigest()
-
-
-def _shown_by(connection: Connection) -> frozenset[str]:
-    session = connection.cookies.get(settings.SESSION_COOKIE_NAME)
-    return frozenset((*connection.browsers, session) if session else connection.browsers)
 
 
 recipient_now: ContextVar[Recipient | None] = ContextVar("rxbridge.recipient", default=None)
