@@ -23,7 +23,7 @@ from rxbridge.asgi.connections import ConnectionRegistry, parse_set_cookie
 from rxbridge.errors import InvalidEvent, NotAllowed, NotShown, PoolExhausted
 from rxbridge.events._test_context import in_test_transaction
 from rxbridge.events.binder import ContextBinder
-from rxbridge.events.chain.hooks import known_user, user_key
+from rxbridge.events.chain.identity import known_user, user_key
 from rxbridge.events.chain.runner import MiddlewareRunner
 from rxbridge.events.guards import Refused, check_guards
 from rxbridge.events.reflex import (

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.messages import constants, get_messages
 
 from rxbridge.events.binder import binding_now
-from rxbridge.events.chain.hooks import MESSAGE_STORAGES
+from rxbridge.events.chain.identity import MESSAGE_STORAGES
 from rxbridge.state.language import plain_text
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.middleware.csrf import get_token
 
 from rxbridge.events.binder import read_csrf_secret
-from rxbridge.events.chain.hooks import known_user
+from rxbridge.events.chain.identity import known_user
 from rxbridge.events.guards import open_to_visitors
 from rxbridge.state._flash import delivered
 from rxbridge.state._mixins import made_mixin

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from rxbridge.events.chain.hooks import known_user
+from rxbridge.events.chain.identity import known_user
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

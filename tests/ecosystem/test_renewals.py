@@ -17,7 +17,7 @@ from django.utils import timezone
 from rxbridge.asgi import ConnectionRegistry, CookieHandoff
 from rxbridge.asgi.cookies import TICKET_HEADER
 from rxbridge.events import EventBridge, MiddlewareRunner, Revalidator
-from rxbridge.events.chain.hooks import known_user
+from rxbridge.events.chain.identity import known_user
 from rxbridge.state import AppState
 from rxbridge.testing import EventClient
 from tests.ecosystem.pieces import Piece, Work

@@ -33,6 +33,7 @@ from django.utils.log import log_response
 
 from rxbridge.errors import PoolExhausted, RxBridgeError
 from rxbridge.events.chain import hooks
+from rxbridge.events.chain.identity import KNOWN, identity_blocks, resolve_identity
 from rxbridge.events.chain.plan import (
     IDENTITY_ROW,
     Entry,
@@ -137,7 +138,7 @@ class ViewLayer:
 
     def __init__(self, identity: Identity | None, observe: Observe) -> None:
         self._identity = identity
-        resolve = observe("rxbridge", "resolve_identity", hooks.resolve_identity, False)
+        resolve = observe("rxbridge", "resolve_identity", resolve_identity, False)
         self._resolve = resolve if identity is None else _storing(identity, resolve)
         self._views: list[Step] = []
         self._late: list[Hook] = []
@@ -162,10 +163,10 @@ class ViewLayer:
         """
         early = list(takewhile(lambda each: not is_async(each.run), self._views))
         self._late = [each.run for each in self._views[len(early) :]]
-        resolve = Step(self._resolve, hooks.identity_blocks)
+        resolve = Step(self._resolve, identity_blocks)
         steps = [] if self._identity is None else [Step(_restoring(self._identity), None)]
         for each in early:
-            if each.blocks is hooks.identity_blocks:
+            if each.blocks is identity_blocks:
                 steps.append(resolve)  # It asks for the user itself.
             steps.append(Step(_view_step(each.run, self._resolve), each.blocks))
         return [*steps, resolve]
@@ -487,7 +488,7 @@ def _restoring(identity: Identity) -> Hook:
 
     def restore(request: HttpRequest) -> None:
         if identity.restore(request):
-            setattr(request, hooks.KNOWN, True)
+            setattr(request, KNOWN, True)
 
     return restore
 
@@ -496,7 +497,7 @@ def _storing(identity: Identity, resolve: Hook) -> Hook:
     """Have a user who needs no check be left alone, and one that was checked be kept."""
 
     def resolve_or_leave(request: HttpRequest) -> None:
-        if not hasattr(request, hooks.KNOWN):
+        if not hasattr(request, KNOWN):
             resolve(request)
             identity.store(request)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from asgiref.sync import iscoroutinefunction
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
 from rxbridge.events.chain import hooks
+from rxbridge.events.chain.identity import with_quick_rows
 from rxbridge.events.requests import dotted_name
 
 Factory: TypeAlias = Callable[[Any], Any]
@@ -110,6 +112,8 @@ class Entry:
         if instance is None:
             msg = f"Middleware factory {self.name} returned None; return a callable."
             raise ValueError(msg)
+        if type(instance) is SessionMiddleware:
+            instance.SessionStore = with_quick_rows(instance.SessionStore)
         skipped = {
             hook: reasons[f"{path}.{hook}"]
             for hook in HOOKS

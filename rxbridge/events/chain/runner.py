@@ -20,7 +20,7 @@ from django.urls import set_script_prefix, set_urlconf
 
 from rxbridge._renamed import Renamed
 from rxbridge.events._test_context import in_test_transaction
-from rxbridge.events.chain.hooks import untie
+from rxbridge.events.chain.identity import forget_statements, untie
 from rxbridge.events.chain.layers import (
     Identity,
     Run,
@@ -33,7 +33,7 @@ from rxbridge.events.chain.layers import (
 )
 from rxbridge.events.threads.elsewhere import elsewhere
 from rxbridge.events.threads.kept import Kept
-from rxbridge.events.threads.pool import ThreadPool, current_lease
+from rxbridge.events.threads.pool import Lease, ThreadPool, current_lease
 
 if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
@@ -153,6 +153,7 @@ def database_threads(
 
 def _retire(kept: Kept) -> None:
     connections.close_all()
+    forget_statements()
     kept.close_one()
 
 
@@ -316,7 +317,7 @@ class MiddlewareRunner:
         run_chain = self._run_inside_around if self.around else self._run_chain
         if self.threads is None or in_test_transaction():
             return await run_chain(request, run)
-        with self.threads.lease(_client(request), bound=bool(self.keeps_thread)) as lease:
+        with Lease(self.threads, _client(request), bound=bool(self.keeps_thread)) as lease:
             current_lease.set(lease)
             async with ThreadSensitiveContext(executor=lease):
                 try:

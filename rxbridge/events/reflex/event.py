@@ -47,7 +47,7 @@ from reflex_base.vars.base import LiteralVar, Var
 
 from rxbridge.asgi.connections import CONNECTION_HEADER, Connection, current_connection
 from rxbridge.events.binder import Binding, binding_in
-from rxbridge.events.chain.hooks import known_user, user_key
+from rxbridge.events.chain.identity import known_user, user_key
 from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
 from rxbridge.events.reflex.former import NOTE, VarsOwner, keep_to_own_vars, noted_user

@@ -13,7 +13,7 @@ from reflex.state import _ROUTER_FIELD_NAMES, State
 from reflex_base.event.context import EventContext
 
 from rxbridge.errors import NotAllowed
-from rxbridge.events.chain.hooks import user_key
+from rxbridge.events.chain.identity import user_key
 from rxbridge.events.reflex.owner import tab_of
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from reflex.app import EventNamespace
 from reflex.utils.token_manager import RedisTokenManager
 
 from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
-from rxbridge.events.chain.hooks import known_user
+from rxbridge.events.chain.identity import known_user
 from rxbridge.events.reflex.answers import bridge_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, proxy
 
 from rxbridge._renamed import Renamed
-from rxbridge.events.chain.hooks import auser_of, is_djangos_own, known_user
+from rxbridge.events.chain.identity import auser_of, is_djangos_own, known_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from rxbridge._renamed import Renamed
 from rxbridge.asgi.connections import GRACE, split_browsers
-from rxbridge.events.chain.hooks import key_of
+from rxbridge.events.chain.identity import key_of
 from rxbridge.events.sessions.channel import Channel, Message
 from rxbridge.events.sessions.signals import SessionSignals, session_model, session_store
 from rxbridge.events.sessions.tracked import (

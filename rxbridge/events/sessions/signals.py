@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.utils import timezone
 
-from rxbridge.events.chain.hooks import key_of
+from rxbridge.events.chain.identity import key_of
 
 if TYPE_CHECKING:
     from django.dispatch import Signal

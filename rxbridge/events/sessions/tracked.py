@@ -13,7 +13,7 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.http import parse_cookie
 from django.utils.crypto import salted_hmac
 
-from rxbridge.events.chain.hooks import known_user, user_key
+from rxbridge.events.chain.identity import known_user, user_key
 
 if TYPE_CHECKING:
     import asyncio

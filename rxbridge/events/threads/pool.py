@@ -190,11 +190,19 @@ class ThreadPool:
         try:
             if lease.refusal is not None:
                 raise PoolExhausted(lease.refusal)
-            worker = lease.worker
-            if worker is None and not lease.since:
-                worker = self._take(lease)
+            worker, is_new = lease.worker, lease.worker is None and not lease.since
+            # Nobody holds more than are at work, so it need not be counted who does.
+            is_early = (self.size - len(self._free)) * 2 < self.limit
+            if is_new and (is_early or self._shares().allow(lease.client)):
+                if self._free and not (self._line.addresses and self._line.first(self._shares())):
+                    worker = self._free.pop()
+                elif self.size < self.core:
+                    worker = self._start()
             if worker is not None:
                 lease.begin(worker)
+            elif is_new:
+                lease.since, lease.returned = time.monotonic(), self._scaling.returned
+                self._line.add(lease)
         except (PoolExhausted, RuntimeError) as error:  # No thread can be started.
             lease.fail(error)
 

@@ -26,8 +26,8 @@ from django.core.signals import got_request_exception
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
 from django.db.models import QuerySet
-from django.db.models.signals import post_init
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models.signals import post_init, post_save, pre_save
+from django.db.models.sql.compiler import SQLCompiler, SQLUpdateCompiler
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.middleware.common import CommonMiddleware
 from django.template.loader import get_template
@@ -45,6 +45,7 @@ from django.utils.functional import SimpleLazyObject
 from rxbridge.errors import RxBridgeError
 from rxbridge.events import MiddlewareRunner, SyntheticRequestFactory, ThreadPool, database_threads
 from rxbridge.events.chain import runner as runner_module
+from rxbridge.events.chain.identity import with_quick_rows
 from rxbridge.events.threads import worker as _worker
 from rxbridge.events.threads.pool import Lease, let_thread_go
 from rxbridge.testing import make_event
@@ -919,6 +920,25 @@ class TestCost:
         ada = await User.objects.values_list("pk", flat=True).aget()
         assert (len(made), rows) == (3, [cookies["sessionid"], ada] * 3)
 
+    @pytest.mark.parametrize("engine", ["db", "cached_db"])
+    async def test_session_is_saved_by_a_statement_that_is_made_once(
+        self, engine, monkeypatch, settings, queries
+    ):
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        made, make = [], SQLUpdateCompiler.as_sql
+        monkeypatch.setattr(
+            SQLUpdateCompiler, "as_sql", lambda *args: made.append(1) or make(*args)
+        )
+        queries.clear()
+        response = (await stock(writes_session, cookies=cookies)).response
+        assert response.cookies["sessionid"].value == cookies["sessionid"]
+        written = [sql.split()[0] for sql in queries if not sql.startswith("SELECT")]
+        assert (made, written) == ([], ["BEGIN", "UPDATE"])
+        session = await Session.objects.aget()
+        assert (session.pk, session.get_decoded()["colour"]) == (cookies["sessionid"], "green")
+        assert session.expire_date > timezone.now() + timedelta(days=13)
+
     async def test_event_that_changes_the_session_takes_two_hops(self, hops):
         cookies = await sign_in(await User.objects.acreate_user("ada"))
         hops.clear()
@@ -1090,7 +1110,11 @@ class TestSessions:
         stored = await SessionStore(session.session_key).aload()
         assert "You are banned." in stored["_messages"]
 
-    async def test_session_deleted_under_the_event_is_reported(self):
+    @pytest.mark.parametrize("engine", ["db", "cached_db"])
+    async def test_session_deleted_under_the_event_is_reported_and_stays_deleted(
+        self, engine, settings
+    ):
+        settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
         session = SessionStore()
         session["colour"] = "red"
         await session.asave()
@@ -1101,10 +1125,71 @@ class TestSessions:
 
         outcome = await stock(view, cookies={"sessionid": session.session_key})
         assert (outcome.view_called, outcome.response.status_code) == (True, 400)
+        assert not await Session.objects.aexists()
+
+    @pytest.mark.parametrize("signal", [pre_save, post_save])
+    async def test_receivers_are_told_of_a_session_that_is_saved(self, signal):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        told = []
+
+        def receive(instance, **named):
+            told.append((type(instance), instance.pk, named.get("created"), named["using"]))
+
+        signal.connect(receive, Session)
+        try:
+            await stock(writes_session, cookies=cookies)
+        finally:
+            signal.disconnect(receive, Session)
+        created = False if signal is post_save else None
+        assert told == [(Session, cookies["sessionid"], created, "default")]
+
+    async def test_router_is_asked_where_a_session_is_saved(self, settings):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        asked = []
+
+        class Router:
+            def db_for_write(self, model, instance=None, **hints):
+                asked.append((model, type(instance), instance.pk))
+
+        settings.DATABASE_ROUTERS = [Router()]
+        await stock(writes_session, cookies=cookies)
+        assert asked == [(Session, Session, cookies["sessionid"])]
+
+    async def test_session_that_could_not_be_saved_leaves_no_transaction_open(self):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+
+        async def view(request):
+            await writes_session(request)
+            request.session.get_expiry_date = lambda: None
+
+        threads = database_threads(core=1)
+        outcome = await stock(view, cookies=cookies, threads=threads)
+        assert outcome.response.status_code == 500
+        assert (await stock(writes_session, cookies=cookies, threads=threads)).response.cookies
+
+    def test_stores_of_a_project_are_left_as_they_are(self):
+        class Own(SessionStore):
+            """Django's, by another name."""
+
+        assert with_quick_rows(Own) is Own
 
 
 @pytest.mark.django_db(transaction=True)
 class TestConnections:
+    async def test_connection_of_a_thread_that_ended_is_kept_by_nothing(self):
+        cookies = await sign_in(await User.objects.acreate_user("ada"))
+        opened = []
+        connection_created.connect(note := lambda connection, **_: opened.append(connection))
+        pool = database_threads(core=1)
+        pool.idle = 0.01
+        await stock(writes_session, cookies=cookies, threads=pool)
+        pool.core = 0
+        connection_created.disconnect(note)
+        gone = weakref.ref(opened.pop())
+        await until(lambda: pool.size == 0)
+        gc.collect()
+        assert (opened, gone()) == ([], None)
+
     async def test_connections_are_cleaned_before_and_after_on_the_events_thread(self, monkeypatch):
         calls = []
         close = runner_module._close_older

@@ -15,7 +15,7 @@ from rxbridge.events import (
     Revalidator,
     SyntheticRequestFactory,
 )
-from rxbridge.events.chain.hooks import known_user
+from rxbridge.events.chain.identity import known_user
 
 
 class Decides(MiddlewareMixin):
