@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tests import warm
+
 # The last three are in the environment of scripts/test_ecosystem.sh only.
 Kind = Literal["uvicorn", "granian", "daphne", "hypercorn", "gunicorn"]
 KINDS: tuple[Kind, ...] = ("uvicorn", "granian")
@@ -121,7 +123,7 @@ def run_server(
     with tempfile.TemporaryDirectory(prefix="rxbridge-server-") as folder:
         log_file = Path(folder) / "log"
         with log_file.open("wb") as log:
-            process = subprocess.Popen(
+            process = warm.Popen(
                 [*_command(kind, port), *args, target],
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.markdown import anchors, blocks, links, python_blocks
 
 REPOSITORY = Path(__file__).parent.parent
@@ -40,7 +41,7 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with Django's tables, for blocks that save something."""
     database = tmp_path_factory.mktemp("docs") / "migrated.sqlite3"
     migrate = [sys.executable, "-m", "django", "migrate", "--verbosity=0"]
-    subprocess.run(migrate, cwd=REPOSITORY, env=environment(database), check=True)
+    warm.run(migrate, cwd=REPOSITORY, env=environment(database), check=True)
     return database
 
 

@@ -11,6 +11,7 @@ import django
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
+from tests import warm
 from tests.browser.conftest import launched
 from tests.django_app.site import environment, manage, run_reflex
 from tests.servers import REPOSITORY
@@ -38,6 +39,13 @@ _SAID = re.compile(
 # The file that a block is for is the last one named before it.
 _BLOCK = re.compile(r"^ *```(python|console)[^\n]*\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 _FILE = re.compile(r"`([\w/]+\.py)`")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each command as a newcomer's shell does."""
+    for name in ("run", "Popen"):
+        monkeypatch.setattr(warm, name, getattr(subprocess, name))
 
 
 def section() -> str:

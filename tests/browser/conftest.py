@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
+from tests import warm
 from tests.browser import running
 from tests.browser.running import Club, Guest
 from tests.servers import KINDS, REPOSITORY, Kind, Server, one_at_a_time, run_server
@@ -70,7 +70,7 @@ def bundle() -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "shop.settings"}
     with one_at_a_time(SHOP):
         lend_packages(SHOP, ".web/rxbridge")
-        subprocess.run([sys.executable, "-c", script], cwd=SHOP, env=environment, check=True)
+        warm.run([sys.executable, "-c", script], cwd=SHOP, env=environment, check=True)
 
 
 def shop_environment(database: Path, settings: str) -> dict[str, str]:
@@ -128,7 +128,7 @@ def seeded(bundle: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     environment = shop_environment(database, "shop.settings")
     for command in ("migrate", "seed"):
         manage = [sys.executable, "manage.py", command, "--verbosity=0"]
-        subprocess.run(manage, cwd=SHOP, env={**os.environ, **environment}, check=True)
+        warm.run(manage, cwd=SHOP, env={**os.environ, **environment}, check=True)
     with contextlib.closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return database

@@ -20,6 +20,7 @@ import django
 import redis
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebSocketRoute, expect
 
+from tests import warm
 from tests.browser.balancer import Balancer, run_balancer
 from tests.servers import REPOSITORY, Kind, Server, free_port, run_server
 from tests.topologies.garden import lend_packages
@@ -79,7 +80,7 @@ def _python(*arguments: str, **environment: str) -> None:
         "REFLEX_TELEMETRY_ENABLED": "false",
     }
     command = [sys.executable, *arguments]
-    subprocess.run(command, cwd=CLUB, env={**os.environ, **own, **environment}, check=True)
+    warm.run(command, cwd=CLUB, env={**os.environ, **own, **environment}, check=True)
 
 
 class Club:

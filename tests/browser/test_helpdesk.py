@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
+from tests import warm
 from tests.browser.test_accessibility import faults
 from tests.servers import REPOSITORY, run_server
 from tests.topologies.garden import lend_packages
@@ -38,7 +38,7 @@ def python(environment: dict[str, str], *arguments: str, check: bool = True) -> 
     command = [sys.executable, *arguments]
     path = os.pathsep.join(map(str, (PROJECT, REPOSITORY)))
     environment = {**os.environ, **environment, "PYTHONPATH": path}
-    return subprocess.run(command, cwd=PROJECT, env=environment, check=check).returncode
+    return warm.run(command, cwd=PROJECT, env=environment, check=check).returncode
 
 
 @pytest.fixture

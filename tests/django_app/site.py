@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from tests import warm
 from tests.servers import REPOSITORY, free_port
 
 Handler = Callable[[int, FrameType | None], object] | signal.Handlers
@@ -175,7 +176,7 @@ def manage(
     root: Path, *arguments: str, answer: str = "", **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run ``manage.py`` in the project, and ``answer`` it; what it writes is in ``stdout``."""
-    return subprocess.run(
+    return warm.run(
         [sys.executable, "manage.py", *arguments],
         cwd=root,
         env=environment() | more,
@@ -244,7 +245,7 @@ def run_reflex(
     port = free_port()
     # A test run in the background of a script ignores SIGINT, and the command would inherit it.
     with sigint(on_sigint):
-        process = subprocess.Popen(
+        process = warm.Popen(
             [sys.executable, "manage.py", "run_reflex", f"--port={port}", *arguments],
             cwd=root,
             env=environment(),

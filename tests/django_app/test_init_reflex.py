@@ -1,6 +1,5 @@
 """The files of a first page, written into a project that exists."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 
 from rxbridge.django.management.commands.init_reflex import first_page
+from tests import warm
 from tests.django_app.site import environment, manage
 from tests.test_newcomer import files
 
@@ -19,7 +19,7 @@ SETTINGS = '\nINSTALLED_APPS += ["rxbridge.django"]\n'
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     startproject = [sys.executable, "-m", "django", "startproject", "mysite"]
-    subprocess.run(startproject, cwd=tmp_path, env=environment(), check=True)
+    warm.run(startproject, cwd=tmp_path, env=environment(), check=True)
     with (tmp_path / "mysite/mysite/settings.py").open("a") as settings:
         settings.write(SETTINGS)
     return tmp_path / "mysite"

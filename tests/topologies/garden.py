@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from tests import warm
 from tests.servers import REPOSITORY, Server, one_at_a_time, run_server
 
 EXAMPLES = REPOSITORY / "examples" / "topologies"
@@ -106,7 +107,7 @@ def environment(database: Path, settings: str = "garden.settings") -> dict[str, 
 
 def _python(*arguments: str, cwd: Path = EXAMPLES, database: Path = Path("unused")) -> None:
     command = [sys.executable, *arguments]
-    subprocess.run(command, cwd=cwd, env={**os.environ, **environment(database)}, check=True)
+    warm.run(command, cwd=cwd, env={**os.environ, **environment(database)}, check=True)
 
 
 class Garden:
@@ -152,7 +153,7 @@ def reflex_run(
 ) -> Iterator[None]:
     """Run Reflex's own command until the block ends, which begins when all of `until` answer."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = warm.Popen(
             [sys.executable, "-m", "reflex", "run", *arguments],
             cwd=cwd,
             env={**os.environ, **env},

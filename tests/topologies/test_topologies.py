@@ -11,6 +11,7 @@ import httpx
 import pytest
 import websockets
 
+from tests import warm
 from tests.events.wire import connect
 from tests.servers import free_port
 from tests.topologies.garden import EXAMPLES, Garden, folder, reflex_run, sign_in
@@ -99,11 +100,11 @@ def test_checks_find_nothing(garden: Garden):
         "from rxbridge.django import check_application\n"
         "print([*check_application(application), *run_checks()])"
     )
-    checked = subprocess.run(
+    checked = warm.run(
         [sys.executable, "-c", script],
         cwd=folder(garden.name),
         env={**os.environ, **garden.env},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
