@@ -316,15 +316,38 @@ class ConnectionRegistry:
         async def connected(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] not in ("http", "websocket"):
                 await app(scope, receive, send)
-            elif not is_acceptable(scope["headers"]):
+                return
+            if not is_acceptable(scope["headers"]):
                 status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
                 await refuse(scope, receive, send, status)
-            elif scope["type"] == "http":
-                await self._serve_request(app, scope, receive, send)
-            else:
-                await self._serve_socket(app, scope, receive, send)
+                return
+            socket = None
+            if scope["type"] == "websocket":
+                socket = _Socket(scope, receive, send, on_end=self._forget)
+                receive, send = socket.receive, socket.send
+            connection = self._begun(scope, socket)
+            token = current_connection.set(connection)
+            try:
+                # Not in another function: each idle socket would keep its frame.
+                await app(self._named(scope, connection), receive, send)
+            finally:
+                if socket is not None:
+                    await socket.finish()
+                self._forget(connection)
+                current_connection.reset(token)
 
         return connected
+
+    def _begun(self, scope: Scope, socket: "_Socket | None") -> Connection:
+        """Return the connection of a request, or of a socket that is open from now on."""
+        if socket is None:
+            connection = Connection(scope)
+            self._held[connection.id] = connection
+        else:
+            connection = socket.connection
+            socket.browser_cookie = self._make_known(connection)
+            self._open[connection.id] = connection
+        return connection
 
     def identify_browsers(self, app: ASGIApp) -> ASGIApp:
         """Return the ASGI app that serves ``app`` to browsers which sockets are known by.
@@ -462,31 +485,6 @@ class ConnectionRegistry:
             yield connection
         finally:
             self._forget(connection)
-
-    async def _serve_request(
-        self, app: ASGIApp, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        connection = Connection(scope)
-        self._held[connection.id] = connection
-        token = current_connection.set(connection)
-        try:
-            await app(self._named(scope, connection), receive, send)
-        finally:
-            connection.detach()
-            current_connection.reset(token)
-
-    async def _serve_socket(self, app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        socket = _Socket(scope, receive, send, on_end=self._forget)
-        connection = socket.connection
-        socket.browser_cookie = self._make_known(connection)
-        self._open[connection.id] = connection
-        token = current_connection.set(connection)
-        try:
-            await app(self._named(scope, connection), socket.receive, socket.send)
-        finally:
-            await socket.finish()
-            self._forget(connection)
-            current_connection.reset(token)
 
     def _forget(self, connection: Connection) -> None:
         connection.detach()

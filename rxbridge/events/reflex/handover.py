@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reflex.app import EventNamespace
     from reflex.state import StateUpdate
 
-    from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
+    from rxbridge.asgi._types import Scope
     from rxbridge.asgi.connections import Connection
 
 logger = logging.getLogger("rxbridge")
@@ -76,25 +76,23 @@ class TabHandover:
     Redis. When that fails, Reflex does as it would.
     """
 
-    def __init__(self, app: ASGIApp, namespace: EventNamespace) -> None:
-        self._app = app
+    def __init__(self, namespace: EventNamespace) -> None:
         self._namespace = namespace
         self._tabs = namespace._token_manager
         self._passing_on: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Task[None] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Make way for a tab that comes back, then let Reflex have it."""
-        if scope["type"] == "websocket" and isinstance(self._tabs, RedisTokenManager):
+    async def make_way(self, token: str | None, newcomer: Connection | None) -> None:
+        """Make way for a tab that comes back, before Reflex has it."""
+        if isinstance(self._tabs, RedisTokenManager):
             # Before Reflex does, for whatever socket: it would take a question for an update.
             self._listen(self._tabs)
-        if (token := token_of(scope)) is not None:
+        if token is not None:
             try:
-                await self._make_way(token, scope.get(CONNECTION_SCOPE_KEY))
+                await self._make_way(token, newcomer)
             except Exception as error:
                 # A note may be another release's, or none: the token is the client's word.
                 logger.warning("A tab that came back may lose its state: %r", error)
-        await self._app(scope, receive, send)
 
     def _listen(self, tabs: RedisTokenManager) -> None:
         tabs.ensure_lost_and_found_task(self._hear)
@@ -217,14 +215,7 @@ async def _answers(socket: Any, connection: Connection) -> bool:
 
 
 def token_of(scope: Scope) -> str | None:
-    """Return the token of a tab that opens a socket, by WebSocket or by polling."""
-    if scope["type"] not in ("http", "websocket"):
-        return None
-    return _token_in(scope["query_string"])
-
-
-@functools.lru_cache(maxsize=1)  # Of one handshake two parts ask, one after the other.
-def _token_in(query_string: bytes) -> str | None:
-    query = parse_qs(query_string.decode("latin-1"))
+    """Return the token of a tab that opens a socket."""
+    query = parse_qs(scope["query_string"].decode("latin-1"))
     # With a `sid` it is open already.
     return query["token"][0] if "EIO" in query and "token" in query and "sid" not in query else None

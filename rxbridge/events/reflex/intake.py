@@ -14,7 +14,6 @@ from reflex_base.event.context import EventContext
 
 from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 from rxbridge.events.reflex.answers import described, update_of
-from rxbridge.events.reflex.handover import token_of
 from rxbridge.events.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     import reflex as rx
 
-    from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
+    from rxbridge.asgi._types import Message, Receive, Scope, Send
 
 _LARGEST = 4
 """So many events of the largest size may wait of one socket, whatever the backlog."""
@@ -46,7 +45,7 @@ class Intake:
     for which Engine.IO would close the socket, is refused alone.
     """
 
-    def __init__(self, app: rx.App, asgi: ASGIApp, *, backlog: int) -> None:
+    def __init__(self, app: rx.App, *, backlog: int) -> None:
         self.app = app
         self.sio: Any = app.sio
         self.namespace: str = app.event_namespace.namespace  # type: ignore[union-attr]
@@ -55,19 +54,10 @@ class Intake:
         self.backlog = backlog
         self.cut_off: dict[str, str] = {}
         """Why the server closed a tab's socket for a message; the tab is to be told of it."""
-        self._asgi = asgi
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a socket with what there is room for; all else goes through."""
-        if scope["type"] != "websocket":
-            await self._asgi(scope, receive, send)
-            return
-        socket = _Socket(self, scope, receive, send)
-        token = EventContext.set(socket.context)
-        try:
-            await self._asgi(scope, socket.receive, socket.send)
-        finally:
-            EventContext.reset(token)
+    def socket(self, tab: str | None, scope: Scope, receive: Receive, send: Send) -> _Socket:
+        """Return the two ends of a tab's socket, with what there is room for."""
+        return _Socket(self, tab or "", scope.get(CONNECTION_SCOPE_KEY), receive, send)
 
     def note_cut_off(self, token: str, reason: str) -> None:
         """Remember a tab until it is back, among the last hundred."""
@@ -114,12 +104,14 @@ class _Socket:
         "send",
     )
 
-    def __init__(self, intake: Intake, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self, intake: Intake, tab: str, connection: Any, receive: Receive, send: Send
+    ) -> None:
         self._intake = intake
         self._receive = receive
         self._send = send
-        self._connection = scope.get(CONNECTION_SCOPE_KEY)
-        self._token = token_of(scope) or ""
+        self._connection = connection
+        self._token = tab
         self._processor = intake.app.event_processor
         # Of the last message: how its event begins, the size, and what Reflex made of it.
         self._event = ""

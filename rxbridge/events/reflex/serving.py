@@ -15,9 +15,11 @@ from reflex.istate.manager.redis import StateManagerRedis
 from reflex_base.config import get_config
 from reflex_base.constants import Endpoint, StateManagerMode
 from reflex_base.environment import environment, state_manager_disk_debounce
+from reflex_base.event.context import EventContext
 
 from rxbridge.asgi._refusal import refuse
-from rxbridge.events.reflex.handover import TabHandover
+from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
+from rxbridge.events.reflex.handover import TabHandover, token_of
 from rxbridge.events.reflex.intake import Intake
 from rxbridge.events.reflex.recipients import TabNamespace
 from rxbridge.events.reflex.redis_states import RedisStates
@@ -86,35 +88,55 @@ def reflex_asgi(
         logger.warning(
             "The Reflex app has no page. Where it is made, import the modules with @rx.page."
         )
-    if app.event_namespace is not None:
-        asgi = Intake(app, TabHandover(asgi, app.event_namespace), backlog=backlog)
-    upload = get_config().prepend_backend_path(str(Endpoint.UPLOAD))
-    asgi = Uploads(app, asgi, path=upload, frontend_path=frontend_path(), max_size=max_upload)
-    return _Started(app, asgi, grace)
+    return _Served(app, asgi, grace=grace, backlog=backlog, max_upload=max_upload)
 
 
-class _Started:
-    """Refuse the sockets of an app that no server has started: each of their events would fail.
+class _Served:
+    """What a Reflex app serves, in one app: each that waits around a socket costs it memory.
 
-    One that is stopped is first left to end what it does.
+    Refused are the sockets of one that no server has started, each of whose events would fail. One
+    that is stopped is first left to end what it does.
     """
 
-    def __init__(self, app: rx.App, asgi: ASGIApp, grace: float) -> None:
+    def __init__(
+        self, app: rx.App, asgi: ASGIApp, *, grace: float, backlog: int, max_upload: int | None
+    ) -> None:
+        path = get_config().prepend_backend_path(str(Endpoint.UPLOAD))
         self._app = app
         self._asgi = asgi
+        self._uploads = Uploads(
+            app, asgi, path=path, frontend_path=frontend_path(), max_size=max_upload
+        )
+        tabs = app.event_namespace
+        self._handover = None if tabs is None else TabHandover(tabs)
+        self._intake = None if tabs is None else Intake(app, backlog=backlog)
         self._grace = grace
         self._has_lifespan = False
         self._told = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what a server sends."""
-        if scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "http":
+            await self._uploads(scope, receive, send)
+        elif kind == "lifespan":
             self._has_lifespan = True
             await self._asgi(scope, self._stopping_late(receive), send)
-            return
-        if scope["type"] != "websocket" or self._has_lifespan or self._is_started():
+        elif kind == "websocket" and not (self._has_lifespan or self._is_started()):
+            await self._refuse(scope, receive, send)
+        elif kind != "websocket" or self._handover is None or self._intake is None:
             await self._asgi(scope, receive, send)
-            return
+        else:
+            tab = token_of(scope)
+            await self._handover.make_way(tab, scope.get(CONNECTION_SCOPE_KEY))
+            socket = self._intake.socket(tab, scope, receive, send)
+            token = EventContext.set(socket.context)
+            try:
+                await self._asgi(scope, socket.receive, socket.send)
+            finally:
+                EventContext.reset(token)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self._told:
             self._told = True
             logger.error(
