@@ -55,11 +55,10 @@ def show_queries(user) -> None:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from rxbridge.state.crud._query import Query
     from tests.state.crud.app import Own
 
     with CaptureQueriesContext(connection) as queries:
-        Own._crud.store.page(user, Query())
+        Own._crud.store.page(user)
     print(f"one page: {len(queries)} queries")
     for query in queries:
         print("   ", query["sql"][:110])

@@ -9,6 +9,18 @@ from typing import Any, TypeVar
 Mixin = TypeVar("Mixin")
 
 
+class _Named:
+    """Names what Reflex copies from a mixin, in logs, by the module of the user's state."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        from reflex.event import EventHandler  # Only then is Reflex known to be loaded.
+
+        super().__init_subclass__(**options)
+        for each in vars(cls).values():
+            if isinstance(each, EventHandler):
+                each.fn.__module__ = cls.__module__
+
+
 def made_mixin(name: str, bases: tuple[type, ...], body: Mapping[str, Any]) -> Any:
     """Return a mixin; the class that a user derives from it is what Reflex registers."""
     return new_class(name, bases, {"mixin": True}, lambda namespace: namespace.update(body))
@@ -19,7 +31,7 @@ def derived_mixin(mixin: type[Mixin], base: type, **attributes: Any) -> type[Mix
 
     They are set afterwards: in the class body they would become vars.
     """
-    made = made_mixin(mixin.__name__, (mixin, base), {"__module__": mixin.__module__})
+    made = made_mixin(mixin.__name__, (_Named, mixin, base), {"__module__": mixin.__module__})
     for name, value in attributes.items():
         setattr(made, name, value)
     return made  # type: ignore[no-any-return]

@@ -10,13 +10,9 @@ from rxbridge.state.auth.config import (
     SessionAuthConfig,
 )
 from rxbridge.state.auth.look import FieldView, FormView, card_layout, stacked_form
-from rxbridge.state.auth.mixins import (
-    password_change_mixin,
-    password_reset_mixin,
-    registration_mixin,
-    session_auth_mixin,
-)
 from rxbridge.state.auth.pages import AuthPages, AuthTexts, add_auth_pages
+from rxbridge.state.auth.password import password_change_mixin, password_reset_mixin
+from rxbridge.state.auth.session import registration_mixin, session_auth_mixin
 
 __all__ = [
     "AuthPages",

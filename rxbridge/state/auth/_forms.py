@@ -1,16 +1,20 @@
-"""Between what a Reflex form submits and Django's forms."""
+"""What the handlers do with Django's forms."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import reflex as rx
+from asgiref.sync import sync_to_async
 from django.db import IntegrityError, router, transaction
-from django.utils.datastructures import MultiValueDict
 from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
 
+from rxbridge.events.binder import unanswered
 from rxbridge.events.reflex import page_task
-from rxbridge.state._forms import FORM, Errors
+from rxbridge.state._forms import FORM, Errors, errors_of
 
 if TYPE_CHECKING:
     from django.forms import BaseForm
@@ -18,32 +22,35 @@ if TYPE_CHECKING:
     from rxbridge.state.auth.config import FormClass, RegistrationConfig
 
 
-def load_form(form: FormClass) -> Any:
-    """Return the form class; Django's cannot be imported before the apps are loaded."""
-    return import_string(form) if isinstance(form, str) else form
+def form_handler(name: str, *, focus: str) -> Callable[[Callable[[Any, dict[str, Any]], Any]], Any]:
+    """Make a synchronous method the handler of a form that is submitted.
 
-
-def form_input(form_data: object) -> MultiValueDict[str, Any]:
-    """Return what a browser submitted as Django's forms read it.
-
-    The event may hold any JSON. Text is kept, a checked box is ``"on"``, several values are a
-    list of text; everything else is as if it were not there.
+    The method does what the form is for, and returns it; ``None`` where there was none. It runs
+    on the event's thread, while ``{name}_pending`` is true; ``{name}_errors`` are then the
+    form's. The input ``focus`` has the focus after an error of no field's own.
     """
-    values: MultiValueDict[str, Any] = MultiValueDict()
-    if isinstance(form_data, Mapping):
-        for name, value in form_data.items():
-            if isinstance(value, str):
-                values[name] = value
-            elif value is True:
-                values[name] = "on"
-            elif isinstance(value, list) and all(isinstance(each, str) for each in value):
-                values.setlist(name, value)
-    return values
 
+    def decorate(submit: Callable[[Any, dict[str, Any]], Any]) -> Any:
+        act = sync_to_async(sensitive_variables()(submit))
 
-def form_error(message: str) -> Errors:
-    """Return one message for the form as a whole."""
-    return {FORM: [message]}
+        @rx.event
+        @wraps(submit)
+        async def handler(self: Any, form_data: dict[str, Any]) -> AsyncIterator[Any]:
+            unanswered(submit.__name__)
+            setattr(self, f"{name}_pending", True)
+            yield
+            try:
+                form = await act(self, form_data)
+                errors = {} if form is None else errors_of(form)
+                setattr(self, f"{name}_errors", errors)
+            finally:
+                setattr(self, f"{name}_pending", False)
+            if errors:
+                yield focus_first_error(name, errors, focus)
+
+        return handler
+
+    return decorate
 
 
 def focus_first_error(form: str, errors: Errors, otherwise: str) -> Any:
@@ -52,8 +59,13 @@ def focus_first_error(form: str, errors: Errors, otherwise: str) -> Any:
     Submitting disabled the button that had the focus. The ready pages' inputs have the id
     ``form-field``; a page without them is left alone.
     """
-    name = next((name for name in errors if name != FORM), otherwise)
-    return page_task("focus", f"{form}-{name}")
+    field = next((name for name in errors if name != FORM), otherwise)
+    return page_task("focus", f"{form.replace('_', '-')}-{field}")
+
+
+def load_form(form: FormClass) -> Any:
+    """Return the form class; Django's cannot be imported before the apps are loaded."""
+    return import_string(form) if isinstance(form, str) else form
 
 
 def registration_form(config: RegistrationConfig) -> type[BaseForm]:

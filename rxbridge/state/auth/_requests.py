@@ -1,15 +1,14 @@
-"""What the handlers do with the running event's request: sign in, sign out, go elsewhere."""
+"""What the handlers do with the running event's request: sign in, go elsewhere."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from django.contrib.auth import alogin, alogout, authenticate
+from django.contrib.auth import authenticate, login
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_variables
 
-from rxbridge.events.binder import unanswered
 from rxbridge.events.reflex import frontend_path
 
 if TYPE_CHECKING:
@@ -18,16 +17,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from rxbridge.state.auth.config import PasswordResetConfig, RegistrationConfig
-
-
-async def sign_in(user: Any, backend: str | None = None) -> None:
-    """Sign ``user`` in, as Django does: the session gets a new key and keeps its data."""
-    await alogin(unanswered("login").request, user, backend)
-
-
-async def sign_out() -> None:
-    """Sign the user out, as Django does: the session is gone."""
-    await alogout(unanswered("logout").request)
 
 
 def page_path(url: str) -> str:
@@ -39,24 +28,28 @@ def page_path(url: str) -> str:
 
 
 @sensitive_variables("password")
-def user_to_sign_in(
+def sign_in_with(
     config: RegistrationConfig | PasswordResetConfig,
     request: HttpRequest,
     user: Any,
     password: str | None,
-) -> Any:
-    """Return ``user`` as the backends sign them in with ``password``; ``None`` if they do not.
+) -> bool:
+    """Sign ``user`` in as the backends do with ``password``; tell whether they did.
 
     So a backend that asks for more, or refuses accounts that are not yet confirmed, is heard.
     With ``config.backend`` none is asked, and without ``config.sign_in`` nobody is signed in.
     """
     if not config.sign_in:
-        return None
+        return False
     if config.backend is not None:
-        return user if user.is_active else None
-    if not password:
-        return None
-    return authenticate(request, username=user.get_username(), password=password)
+        known = user if user.is_active else None
+    elif password:
+        known = authenticate(request, username=user.get_username(), password=password)
+    else:
+        known = None
+    if known is not None:
+        login(request, known, config.backend)
+    return known is not None
 
 
 def next_url(

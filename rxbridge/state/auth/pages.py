@@ -21,10 +21,8 @@ from rxbridge.state.auth.look import (
     text_link,
     view_fields,
 )
-from rxbridge.state.auth.password_change import PasswordChange
-from rxbridge.state.auth.password_reset import PasswordReset
-from rxbridge.state.auth.registration import Registration
-from rxbridge.state.auth.session import SessionAuth
+from rxbridge.state.auth.password import PasswordChange, PasswordReset
+from rxbridge.state.auth.session import Registration, SessionAuth
 from rxbridge.state.texts import Text, translated
 
 if TYPE_CHECKING:

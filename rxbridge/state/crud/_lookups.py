@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
+from django import forms
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import BinaryField, Field, ForeignKey, Model
 
@@ -13,14 +14,8 @@ TEXT_COMPARISONS = frozenset(
     {"iexact", "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith"}
 )
 
-
-class Lookup(NamedTuple):
-    """A lookup taken apart: the path of fields, the field it ends at, a transform, a comparison."""
-
-    path: str
-    field: Any
-    transform: str | None
-    comparison: str
+MIN_YEAR, MAX_YEAR = 2, 9998
+"""The outermost years are out of range in some time zone."""
 
 
 def resolve(model: type[Model], path: str) -> Any:
@@ -34,13 +29,32 @@ def resolve(model: type[Model], path: str) -> Any:
     return _field(model, last, path)
 
 
-def resolve_lookup(model: type[Model], lookup: str) -> Lookup:
-    """Take a configured lookup apart."""
+def resolve_lookup(model: type[Model], lookup: str) -> tuple[str, forms.Field]:
+    """Return the path of a configured lookup, and the form field that reads what is compared."""
     parts = lookup.split("__")
     comparison = parts.pop() if parts[-1] in COMPARISONS | TEXT_COMPARISONS else "exact"
     transform = parts.pop() if parts[-1] in TRANSFORMS and len(parts) > 1 else None
     path = "__".join(parts)
-    return Lookup(path, resolve(model, path), transform, comparison)
+    return path, _form_field(resolve(model, path), transform, comparison)
+
+
+def _form_field(field: Any, transform: str | None, comparison: str) -> forms.Field:
+    if comparison == "isnull":
+        return forms.BooleanField(required=False)
+    if transform == "date":
+        return forms.DateField()
+    if transform is not None:
+        return forms.IntegerField(min_value=1, max_value=MAX_YEAR)
+    if comparison in TEXT_COMPARISONS:
+        return forms.CharField(strip=False)
+    while field.is_relation:
+        field = field.target_field
+    made = field.formfield(required=True)
+    if made is None:  # An automatic primary key.
+        return forms.IntegerField(min_value=-(2**63), max_value=2**63 - 1)
+    # A required checkbox would be one that must be checked.
+    made.required = not isinstance(made, forms.BooleanField)
+    return made  # type: ignore[no-any-return]
 
 
 def _field(model: type[Model], name: str, path: str) -> Any:

@@ -18,8 +18,6 @@ logger = logging.getLogger("rxbridge")
 
 F = TypeVar("F", bound="Callable[..., Awaitable[Any]]")
 
-_REFUSALS = (PermissionDenied, Http404, BadRequest, SuspiciousOperation)
-
 
 def refusing(handler: F) -> F:
     """Have a handler's refusals logged, and anything but its own arguments refused.
@@ -36,12 +34,17 @@ def refusing(handler: F) -> F:
             except TypeError as error:
                 raise BadRequest(str(error)) from error
             return await handler(self, *args, **kwargs)
-        except _REFUSALS as refusal:
-            user: Any = current_user()
-            name = f"{type(self).__name__}.{handler.__name__}"
-            logger.warning("%s refused to user %s: %s", name, user.pk, refusal)
+        except (PermissionDenied, Http404, BadRequest, SuspiciousOperation) as refusal:
+            log(refusal)
             if isinstance(refusal, PermissionDenied) and current_request() is not None:
                 login_required.check(current_request())
             raise
 
     return cast("F", checked)
+
+
+def log(refusal: Exception) -> None:
+    """Write who was refused what, and why."""
+    event = getattr(current_request(), "reflex_event", None)
+    name = None if event is None else event.handler_name
+    logger.warning("%s refused to user %s: %s", name, current_user().pk, refusal)

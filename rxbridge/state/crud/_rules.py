@@ -34,27 +34,25 @@ class Rules:
     def require_identity(self, user: Any) -> None:
         """Raise for a visitor nobody knows, where rows have owners."""
         if self._config.owner_field is not None and not user.is_authenticated:
-            msg = "only who is signed in owns anything"
-            raise PermissionDenied(msg)
+            raise PermissionDenied("only who is signed in owns anything")
 
     def require_list(self, user: Any) -> None:
         """Raise unless ``user`` may see the list, of whatever rows."""
-        if self._config.permissions == "model" and not self._has_permission("view", user, None):
-            msg = "no permission to view"
-            raise PermissionDenied(msg)
+        self.require_identity(user)
+        if self._config.permissions == "model" and not self._has_permission("view", user):
+            raise PermissionDenied("no permission to view")
 
     def judges_rows(self, user: Any) -> bool:
         """Tell whether the database alone cannot tell which rows ``user`` may see."""
         if self._config.can_view is not None:
             return True
         by_object = self._config.permissions == "object"
-        return by_object and not self._has_permission("view", user, None)
+        return by_object and not self._has_permission("view", user)
 
     def require(self, action: Action, user: Any, instance: Model) -> None:
         """Raise unless ``user`` may do this to ``instance``."""
         if not self.allows(action, user, instance):
-            msg = f"may not {action} {self._options.label} {instance.pk}"
-            raise PermissionDenied(msg)
+            raise PermissionDenied(f"may not {action} {self._options.label} {instance.pk}")
 
     def allows(self, action: Action, user: Any, instance: Model) -> bool:
         """Tell whether ``user`` may do this to ``instance``."""
@@ -62,7 +60,7 @@ class Rules:
             return False
         if self._config.permissions and not self._has_permission(action, user, instance):
             return False
-        hook = self._config.hook(action)
+        hook = getattr(self._config, f"can_{action}")
         return hook is None or answer_of(hook, user, instance)
 
     def _owns(self, user: Any, instance: Model) -> bool:
@@ -71,7 +69,7 @@ class Rules:
         field = self._options.get_field(self._config.owner_field)
         return bool(user.is_authenticated) and getattr(instance, field.attname) == user.pk
 
-    def _has_permission(self, action: Action, user: Any, instance: Model | None) -> bool:
+    def _has_permission(self, action: Action, user: Any, instance: Model | None = None) -> bool:
         # Who may change may view, as in Django's admin.
         actions = ("view", "change") if action == "view" else (action,)
         names = [

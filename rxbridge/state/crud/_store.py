@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.core.paginator import Paginator
 from django.db import router, transaction
@@ -15,16 +14,8 @@ from django.utils.translation import gettext
 
 from rxbridge.state._forms import FORM, Errors
 from rxbridge.state.crud._forms import Forms, save
-from rxbridge.state.crud._query import Queries, Query, checked_page, checked_pk
-from rxbridge.state.crud._rows import (
-    Choice,
-    Row,
-    form_choices,
-    input_values,
-    serializer,
-    version_of,
-    with_relations,
-)
+from rxbridge.state.crud._query import Queries, checked_page, checked_pk
+from rxbridge.state.crud._rows import Row, Rows, form_choices, input_values, version_of
 from rxbridge.state.crud._rules import Rules
 
 if TYPE_CHECKING:
@@ -33,36 +24,26 @@ if TYPE_CHECKING:
 
     from rxbridge.state.crud.config import ModelCRUDConfig
 
+Shown: TypeAlias = dict[str, Any]
+"""Vars of ``ModelCRUD``, by the names they have there, and what each is to be."""
+
 MAX_JUDGED = 1_000
 """How many rows are fetched to be judged one by one, where the database cannot tell."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One page of the list."""
-
-    rows: list[Row]
-    total: int
-    number: int
-    count: int
+def closed_form() -> Shown:
+    """Return the vars of a form that is not open."""
+    closed = {"form_open": False, "editing": "", "form_values": {}, "_crud_draft": {}}
+    return closed | _outcome({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A form as it is opened: of which object, in which version; of a new one when empty."""
-
-    pk: str = ""
-    version: str = ""
-    values: Row
-    choices: dict[str, list[Choice]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of a change: errors by field, or what the object holds when it was not the same."""
-
-    errors: Errors = field(default_factory=dict)
-    current: Row | None = None
+def _outcome(errors: Errors, current: Row | None = None) -> Shown:
+    """Return the vars that say what is wrong, or what an object holds by now."""
+    return {
+        "form_errors": errors,
+        "conflict": current is not None,
+        "current_values": current or {},
+    }
 
 
 class Store:
@@ -77,84 +58,90 @@ class Store:
         self._rules = Rules(config)
         self._queries = Queries(config)
         self._forms = Forms(config)
-        self._row: Callable[[Model], Row] = serializer(config)
+        self._rows = Rows(config)
 
     def require_list(self, user: Any) -> None:
         """Raise unless ``user`` may see the list."""
-        self._rules.require_identity(user)
         self._rules.require_list(user)
 
-    def page(self, user: Any, query: Query) -> Page:
+    def page(self, user: Any, page: int = 1, **query: Any) -> Shown:
         """Return a page of the list, the last one when there are fewer."""
         self.require_list(user)
-        number = checked_page(query.page)
-        rows = self._queries.apply(self._rules.scope(user), query)
-        rows = with_relations(self._config, rows)
+        number = checked_page(page)
+        rows: Any = self._queries.apply(self._rules.scope(user), **query)
+        rows = self._rows.with_relations(rows)
         if self._rules.judges_rows(user):
             judged = rows[:MAX_JUDGED]
-            visible = [each for each in judged if self._rules.allows("view", user, each)]
-            return self._cut(visible, number)
-        return self._cut(rows, number)
+            rows = [each for each in judged if self._rules.allows("view", user, each)]
+        cut = Paginator(rows, self._config.page_size)
+        shown = cut.get_page(number)
+        return {
+            "rows": [self._rows.row(each) for each in shown],
+            "total": cut.count,
+            "page": shown.number,
+            "pages": cut.num_pages,
+            **query,
+        }
 
-    def new(self, user: Any) -> Draft:
+    def new(self, user: Any) -> Shown:
         """Return an empty form."""
-        instance = self._new_instance(user)
-        self._rules.require("add", user, instance)
-        return self._draft(self._forms.unbound(user, instance))
+        return self._opened(user, self._addable(user))
 
-    def open(self, user: Any, pk: object) -> Draft:
+    def open(self, user: Any, pk: object) -> Shown:
         """Return the form of an object."""
-        found = self._scope_of(user, pk).first()
-        instance = self._required("change", user, found)
+        instance = self._required("change", user, self._scope_of(user, pk).first())
         version = version_of(self._config, instance)
-        return self._draft(self._forms.unbound(user, instance), pk=instance.pk, version=version)
+        return self._opened(user, instance, pk=str(instance.pk), version=version)
 
-    def create(self, user: Any, submitted: object) -> Result:
+    def create(self, user: Any, submitted: object) -> Shown:
         """Create an object of what the form holds, unless something is wrong with it."""
         with self._writing() as using:
-            instance = self._new_instance(user)
-            self._rules.require("add", user, instance)
-            form = self._forms.bound(user, instance, submitted)
+            form = self._forms.submitted(user, self._addable(user), submitted)
             if form.is_valid():
                 # What it would become may be judged differently from an empty one.
                 self._rules.require("add", user, form.instance)
-            return Result(errors=save(form, using))
+            return self._saved(form, using)
 
-    def update(self, user: Any, pk: object, version: str, submitted: object) -> Result:
+    def update(self, user: Any, pk: object, version: str, submitted: object) -> Shown:
         """Change an object to what the form holds, unless it is no longer in that version."""
         with self._writing() as using:
             instance = self._locked("change", user, pk, using)
-            form = self._forms.bound(user, instance, submitted)
+            form = self._forms.submitted(user, instance, submitted)
             if version_of(self._config, instance) != version:
-                current = input_values(self._forms.unbound(user, instance))
                 changed = gettext("Somebody else has changed this meanwhile.")
-                return Result(errors={FORM: [changed]}, current=current)
-            return Result(errors=save(form, using))
+                current = input_values(self._forms.opened(user, instance))
+                return _outcome({FORM: [changed]}, current)
+            return self._saved(form, using)
 
-    def delete(self, user: Any, pk: object) -> Result:
+    def delete(self, user: Any, pk: object) -> Shown:
         """Delete an object, unless others need it."""
         with self._writing() as using:
             instance = self._locked("delete", user, pk, using)
             try:
                 instance.delete()
             except (ProtectedError, RestrictedError):
-                return Result(errors={FORM: [gettext("It is still in use.")]})
-        return Result()
+                return {"form_errors": {FORM: [gettext("It is still in use.")]}}
+        return {"form_errors": {}}
 
-    def _new_instance(self, user: Any) -> Model:
+    def _addable(self, user: Any) -> Model:
         self._rules.require_identity(user)
-        return self._forms.new_instance(user)
+        instance = self._forms.new_instance(user)
+        self._rules.require("add", user, instance)
+        return instance
 
-    def _cut(self, rows: Any, number: int) -> Page:
-        cut = Paginator(rows, self._config.page_size)
-        page = cut.get_page(number)
-        shown = [self._row(each) for each in page]
-        return Page(rows=shown, total=cut.count, number=page.number, count=cut.num_pages)
+    def _opened(self, user: Any, instance: Model, **draft: str) -> Shown:
+        form = self._forms.opened(user, instance)
+        return closed_form() | {
+            "form_open": True,
+            "editing": draft.get("pk", ""),
+            "form_values": input_values(form),
+            "form_choices": form_choices(form),
+            "_crud_draft": draft,
+        }
 
-    def _draft(self, form: ModelForm[Any], *, pk: Any = "", version: str = "") -> Draft:
-        return Draft(
-            pk=str(pk), version=version, values=input_values(form), choices=form_choices(form)
-        )
+    def _saved(self, form: ModelForm[Any], using: str) -> Shown:
+        errors = save(form, using)
+        return _outcome(errors) if errors else closed_form()
 
     def _scope_of(self, user: Any, pk: object) -> QuerySet[Any, Any]:
         return self._rules.scope(user).filter(pk=checked_pk(self._config.model, pk))

@@ -6,13 +6,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from django import forms
+from django.core.exceptions import FieldError
 from django.db.models import CharField, FileField, ForeignKey, Model, TextField
 
 from rxbridge.state.crud._lookups import refuse, resolve, resolve_lookup
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
-    from django.forms import ModelForm
 
 Hook: TypeAlias = "Callable[[Any, Any], bool | Awaitable[bool]]"
 Rows: TypeAlias = "Callable[[Any], QuerySet[Any, Any]]"
@@ -72,7 +73,7 @@ class ModelCRUDConfig:
     queryset: Rows | None = None
     new: New | None = None
     choices: Mapping[str, Rows] = field(default_factory=dict)
-    form: type[ModelForm[Any]] | None = None
+    form: type[forms.ModelForm[Any]] | None = None
     serialize: Callable[[Any], Mapping[str, Any]] | None = None
     version_field: str | None = None
     names: Mapping[str, str] = field(default_factory=dict)
@@ -86,16 +87,16 @@ class ModelCRUDConfig:
         return tuple(self.list_fields or self.fields)
 
     @property
+    def form_class(self) -> type[forms.ModelForm[Any]]:
+        """The form, or one of ``fields``."""
+        return self.form or forms.modelform_factory(self.model, fields=list(self.fields))
+
+    @property
     def lookups(self) -> dict[str, str]:
         """The lookup of each filter, by the name the page uses."""
         if isinstance(self.filter_fields, Mapping):
             return dict(self.filter_fields)
         return {name: name for name in self.filter_fields}
-
-    def hook(self, action: Action) -> Hook | None:
-        """Return what is asked besides ownership and permissions, if anything is."""
-        hook: Hook | None = getattr(self, f"can_{action}")
-        return hook
 
 
 def _check(config: ModelCRUDConfig) -> None:
@@ -103,24 +104,16 @@ def _check(config: ModelCRUDConfig) -> None:
     model: Any = config.model
     if not (isinstance(model, type) and issubclass(model, Model)):
         refuse(f"model={model!r} must be a Django model class.")
-    _check_sequences(config)
-    if not 1 <= config.page_size <= MAX_PAGE_SIZE:
-        refuse(f"page_size={config.page_size} must be from 1 to {MAX_PAGE_SIZE}.")
-    _check_owner(config)
-    _check_form_fields(config)
-    _check_shown(config)
-    _check_queries(config)
-    _check_version(config)
-    _check_rules(config)
-
-
-def _check_sequences(config: ModelCRUDConfig) -> None:
     for option in ("fields", "list_fields", "search_fields", "ordering_fields", "ordering"):
         _check_names(option, getattr(config, option))
     if not isinstance(config.filter_fields, Mapping):
         _check_names("filter_fields", config.filter_fields)
-    if not config.fields:
-        refuse("fields is empty; name the fields of the form.")
+    if not 1 <= config.page_size <= MAX_PAGE_SIZE:
+        refuse(f"page_size={config.page_size} must be from 1 to {MAX_PAGE_SIZE}.")
+    _check_owner(config)
+    _check_form(config)
+    _check_shown(config)
+    _check_rules(config)
 
 
 def _check_names(option: str, names: object) -> None:
@@ -146,107 +139,62 @@ def _check_owner(config: ModelCRUDConfig) -> None:
         refuse(f"The owner {name!r} is set by the server; take it out of fields=.")
 
 
-def _check_form_fields(config: ModelCRUDConfig) -> None:
-    own = config.form.base_fields if config.form is not None else {}
-    if unnamed := sorted(set(own) - set(config.fields)):
-        refuse(f"The form has a field {unnamed[0]!r} that fields= does not name.")
-    if config.form is not None and (missing := sorted(set(config.fields) - set(own))):
-        refuse(f"fields= names {missing[0]!r}, which the form does not have.")
-    for name in config.fields:
-        if name not in own or _is_model_field(config.model, name):
-            _check_writable(config, name)
-        elif "password" in name.lower():
-            refuse(f"{name!r} is a password; take it out.")
-    _check_relations(config)
-
-
-def _is_model_field(model: type[Model], name: str) -> bool:
-    options = model._meta  # noqa: SLF001
-    return any(name == field.name for field in (*options.fields, *options.many_to_many))
-
-
-def _check_writable(config: ModelCRUDConfig, name: str) -> None:
-    if "__" in name:
-        refuse(f"{name!r} is a field of another model; it may be in list_fields= only.")
-    field = resolve(config.model, name)
-    if field.primary_key or not field.editable or field.name != name:
-        refuse(f"{name!r} cannot be edited; name it in list_fields= instead.")
-    if isinstance(field, FileField):
-        refuse(f"{name!r} is a file, which takes an upload handler of your own.")
-    if _has_privileges(config.model) and name in _PRIVILEGES:
-        refuse(f"{name!r} gives privileges; leave that to Django's admin.")
-
-
-def _has_privileges(model: type[Model]) -> bool:
+def _check_form(config: ModelCRUDConfig) -> None:
     from django.contrib.auth.models import AbstractBaseUser, Group
 
+    try:
+        inputs = config.form_class.base_fields
+    except FieldError as error:
+        refuse(f"{error}. Such a field may be in list_fields= only.")
+    if not inputs or set(inputs) != set(config.fields):
+        refuse(f"fields={[*config.fields]} must name the fields of the form, {[*inputs]}.")
     # An instance of Group or of a user model decides what somebody may do.
-    return issubclass(model, (AbstractBaseUser, Group))
-
-
-def _check_relations(config: ModelCRUDConfig) -> None:
-    relations = set(_relations(config))
-    if missing := sorted(relations - set(config.choices)):
-        refuse(
-            f"{missing[0]!r} is a relation, so any object could be chosen. Say which: "
-            f'choices={{"{missing[0]}": lambda user: …}}.'
-        )
-    if unknown := sorted(set(config.choices) - relations):
+    is_privileged = issubclass(config.model, (AbstractBaseUser, Group))
+    columns = {field.name: field for field in config.model._meta.get_fields()}  # noqa: SLF001
+    relations = {name for name, field in columns.items() if field.is_relation}
+    relations |= {name for name in inputs if isinstance(inputs[name], forms.ModelChoiceField)}
+    for name, shown in inputs.items():
+        if name in columns and resolve(config.model, name).primary_key:
+            refuse(f"{name!r} is the primary key; name it in list_fields= instead.")
+        if "password" in name.lower():
+            refuse(f"{name!r} is a password; take it out.")
+        if isinstance(shown, forms.FileField) or isinstance(columns.get(name), FileField):
+            refuse(f"{name!r} is a file, which takes an upload handler of your own.")
+        if is_privileged and name in _PRIVILEGES:
+            refuse(f"{name!r} gives privileges; leave that to Django's admin.")
+        if name in relations and name not in config.choices:
+            refuse(
+                f"{name!r} is a relation, so any object could be chosen. Say which: "
+                f'choices={{"{name}": lambda user: …}}.'
+            )
+    if unknown := sorted(config.choices.keys() - relations.intersection(inputs)):
         refuse(f"choices= names {unknown[0]!r}, which is no relation in the form.")
-
-
-def _relations(config: ModelCRUDConfig) -> Iterable[str]:
-    from django.forms import ModelChoiceField
-
-    for name in config.fields:
-        if config.form is not None:
-            if isinstance(config.form.base_fields[name], ModelChoiceField):
-                yield name
-        elif resolve(config.model, name).is_relation:
-            yield name
 
 
 def _check_shown(config: ModelCRUDConfig) -> None:
     if config.form is not None and config.serialize is None and not config.list_fields:
         refuse("With a form of your own, name in list_fields= what a row shows.")
-    for path in config.shown_fields:
-        resolve(config.model, path)
-
-
-def _check_queries(config: ModelCRUDConfig) -> None:
-    readable = {*config.shown_fields, *config.fields, "pk"}
-    for path in config.search_fields:
-        field = _check_readable("search_fields", path, path, config.model, readable)
-        if not isinstance(field, (CharField, TextField)):
+    for name in (*config.shown_fields, *(each.removeprefix("-") for each in config.ordering)):
+        resolve(config.model, name)
+    asked = [("ordering_fields", name) for name in config.ordering_fields]
+    asked += [("search_fields", name) for name in config.search_fields]
+    for lookup in config.lookups.values():
+        asked.append(("filter_fields", resolve_lookup(config.model, lookup)[0]))
+    for option, path in asked:
+        field = resolve(config.model, path)
+        if path not in (*config.shown_fields, *config.fields, "pk"):
+            refuse(
+                f"{option} leads to {path!r}, which no row shows, so that answers would tell what "
+                "it holds. Name it in list_fields= too."
+            )
+        if field.many_to_many:
+            refuse(f"{option} leads to {path!r}, which is many-to-many; use queryset=.")
+        if option == "search_fields" and not isinstance(field, (CharField, TextField)):
             refuse(f"search_fields names {path!r}, which is no text; use filter_fields=.")
-    for name, text in config.lookups.items():
-        lookup = resolve_lookup(config.model, text)
-        _check_readable("filter_fields", name, lookup.path, config.model, readable)
-    for path in config.ordering_fields:
-        _check_readable("ordering_fields", path, path, config.model, readable)
-    for name in config.ordering:
-        resolve(config.model, name.removeprefix("-"))
-
-
-def _check_readable(
-    option: str, name: str, path: str, model: type[Model], readable: set[str]
-) -> Any:
-    field = resolve(model, path)
-    if path not in readable:
-        refuse(
-            f"{option} names {name!r}, but no row shows {path!r}, so that answers would tell "
-            "what it holds. Name it in list_fields= too."
-        )
-    if field.many_to_many:
-        refuse(f"{option} names {name!r}, which is many-to-many; use queryset=.")
-    return field
-
-
-def _check_version(config: ModelCRUDConfig) -> None:
     if config.version_field is not None:
-        field = resolve(config.model, config.version_field)
-        if field.name in config.fields:
-            refuse(f"version_field={field.name!r} is in fields=; it must change by itself.")
+        version = resolve(config.model, config.version_field)
+        if version.name in config.fields:
+            refuse(f"version_field={version.name!r} is in fields=; it must change by itself.")
 
 
 def _check_rules(config: ModelCRUDConfig) -> None:

@@ -10,7 +10,7 @@ import reflex as rx
 
 from rxbridge.state._mixins import derived_mixin, made_mixin
 from rxbridge.state.crud._store import Store
-from rxbridge.state.crud.state import CRUDSetup, LiveModelCRUD, ModelCRUD, Watched
+from rxbridge.state.crud.state import CRUDSetup, LiveModelCRUD, ModelCRUD
 
 if TYPE_CHECKING:
     from rxbridge.state.crud.config import ModelCRUDConfig
@@ -76,7 +76,7 @@ def _renamed(mixin: type[ModelCRUD], names: Mapping[str, str]) -> type[ModelCRUD
     }
     body |= {name: each.default_value() for name, each in fields.items()}
     body |= {names[name]: handler for name, handler in _handlers(mixin).items()}
-    return made_mixin(mixin.__name__, (Watched, rx.State), body)  # type: ignore[no-any-return]
+    return made_mixin(mixin.__name__, (rx.State,), body)  # type: ignore[no-any-return]
 
 
 def _fields(mixin: type[ModelCRUD]) -> dict[str, Any]:
@@ -85,17 +85,13 @@ def _fields(mixin: type[ModelCRUD]) -> dict[str, Any]:
 
 
 def _handlers(mixin: type[ModelCRUD]) -> dict[str, Any]:
-    return {
-        name: each
-        for name, each in inspect.getmembers(mixin, inspect.isfunction)
-        if not (name.startswith("_") or hasattr(rx.State, name))
-    }
+    functions = inspect.getmembers(mixin, inspect.isfunction)
+    return {name: each for name, each in functions if not hasattr(rx.State, name)}
 
 
 def _checked_names(mixin: type[ModelCRUD], renamed: Mapping[str, str]) -> dict[str, str]:
-    public = [name for name in _fields(mixin) if not name.startswith("_")]
-    names = {name: name for name in (*public, *_handlers(mixin))}
-    if unknown := sorted(set(renamed) - set(names)):
+    names = {name: name for name in (*_fields(mixin), *_handlers(mixin)) if name[0] != "_"}
+    if unknown := sorted(renamed.keys() - names.keys()):
         msg = f"names= renames {unknown[0]!r}, which is none of: {', '.join(names)}."
         raise ValueError(msg)
     names |= renamed

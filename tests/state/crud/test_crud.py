@@ -12,7 +12,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
 from rxbridge.state.crud import ModelCRUDConfig
-from rxbridge.state.crud._query import Query
 from rxbridge.state.crud._store import Store
 from rxbridge.testing import EventClient
 from tests.state.crud.app import Hooked, Own, Shared, app
@@ -137,7 +136,7 @@ class TestQueries:
             note.labels.add(label)
         store = Own._crud.store
         with CaptureQueriesContext(connection) as queries:
-            assert len(store.page(ada, Query()).rows) == count
+            assert len(store.page(ada)["rows"]) == count
         assert len(queries) == 3
 
     def test_related_fields_are_joined(self, ada):
@@ -151,7 +150,7 @@ class TestQueries:
             permissions=None,
         )
         with CaptureQueriesContext(connection) as queries:
-            rows = Store(config).page(ada, Query()).rows
+            rows = Store(config).page(ada)["rows"]
         assert {row["owner__username"] for row in rows} == {"ada"}
         assert {row["folder__owner__username"] for row in rows} == {None}
         assert len(queries) == 2
@@ -313,7 +312,7 @@ class TestDelete:
         config = ModelCRUDConfig(
             model=Folder, fields=["name"], owner_field="owner", permissions=None
         )
-        assert Store(config).delete(ada, str(folder.pk)).errors["form"]
+        assert Store(config).delete(ada, str(folder.pk))["form_errors"]["form"]
         assert Folder.objects.count() == 1
 
 
@@ -368,9 +367,9 @@ class TestPermissions:
 
         config = ModelCRUDConfig(model=Note, fields=["title"], permissions="object")
         store = Store(config)
-        page = store.page(Granted(), Query())
-        assert ([row["title"] for row in page.rows], page.total) == (["milk"], 1)
-        assert store.delete(Granted(), note.pk).errors == {}
+        page = store.page(Granted())
+        assert ([row["title"] for row in page["rows"]], page["total"]) == (["milk"], 1)
+        assert store.delete(Granted(), note.pk)["form_errors"] == {}
         other = Note.objects.get()
         with pytest.raises(Exception, match="no such"):
             store.delete(Granted(), other.pk)
@@ -418,6 +417,12 @@ class TestHooks:
         fired = await tab.fire(Hooked.edit(str(note.pk)))
         assert fired.toasts == ["You are not allowed to do that."]
 
+    async def test_a_refusal_names_the_handler_as_the_user_does(self, tab, caplog):
+        await tab.fire(Hooked.remove_note("77"))
+        name = "tests.state.crud.app.Hooked.remove_note"
+        assert f"{name} refused to user" in caplog.text
+        assert f"{name} ran, but was refused" in caplog.text
+
     def test_renamed_members_replace_the_others(self):
         assert {"add_note", "remove_note"} <= set(Hooked.event_handlers)
         assert not {"create", "delete"} & set(Hooked.event_handlers)
@@ -436,7 +441,6 @@ class TestState:
 
     async def test_draft_is_the_servers(self, tab):
         assert "_crud_draft" not in Own.vars
-        assert "_crud_viewer" not in Own.vars
 
     async def test_is_pickled_without_anything_of_django(self, tab, ada):
         await Note.objects.acreate(title="hers", owner=ada)
@@ -468,4 +472,4 @@ class TestState:
     def test_nobody_owns_nothing(self, crud_db):
         Note.objects.create(title="nobody's")
         with pytest.raises(PermissionDenied):
-            Own._crud.store.page(AnonymousUser(), Query())
+            Own._crud.store.page(AnonymousUser())

@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from rxbridge.state.crud import ModelCRUDConfig
-from rxbridge.state.crud._query import Query
 from rxbridge.state.crud._store import Store
 from rxbridge.state.values import json_safe
 from tests.state.crud.models import Folder, Label, Note
@@ -49,27 +48,27 @@ def owned(**options) -> Store:
 def test_own_form_validates_and_saves(ada):
     store = owned(form=NoteForm, fields=["title", "text", "confirm"], list_fields=["title"])
     refused = store.create(ada, {"title": "a", "text": "a"})
-    assert refused.errors == {"form": ["Say more."]}
-    assert store.create(ada, {"title": "a", "text": "b", "confirm": True}).errors == {}
+    assert refused["form_errors"] == {"form": ["Say more."]}
+    assert store.create(ada, {"title": "a", "text": "b", "confirm": True})["form_errors"] == {}
     assert Note.objects.get().text == "b"
 
 
 def test_own_form_opens_with_its_fields(ada):
     store = owned(form=NoteForm, fields=["title", "text", "confirm"], list_fields=["title"])
-    assert store.new(ada).values == {"title": "", "text": "", "confirm": ""}
+    assert store.new(ada)["form_values"] == {"title": "", "text": "", "confirm": ""}
 
 
 def test_what_the_form_does_not_ask_for_comes_from_new(ada, bob):
     store = owned(owner_field=None, new=lambda user: Note(owner=user, title="Draft"), **OPEN)
-    assert store.new(bob).values == {"title": "Draft"}
-    assert store.create(bob, {"title": "milk"}).errors == {}
+    assert store.new(bob)["form_values"] == {"title": "Draft"}
+    assert store.create(bob, {"title": "milk"})["form_errors"] == {}
     assert Note.objects.get().owner == bob
 
 
 def test_serializer_makes_the_row(ada):
     note = Note.objects.create(title="milk", owner=ada)
     store = owned(serialize=lambda note: {"shout": note.title.upper()})
-    assert store.page(ada, Query()).rows == [{"shout": "MILK", "id": str(note.pk)}]
+    assert store.page(ada)["rows"] == [{"shout": "MILK", "id": str(note.pk)}]
 
 
 def test_dataclass_of_a_field_is_its_text(ada, monkeypatch):
@@ -86,13 +85,13 @@ def test_dataclass_of_a_field_is_its_text(ada, monkeypatch):
 
     monkeypatch.setattr(Note._meta.get_field("title"), "from_db_value", from_db_value, False)
     Note.objects.create(title="milk", owner=ada)
-    assert owned().page(ada, Query()).rows[0]["title"] == "milk"
+    assert owned().page(ada)["rows"][0]["title"] == "milk"
 
 
 def test_queryset_limits_every_path(ada):
     hidden = Note.objects.create(title="hidden", owner=ada, done=True)
     store = owned(queryset=lambda user: Note.objects.filter(done=False))
-    assert store.page(ada, Query()).rows == []
+    assert store.page(ada)["rows"] == []
     for change in (store.open, store.delete):
         with pytest.raises(Http404):
             change(ada, str(hidden.pk))
@@ -104,8 +103,8 @@ def test_queryset_may_join_and_be_distinct(ada):
     note = Note.objects.create(title="milk", owner=ada)
     note.labels.add(*(Label.objects.create(name=name) for name in "ab"))
     store = owned(queryset=lambda user: Note.objects.filter(labels__name__gt="").distinct())
-    assert store.page(ada, Query()).total == 1
-    assert store.delete(ada, str(note.pk)).errors == {}
+    assert store.page(ada)["total"] == 1
+    assert store.delete(ada, str(note.pk))["form_errors"] == {}
 
 
 def test_choice_outside_the_users_own_is_an_error(ada, bob):
@@ -114,7 +113,7 @@ def test_choice_outside_the_users_own_is_an_error(ada, bob):
         fields=["title", "folder"],
         choices={"folder": lambda user: Folder.objects.filter(owner=user)},
     )
-    assert "folder" in store.create(ada, {"title": "a", "folder": str(folder.pk)}).errors
+    assert "folder" in store.create(ada, {"title": "a", "folder": str(folder.pk)})["form_errors"]
 
 
 def test_equal_rows_keep_their_places_between_pages(ada):
@@ -123,7 +122,7 @@ def test_equal_rows_keep_their_places_between_pages(ada):
     seen = [
         row["id"]
         for number in range(1, 6)
-        for row in store.page(ada, Query(page=number, ordering="done")).rows
+        for row in store.page(ada, page=number, ordering="done")["rows"]
     ]
     assert len(set(seen)) == 9
 
@@ -131,7 +130,7 @@ def test_equal_rows_keep_their_places_between_pages(ada):
 def test_of_two_changes_at_one_time_one_is_a_conflict(ada):
     note = Note.objects.create(title="milk", owner=ada)
     store = owned()
-    version = store.open(ada, str(note.pk)).version
+    version = store.open(ada, str(note.pk))["_crud_draft"]["version"]
     start, results = threading.Barrier(2), []
 
     def change(title: str) -> None:
@@ -144,7 +143,7 @@ def test_of_two_changes_at_one_time_one_is_a_conflict(ada):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(result.current is None for result in results) == [False, True]
+    assert sorted(result["conflict"] for result in results) == [False, True]
 
 
 @pytest.mark.parametrize("change", ["update", "delete"])
@@ -167,12 +166,12 @@ def test_row_is_locked_before_it_is_judged(ada, monkeypatch, change):
 def test_a_clash_between_check_and_save_is_an_error_of_the_form(ada, monkeypatch):
     Note.objects.create(title="milk", owner=ada)
     monkeypatch.setattr(Note, "validate_constraints", lambda self, **_: None)
-    assert "form" in owned().create(ada, {"title": "milk"}).errors
+    assert "form" in owned().create(ada, {"title": "milk"})["form_errors"]
 
 
 def test_password_is_not_written_where_everybody_may_change_users(ada, bob):
     store = Store(ModelCRUDConfig(model=User, fields=["first_name"], **OPEN))
-    assert store.page(ada, Query()).total == 2
+    assert store.page(ada)["total"] == 2
     with pytest.raises(BadRequest):
         store.update(ada, str(bob.pk), "", {"first_name": "x", "password": "x"})
 
