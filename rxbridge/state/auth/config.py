@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -19,7 +19,19 @@ _NEVER_REGISTERED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SessionAuthConfig:
+class _Config:
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for an address that is none of this site's own."""
+        for each in fields(self):
+            is_path = each.name.endswith("url") or each.name.startswith("after")
+            value = getattr(self, each.name) if is_path else None
+            if value is not None and (not value.startswith("/") or value.startswith("//")):
+                msg = f"{each.name}={value!r} must be a path on this site that starts with one '/'."
+                raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionAuthConfig(_Config):
     """How a visitor signs in and out.
 
     URLs are paths as the address bar shows them. ``after_login`` is where a visitor goes whom
@@ -37,12 +49,9 @@ class SessionAuthConfig:
     allowed_next_hosts: Sequence[str] = ()
     locked_out: str = "Too many failed attempts. Please try again later."
 
-    def __post_init__(self) -> None:
-        _check_paths(self, "login_url", "logout_url", "after_login", "after_logout")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationConfig:
+class RegistrationConfig(_Config):
     """How a visitor registers.
 
     ``form`` is a form whose ``save()`` creates the user; without one it is Django's, for your
@@ -61,7 +70,7 @@ class RegistrationConfig:
     login_url: str = "/login"
 
     def __post_init__(self) -> None:
-        _check_paths(self, "url", "after", "login_url")
+        _Config.__post_init__(self)
         if self.form is not None and self.fields:
             msg = "fields= is for the default form; name them in the form given as form=."
             raise ValueError(msg)
@@ -71,7 +80,7 @@ class RegistrationConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordChangeConfig:
+class PasswordChangeConfig(_Config):
     """How a user changes the password; ``after`` is where to go then, ``None`` to stay."""
 
     form: FormClass = "django.contrib.auth.forms.PasswordChangeForm"
@@ -79,14 +88,9 @@ class PasswordChangeConfig:
     login_url: str = "/login"
     after: str | None = None
 
-    def __post_init__(self) -> None:
-        _check_paths(self, "url", "login_url")
-        if self.after is not None:
-            _check_paths(self, "after")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PasswordResetConfig:
+class PasswordResetConfig(_Config):
     """How a visitor who forgot the password sets a new one by a link in an e-mail.
 
     The link is ``confirm_url`` with ``uid`` and ``token`` in its query, on the host the request
@@ -112,14 +116,3 @@ class PasswordResetConfig:
     html_email_template: str | None = None
     extra_email_context: Mapping[str, Any] = field(default_factory=dict)
     token_generator: PasswordResetTokenGenerator | None = None
-
-    def __post_init__(self) -> None:
-        _check_paths(self, "url", "confirm_url", "login_url", "after")
-
-
-def _check_paths(config: object, *names: str) -> None:
-    for name in names:
-        value = getattr(config, name)
-        if not value.startswith("/") or value.startswith("//"):
-            msg = f"{name}={value!r} must be a path on this site that starts with one '/'."
-            raise ValueError(msg)
