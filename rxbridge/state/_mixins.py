@@ -13,12 +13,10 @@ class _Named:
     """Names what Reflex copies from a mixin, in logs, by the module of the user's state."""
 
     def __init_subclass__(cls, **options: Any) -> None:
-        from reflex.event import EventHandler  # Only then is Reflex known to be loaded.
-
         super().__init_subclass__(**options)
-        for each in vars(cls).values():
-            if isinstance(each, EventHandler):
-                each.fn.__module__ = cls.__module__
+        for name, handler in getattr(cls, "event_handlers", {}).items():
+            if name in vars(cls):
+                handler.fn.__module__ = cls.__module__
 
 
 def made_mixin(name: str, bases: tuple[type, ...], body: Mapping[str, Any]) -> Any:
