@@ -195,22 +195,19 @@ class ViewLayer:
     def call(self, request: HttpRequest) -> HttpResponseBase:
         return async_to_sync(self.acall)(request)
 
-    async def finish(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    async def finish(self, request: HttpRequest, response: Any) -> HttpResponseBase:
         """Render a template response, as Django does inside the chain."""
         if not callable(getattr(response, "render", None)):
-            return response
+            return response  # type: ignore[no-any-return]
         try:
             for hook in self._templates:
                 response = checked(await _awaited(hook, request, response), hook)
-            return await self._render(request, response)
+            try:
+                return checked(await _awaited(response.render), response.render)
+            except Exception as error:
+                return await self._answer(request, error)
         except Exception as error:
             return await converted(request, error)
-
-    async def _render(self, request: HttpRequest, response: Any) -> HttpResponseBase:
-        try:
-            return checked(await _awaited(response.render), response.render)
-        except Exception as error:
-            return await self._answer(request, error)
 
     async def _answer(self, request: HttpRequest, error: Exception) -> HttpResponseBase:
         """Return the first answer a ``process_exception`` gives, or raise the error again."""

@@ -27,7 +27,7 @@ from rxbridge.events.sessions.tracked import (
     digest,
     digest_of,
 )
-from rxbridge.events.threads.elsewhere import elsewhere
+from rxbridge.events.threads.elsewhere import elsewhere, running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -537,7 +537,7 @@ class SessionRevoker:
 
     def _hand_over(self, call: Callable[..., object], *args: Any) -> bool:
         """Have the loop call; False when there is none."""
-        loop = self._loop if self._loop is not None else _running_loop()
+        loop = self._loop if self._loop is not None else running_loop()
         if loop is None:
             return False
         try:
@@ -549,7 +549,7 @@ class SessionRevoker:
 
     async def _on_own_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
         loop = self._loop
-        if loop is None or not loop.is_running() or loop is _running_loop():
+        if loop is None or not loop.is_running() or loop is running_loop():
             return await coroutine
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, loop))
 
@@ -589,13 +589,6 @@ def _subject(user: Any, session: str | None) -> str:
 
 def _cookie_digest(name: str, value: str | None) -> str:
     return digest("cookie", name if value is None else f"{name}={value}")
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _end_sessions(store: Any, keys: Iterable[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +14,8 @@ from django.core.cache.backends.base import BaseCache
 from django.utils.connection import BaseConnectionHandler
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
+
+from rxbridge.events.threads.elsewhere import running_loop
 
 Handler: TypeAlias = "BaseConnectionHandler[Any]"
 Place: TypeAlias = tuple[Handler, str]
@@ -126,7 +127,7 @@ class _Lent(LazyObject):  # type: ignore[type-arg]  # pyright: ignore[reportMiss
         An event that took one before it has a thread would keep it, and its connection, while it
         waits in line.
         """
-        if self._wrapped is empty and _is_on_loop():
+        if self._wrapped is empty and running_loop() is not None:
             if f"a{name}" in _AWAITED:
                 return partial(self._call, name)
             handler, alias = self.__dict__["_rxbridge_loan"][1]
@@ -157,14 +158,6 @@ _AWAITED = frozenset(
 
 def _class_of(handler: Handler, alias: str) -> Any:
     return import_string(handler.settings[alias]["BACKEND"])
-
-
-def _is_on_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _connection_handlers() -> list[Handler]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
-from rxbridge.events.threads import scaling
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -17,10 +15,12 @@ Client: TypeAlias = "tuple[str, str] | None"
 """Whose an event is: a network address, and a browser there. None is nobody's, and unbounded."""
 
 
-class Waiting(scaling.Waiting, Protocol):
-    """What waits for a thread, and for whom."""
+class Waiting(Protocol):
+    """What waits for a thread: for whom, since when, and how often threads had come back then."""
 
     client: Client
+    since: float
+    returned: int
 
 
 L = TypeVar("L", bound=Waiting)

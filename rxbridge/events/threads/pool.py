@@ -139,15 +139,13 @@ class ThreadPool:
     def clean_up(self, worker: Worker) -> bool:
         """Clean a thread, on itself, unless it is leased."""
         with self._holding():
-            is_surplus = self._line.first(self._shares()) is not None  # Left out as surplus.
+            is_surplus = self._line.first(self._shares()) is not None  # Left out as such.
             is_free = self._withdraw(worker)
         if is_free:
             logged(self.clean)
             with self._holding():
-                if is_surplus:
+                if is_surplus or not self._gives(worker):
                     self._free.appendleft(worker)
-                else:
-                    self._give(worker, warm=False)
         return is_free
 
     def let_go(self, worker: Worker) -> None:
@@ -225,8 +223,8 @@ class ThreadPool:
         elif self._scaling.has_surplus and self._at_work > self.core:
             self._scaling.has_surplus = False
             self._free.appendleft(worker)
-        else:
-            self._give(worker)
+        elif not self._gives(worker):
+            self._free.append(worker)
 
     @property
     def _at_work(self) -> int:
@@ -261,15 +259,13 @@ class ThreadPool:
         self.size += 1
         return worker
 
-    def _give(self, worker: Worker, *, warm: bool = True) -> None:
+    def _gives(self, worker: Worker) -> bool:
+        """Have who is next in line have the thread; False if nobody is."""
         while self._line.addresses and (lease := self._line.take(self._shares(1))):
             if not lease.is_over:
                 lease.begin(worker)
-                return
-        if warm:
-            self._free.append(worker)
-        else:
-            self._free.appendleft(worker)
+                return True
+        return False
 
     def _adapt(self, sample: Sample, *, is_late: bool) -> None:
         """Have more threads serve the events that wait, or fewer."""
@@ -280,7 +276,8 @@ class ThreadPool:
             return
         wanted = self._scaling.wanted(sample, is_late=is_late, at_work=self._at_work, first=first)
         while wanted and self._line.first(self._shares()):
-            self._give(self._spare())
+            if not self._gives(worker := self._spare()):
+                self._free.append(worker)
             wanted -= 1
         shares = self._shares()
         lease = self._line.crowded_out(shares)
@@ -362,7 +359,8 @@ class Lease(Executor):
             # What broke off may still be using it.
             is_sound = not (self.failed or (self.worker is not None and self.worker.is_busy))
             self._pool.kept.take_back(self._loan, is_sound=is_sound, limit=self._pool.size)
-        self._pool.settle(self)
+        if self.backlog or self.worker is not None:
+            self._pool.settle(self)
         for job in [*self.backlog]:
             if (promised := job.promised) is not None:
                 promised.cancel()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rxbridge.events.threads.line import Waiting
 
 CHECK_INTERVAL = 0.04
 """Seconds between samples of a pool for which events wait."""
@@ -48,13 +51,6 @@ class Sample:
     def is_cpu_bound(self) -> bool:
         """Tell whether the process has been computing since then."""
         return (time.process_time() - self._cpu) / max(self.age, 1e-6) > CPU_BOUND
-
-
-class Waiting(Protocol):
-    """What waits for a thread: since when, and how often threads had come back by then."""
-
-    since: float
-    returned: int
 
 
 class Scaling:

@@ -100,7 +100,7 @@ class Worker:
 
     _numbers = count(1)
 
-    def __init__(self, pool: Pool, *, name: str = "rxbridge") -> None:
+    def __init__(self, pool: Pool) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._last: Job | None = None
         self.client: Client = None
@@ -109,7 +109,7 @@ class Worker:
         thread = threading.Thread(
             target=_serve,
             args=(weakref.ref(self), weakref.ref(pool), self._jobs, pool.idle, pool.retire),
-            name=f"{name}_{next(self._numbers)}",
+            name=f"rxbridge_{next(self._numbers)}",
             daemon=True,
         )
         thread.start()
