@@ -665,7 +665,27 @@ for name in ("DjangoUserState", "DjangoI18nState", "DjangoContextState"):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-@pytest.mark.parametrize(("handler", "ran"), [(Counter.who, False), (Counter.deny, True)])
+@pytest.mark.parametrize(
+    ("handler", "looks"), [(Counter.who, 1), (Counter.who_async, 1), (Counter.count_up, 2)]
+)
+async def test_a_click_of_the_same_user_is_looked_at_before_anything_is_sent(
+    monkeypatch, handler, looks
+):
+    looked = []
+    look = DjangoUserState._rxbridge_mirror
+    monkeypatch.setattr(
+        DjangoUserState,
+        "_rxbridge_mirror",
+        lambda self, request: looked.append(request) or look(self, request),
+    )
+    async with EventClient(app) as tab:
+        await tab.load("/")
+        looked.clear()
+        await tab.fire(handler)
+    assert len(looked) == looks
+
+
+@pytest.mark.parametrize(("handler", "ran"), [(Counter.count_up, False), (Counter.deny, True)])
 async def test_refusal_of_a_mirror_is_told_as_one_of_before_the_handler(monkeypatch, handler, ran):
     user = await sync_to_async(User.objects.create_user)("ada")
     async with EventClient(app, user=user) as tab:

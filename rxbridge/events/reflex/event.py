@@ -293,16 +293,17 @@ class EventInProcess:
     async def begin(self, request: Any) -> bool:
         """Have vars and mirrors be those of the event's user; tell whether a mirror changed.
 
-        That is before anything is sent of them. A page that has other vars than these is sent all.
+        That is before anything is sent of them: of a handler that sends nothing before its end,
+        and of the user whose the vars are already, the mirrors follow then. A page that has other
+        vars than these is sent all.
         """
         user = known_user(request)
         request.loads_page = self.loads_page
         request.shows_page = self.loads_page or (self._handler.shows_page and not self.is_chained)
         self.request, self._user = request, getattr(request, "user", None)
-        if user is not None:
-            await self._settle(user, is_start=True)
+        is_settled = user is not None and await self._settle(user, is_start=True)
         self.note_shown()
-        changed = await self.mirror()
+        changed = not (is_settled and self._handler.mirrors_at_end) and await self.mirror()
         if self.kind is Kind.BACKGROUND:  # Reflex sends a fresh state itself.
             if changed:
                 await self.send_delta()
@@ -396,12 +397,14 @@ class EventInProcess:
         if self._fresh_vars:
             keep_to_own_vars(self._state)
 
-    async def _settle(self, user: Any, *, is_start: bool = False) -> None:
+    async def _settle(self, user: Any, *, is_start: bool = False) -> bool:
+        """Have the vars be those of ``user``; tell whether they were known to be."""
         if not self._fresh_vars:
-            return
+            return False
         is_noted = self._owner is None and vars(self._state).get(NOTE) == user_key(user)
         if not is_noted and await self._vars_owner().settle(user, is_start=is_start):
             self.has_fresh_vars = True
+        return is_noted
 
     def _vars_owner(self) -> VarsOwner:
         self._owner = self._owner or VarsOwner(self._state)
@@ -521,6 +524,8 @@ class _Handler:
         self.in_steps = self.yields or inspect.isasyncgenfunction(self.function)
         self.on_thread = _adapted(handler, threaded=True)
         self.on_loop = _adapted(handler, threaded=False)
+        is_own = self.kind is Kind.HANDLER and self.on_loop is not handler
+        self.mirrors_at_end = is_own and not self.in_steps
 
 
 _known = functools.cache(_Handler)
