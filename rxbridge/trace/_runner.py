@@ -10,7 +10,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from rxbridge.events.chain.runner import MiddlewareRunner, Outcome
-from rxbridge.events.reflex.deltas import watched_deltas, wire_size
+from rxbridge.events.reflex.outbox import watched_deltas, wire_size
 from rxbridge.trace._record import Record, Step, current
 from rxbridge.trace._sql import without_literals
 

@@ -14,6 +14,7 @@ from reflex_base.event.context import EventContext
 
 from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 from rxbridge.events.reflex.answers import described, update_of
+from rxbridge.events.reflex.outbox import FIELDS
 from rxbridge.events.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -64,9 +65,6 @@ class Intake:
         self.cut_off[token] = reason
         if len(self.cut_off) > 100:
             del self.cut_off[next(iter(self.cut_off))]
-
-
-_FIELDS = [each.name for each in dataclasses.fields(EventContext) if each.name != "cached_states"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -121,7 +119,7 @@ class _Socket:
         self._ended: asyncio.Event | None = None  # Most sockets never wait for one.
         self.send = self._send_and_tell if self._token in intake.cut_off else send
         root: Any = self._processor._root_context
-        fields = {name: getattr(root, name) for name in _FIELDS}
+        fields = {name: getattr(root, name) for name in FIELDS}
         self.context = _SocketContext(**fields, root=root, note=self._enqueued.append)
 
     async def receive(self) -> Message:

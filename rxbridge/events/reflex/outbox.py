@@ -1,16 +1,23 @@
-"""Outbox: what an event sends at its end leaves once its state is stored."""
+"""Outbox: what an event sends at its end leaves once its state is stored; a trace is told of it."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from reflex_base.event.context import EventContext
+from reflex_base.utils.format import json_dumps
+
+FIELDS = [each.name for each in dataclasses.fields(EventContext) if each.init]
 
 _outbox: ContextVar[Outbox | None] = ContextVar("rxbridge.outbox", default=None)
+_tell: ContextVar[Callable[[Mapping[str, Any]], None] | None] = ContextVar(
+    "rxbridge.deltas", default=None
+)
 
 
 class Outbox:
@@ -38,26 +45,26 @@ class Outbox:
                 await send()
 
 
-class Sending:
-    """One of Reflex's two ways to send something to a tab, with a stop on the way."""
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _SendingContext(EventContext):  # type: ignore[no-untyped-call]
+    """An event's context by which what the running task sends goes by its outbox.
 
-    def __init__(self, send: Callable[..., Any]) -> None:
-        self.send = send
+    A chained event inherits the context, and has an outbox of its own.
+    """
 
+    async def emit_delta(self, delta: Mapping[str, Mapping[str, Any]]) -> None:
+        """Send a delta as Reflex does, once it may leave."""
+        if (tell := _tell.get()) is not None:
+            tell(delta)
+        send = functools.partial(EventContext.emit_delta, self, delta)
+        outbox = outbox_of(self.token)
+        await (send() if outbox is None else outbox.put(send, is_delta=True))
 
-class _DeltaByOutbox(Sending):
-    is_delta = True
-
-    async def __call__(self, token: str, *sent: Any) -> None:
-        if (outbox := outbox_of(token)) is None:
-            await self.send(token, *sent)
-        else:
-            send = functools.partial(self.send, token, *sent)
-            await outbox.put(send, is_delta=self.is_delta)
-
-
-class _EventsByOutbox(_DeltaByOutbox):
-    is_delta = False
+    async def emit_event(self, *events: Any) -> None:
+        """Send events as Reflex does, once they may leave."""
+        send = functools.partial(EventContext.emit_event, self, *events)
+        outbox = outbox_of(self.token)
+        await (send() if outbox is None else outbox.put(send, is_delta=False))
 
 
 def outbox_of(token: str) -> Outbox | None:
@@ -74,23 +81,39 @@ def close_outbox() -> None:
 
 def open_outbox(context: EventContext, *, shows_all: bool) -> Outbox:
     """Have what the event of this task sends go by an outbox of its own."""
-    EventContext.set(
-        dataclasses.replace(
-            context,
-            emit_delta_impl=by_way_of(_DeltaByOutbox, context.emit_delta_impl),
-            emit_event_impl=by_way_of(_EventsByOutbox, context.emit_event_impl),
-        )
-    )
+    EventContext.set(_sending(context))
     outbox = Outbox(context.token, shows_all)
     _outbox.set(outbox)
     return outbox
 
 
-def by_way_of(stop: type[Sending], send: Any, *arguments: Any) -> Any:
-    """Return ``send`` with this stop, once: a chained event inherits it."""
-    inner = send
-    while isinstance(inner, Sending):
-        if isinstance(inner, stop):
-            return send
-        inner = inner.send
-    return send and stop(send, *arguments)
+def _sending(context: EventContext) -> EventContext:
+    if isinstance(context, _SendingContext):
+        return context
+    return _SendingContext(**{name: getattr(context, name) for name in FIELDS})
+
+
+@contextmanager
+def watched_deltas(
+    tell: Callable[[Mapping[str, Any]], None],
+) -> Generator[tuple[str, str | None] | None]:
+    """Have ``tell`` called with each delta that is sent in the block, and by what it chains.
+
+    Yields the event's id and that of the event that chained it; ``None`` outside of Reflex.
+    """
+    try:
+        context = EventContext.get()
+    except LookupError:
+        yield None
+        return
+    sending, telling = EventContext.set(_sending(context)), _tell.set(tell)
+    try:
+        yield context.txid, context.parent_txid
+    finally:
+        _tell.reset(telling)
+        EventContext.reset(sending)
+
+
+def wire_size(delta: Mapping[str, Any]) -> int:
+    """Return the bytes of a delta as JSON."""
+    return len(json_dumps(delta).encode())
