@@ -14,7 +14,7 @@ from collections.abc import (
     AsyncGenerator,
     Awaitable,
     Callable,
-    Iterator,
+    Generator,
     Mapping,
     Sequence,
 )
@@ -39,6 +39,7 @@ from reflex_base.event import Event, EventHandler, EventSpec
 from reflex_base.event.context import EventContext
 from reflex_base.event.processor.base_state_processor import (
     BaseStateEventProcessor,
+    _prepare_event_payload,
     chain_updates,
     process_event,
 )
@@ -115,7 +116,6 @@ class EventInProcess:
     _owner: VarsOwner | None = None
     _presence: Presence | None = None
     _mirrors: list[Mirror] | None = None
-    _steps: AsyncGenerator[Any] | None = None
     request: Any = None
     """Django's request of the event, once its user is known."""
     _user: Any = None
@@ -273,13 +273,11 @@ class EventInProcess:
             if not known.yields:
                 let_thread_go()
             there = self._presence.required() if ends and self._presence else _NOTHING
-            try:
-                async with there:
-                    handler = known.on_thread if threaded else known.on_loop
-                    await process_event(handler, dict(payload), state, self._state)
-            finally:
-                if self._steps is not None:
-                    await self._steps.aclose()
+            async with there:
+                if known.is_reflexs:
+                    await process_event(known.handler, dict(payload), state, self._state)
+                else:
+                    await self._call(state, payload, threaded=threaded)
             came_to_its_end = True
         finally:
             self._is_running = False
@@ -289,6 +287,47 @@ class EventInProcess:
                 self._vars_owner().pass_to(known_user(self.request))
             if not came_to_its_end and self._owner is not None:
                 self._owner.break_off()
+
+    async def _call(self, state: BaseState, payload: Mapping[str, Any], *, threaded: bool) -> None:
+        """Call the handler, and send what it returns or yields as ``process_event`` does."""
+        known, handler = self._handler, self._handler.handler
+        answer: Any
+        named = _prepare_event_payload(handler, payload)
+        if threaded and known.is_plain:
+            answer = await _on_thread(known.atomic, state, **named)
+        else:
+            answer = handler.fn(state, **named)
+            if handler._is_coroutine_function:
+                answer = await answer
+        if inspect.isgenerator(answer):
+            answer = _stepwise(answer, _on_thread if threaded else _on_loop)
+        if inspect.isasyncgen(answer):
+            await self._follow(answer)
+            answer = None
+        await self.mirror()
+        if answer is not None:
+            answer = self._without_redirects(answer)
+        await chain_updates(answer, known.name, self._state)
+
+    async def _follow(self, steps: AsyncGenerator[Any, Any]) -> None:
+        """Send what a handler yields, each time with the mirrors of who the user is by then."""
+        # What is left to the garbage collector ends when the event's thread is another's.
+        async with contextlib.aclosing(steps):
+            async for step in steps:
+                if not await self.note_step(step):
+                    break
+                await chain_updates(step, self._handler.name, self._state)
+        close_outbox()
+
+    def _without_redirects(self, returned: Any) -> Any:
+        """Return what a handler returned without its redirects: they go out last."""
+        if _is_redirect(returned):
+            self.redirects.append(returned)
+            return None
+        if isinstance(returned, list | tuple):
+            self.redirects.extend(filter(_is_redirect, returned))
+            return [each for each in returned if not _is_redirect(each)]
+        return returned
 
     async def begin(self, request: Any) -> bool:
         """Have vars and mirrors be those of the event's user; tell whether a mirror changed.
@@ -510,10 +549,12 @@ def _pass_on(*, signal: Any, request: Any = None, user: Any = None, **_: Any) ->
 
 
 class _Handler:
-    """What is known of a handler, and how it runs; found once for all of its events."""
+    """What is known of a handler, found once for all of its events."""
 
     def __init__(self, handler: EventHandler, name: str) -> None:
+        self.handler = handler
         self.function = function_of(handler)
+        self.name = self.function.__qualname__
         own = Kind.BACKGROUND if handler.is_background else Kind.HANDLER
         self.kind = _OF_REFLEX.get(name, own)
         self.loads_page = name in _HYDRATING
@@ -522,34 +563,14 @@ class _Handler:
         self.ends_with_tab: bool | None = getattr(self.function, ENDS_WITH_TAB, None)
         self.yields = inspect.isgeneratorfunction(self.function)
         self.in_steps = self.yields or inspect.isasyncgenfunction(self.function)
-        self.on_thread = _adapted(handler, threaded=True)
-        self.on_loop = _adapted(handler, threaded=False)
-        is_own = self.kind is Kind.HANDLER and self.on_loop is not handler
+        self.is_plain = not (self.in_steps or handler._is_coroutine_function)
+        self.is_reflexs = self.function.__module__.startswith(("reflex.", "reflex_base."))
+        is_own = self.kind is Kind.HANDLER and not self.is_reflexs
         self.mirrors_at_end = is_own and not self.in_steps
+        self.atomic = BaseHandler().make_view_atomic(handler.fn) if self.is_plain else handler.fn
 
 
 _known = functools.cache(_Handler)
-
-
-def _adapted(handler: EventHandler, *, threaded: bool) -> EventHandler:
-    """Have what the handler returns looked through for redirects; what it yields is sent at once.
-
-    A synchronous one is to run on the event's thread, or as if it were not.
-    """
-    function = function_of(handler)
-    if function.__module__.startswith(("reflex.", "reflex_base.")):
-        return handler
-    if inspect.isasyncgenfunction(function):
-        return _replaced(handler, _kept_up(handler.fn))
-    if inspect.isgeneratorfunction(function):
-        steps = _in_steps(handler.fn, _on_thread if threaded else _on_loop)
-        return _replaced(handler, _kept_up(steps))
-    call: Callable[..., Awaitable[Any]] = handler.fn
-    if not inspect.iscoroutinefunction(function):
-        call = functools.partial(_on_loop, handler.fn)
-        if threaded:
-            call = functools.partial(_on_thread, BaseHandler().make_view_atomic(handler.fn))
-    return _replaced(handler, _keeping_back(handler.fn, call))
 
 
 def handlers_without_transaction() -> set[str]:
@@ -574,62 +595,8 @@ def handlers_without_transaction() -> set[str]:
     return names
 
 
-def _kept_up(fn: Callable[..., AsyncGenerator[Any]]) -> Callable[..., AsyncGenerator[Any]]:
-    """Have an asynchronous generator end with the event it runs for, and mirrors keep up with it.
-
-    One that Reflex stops iterating, such as for yielding what is no event, would be left to
-    the garbage collector, and its ``finally`` would run when the event's thread is another's.
-    """
-
-    @functools.wraps(fn)
-    def start(state: BaseState, /, **payload: Any) -> AsyncGenerator[Any]:
-        running = _running.get()
-        running._steps = _keeping_up(running, fn(state, **payload))
-        return running._steps
-
-    return start
-
-
-async def _keeping_up(running: EventInProcess, steps: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
-    """Yield as ``steps`` does, each time with the mirrors of who the user is by then."""
-    async with contextlib.aclosing(steps):
-        async for step in steps:
-            if not await running.note_step(step):
-                break
-            yield step
-    close_outbox()
-    await running.mirror()
-
-
-def _replaced(handler: EventHandler, fn: Callable[..., Any]) -> EventHandler:
-    # Not dataclasses.replace: a subclass has an __init__ of its own. The hints cost most.
-    return EventHandler(fn=fn, state=handler.state, _type_hints=handler._type_hints)
-
-
 async def _on_loop(fn: Callable[..., T], /, *args: Any, **named: Any) -> T:
     return fn(*args, **named)
-
-
-def _keeping_back(
-    fn: Callable[..., Any], call: Callable[..., Awaitable[Any]]
-) -> Callable[..., Any]:
-    """Return ``fn``, by way of ``call``, without the redirects it returns: they go out last."""
-
-    @functools.wraps(fn)
-    async def answer(state: BaseState, /, **payload: Any) -> Any:
-        returned, running = await call(state, **payload), _running.get()
-        await running.mirror()
-        if returned is None:
-            return None
-        if _is_redirect(returned):
-            running.redirects.append(returned)
-            return None
-        if isinstance(returned, list | tuple):
-            running.redirects.extend(filter(_is_redirect, returned))
-            return [each for each in returned if not _is_redirect(each)]
-        return returned
-
-    return answer
 
 
 def _is_redirect(spec: Any) -> bool:
@@ -686,27 +653,23 @@ async def call_in_event(fn: Callable[[], Any]) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-def _in_steps(
-    fn: Callable[..., Iterator[Any]], call: Callable[..., Awaitable[Any]]
-) -> Callable[..., AsyncGenerator[Any]]:
-    @functools.wraps(fn)
-    async def steps(state: BaseState, /, **payload: Any) -> AsyncGenerator[Any]:
-        generator: Any = fn(state, **payload)
-        try:
-            more = True
-            while more:
-                more, value = await call(_step, generator)
-                if not more:
-                    close_outbox()
-                if more or value is not None:
-                    yield value
-        finally:
-            await call(generator.close)
-
-    return steps
+async def _stepwise(
+    generator: Generator[Any, Any, Any], call: Callable[..., Awaitable[Any]]
+) -> AsyncGenerator[Any]:
+    """Yield what a synchronous generator does and returns, each step by way of ``call``."""
+    try:
+        more = True
+        while more:
+            more, value = await call(_step, generator)
+            if not more:
+                close_outbox()
+            if more or value is not None:
+                yield value
+    finally:
+        await call(generator.close)
 
 
-def _step(generator: Iterator[Any]) -> tuple[bool, Any]:
+def _step(generator: Generator[Any, Any, Any]) -> tuple[bool, Any]:
     try:
         return True, next(generator)
     except StopIteration as stop:
