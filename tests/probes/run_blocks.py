@@ -1,7 +1,7 @@
 """Run the Python blocks of each Markdown file that a line of the input names.
 
 For each file a line of JSON is printed: what failed, by line. Each block runs in a process of its
-own, forked from one that has loaded Django and Reflex.
+own, forked from one that has loaded Django, Reflex and rxbridge.
 """
 
 import json
@@ -18,8 +18,14 @@ import django
 
 django.setup()
 
-import reflex.app  # noqa: F401 - loaded once, for every block
+# Loaded once, for every block.
+import reflex.app  # noqa: F401
 
+import rxbridge.asgi
+import rxbridge.django
+import rxbridge.events
+import rxbridge.state
+import rxbridge.testing  # noqa: F401
 from tests.markdown import python_blocks
 
 
