@@ -1,5 +1,6 @@
 """Fixtures shared by the suite."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,22 @@ def django_db_modify_db_settings(
     if database["ENGINE"].endswith("sqlite3"):
         name = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(name)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None) -> None:
+    """Keep permissions and content types from test to test: to make them is most of a flush."""
+    if os.environ.get("RXBRIDGE_ECOSYSTEM") == "1":
+        return  # Other packages' apps make more than these.
+    from django.core.management.commands import flush
+
+    def sql_flush(style: Any, connection: Any, **options: bool) -> list[str]:
+        names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        tables = [name for name in names if name not in ("auth_permission", "django_content_type")]
+        return connection.ops.sql_flush(style, tables, **options)
+
+    flush.sql_flush = sql_flush
+    flush.emit_post_migrate_signal = lambda *signal: None
 
 
 @pytest.fixture
