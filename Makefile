@@ -11,6 +11,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 export REFLEX_USE_NPM := 1
 export REFLEX_TELEMETRY_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_COMPILE_BYTECODE ?= 1
 export npm_config_prefer_offline := true
 export npm_config_audit := false
 # Tests start hundreds of interpreters; each would compile everything again.

@@ -16,12 +16,7 @@ if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
     echo "Python $* can be brought from Debian by root only, with apt-get there." >&2
     exit 1
 fi
-if ! command -v debootstrap >/dev/null || ! command -v patchelf >/dev/null; then
-    say "Installing debootstrap and patchelf with apt-get"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update
-    apt-get install --yes --no-install-recommends debootstrap patchelf
-fi
+command -v debootstrap >/dev/null && command -v patchelf >/dev/null || scripts/apt.sh debootstrap patchelf
 
 say "Bringing Python $* from Debian sid into $root (350 MB; about a minute)"
 rm -rf "$root"

@@ -6,7 +6,7 @@ set -euo pipefail
 
 venv=$1
 pip=("$venv/bin/python" -m pip install --quiet --constraint constraints/newest.txt)
-if ! "${pip[@]}" uv || ! "$venv/bin/uv" pip install --python "$venv/bin/python" --compile-bytecode "${@:2}"; then
+if ! "${pip[@]}" uv || ! "$venv/bin/uv" pip install --python "$venv/bin/python" "${@:2}"; then
     "${pip[@]}" --upgrade pip
     "$venv/bin/python" -m pip install "${@:2}"
 fi

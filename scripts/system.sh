@@ -12,11 +12,7 @@ command -v redis-server >/dev/null || missing+=(redis-server)
 PATH=$PATH:/usr/sbin command -v nginx >/dev/null || missing+=(nginx)
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 
-if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
-    printf '\n\033[1m==> Installing %s with apt-get\033[0m\n' "${missing[*]}"
-    export DEBIAN_FRONTEND=noninteractive
-    ! { apt-get update && apt-get install --yes --no-install-recommends "${missing[@]}"; } || exit 0
-fi
+! "$(dirname "$0")/apt.sh" "${missing[@]}" || exit 0
 if [[ ${missing[*]} == chromium-headless-shell ]] && command -v chromium >/dev/null; then
     echo "Going on with chromium, whose pages take about four times as long."
     exit 0

@@ -40,15 +40,7 @@ postgresql_binaries() {
 # PostgreSQL's server, installed if it is missing and this may install it.
 find_postgresql() {
     pg=$(postgresql_binaries) && return
-    if [[ $(id -u) -eq 0 ]] && command -v apt-get >/dev/null; then
-        say "Installing PostgreSQL's server with apt-get"
-        export DEBIAN_FRONTEND=noninteractive
-        # Another Django's run beside this one may be at it.
-        (
-            flock 8
-            postgresql_binaries >/dev/null ||
-                { apt-get update && apt-get install --yes --no-install-recommends postgresql; }
-        ) 8<"$pins"
+    if scripts/apt.sh postgresql; then
         pg=$(postgresql_binaries) && return
     fi
     echo "Some tests need PostgreSQL's server: apt-get install postgresql" >&2
