@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any, Protocol, TypeAlias
@@ -65,6 +65,8 @@ class Run:
     kwargs: Mapping[str, Any]
     clock: asyncio.Timeout
     """What ends a chain that takes too long to reach the view."""
+    limit: float | None
+    """Seconds it may take from where it first leaves the loop; None once they count."""
     view_called: bool = False
     over: bool = False
     exception: Exception | None = None
@@ -79,8 +81,16 @@ class Run:
                 "a handler runs once."
             )
             raise RxBridgeError(msg)
-        self.clock.reschedule(None)
+        if self.clock.when() is not None:
+            self.clock.reschedule(None)
         self.view_called = True
+
+    def start_clock(self) -> None:
+        """Have the chain be ended that takes too long from now on, unless it is at the view."""
+        if self.limit is not None and not self.view_called:
+            due, self.limit = asyncio.get_running_loop().time() + self.limit, None
+            # A timer keeps its context until it is due, cancelled or not.
+            Context().run(self.clock.reschedule, due)
 
     def shown(self, prepare: Callable[[HttpRequest], None] | None = None) -> View:
         """Return the view as ``process_view`` hooks see it: one may decorate it, and call that.
@@ -177,6 +187,7 @@ class ViewLayer:
             set_urlconf(request.urlconf)
         try:
             for hook in self._late:
+                run.start_clock()
                 if response := await _awaited(hook, request, run.shown(), (), run.kwargs):
                     response = checked(await _decorated(response), hook)
                     break
@@ -249,6 +260,7 @@ class HookLayer:
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
         at, response, out = self._inward(request, 0, stay=True)
         if response is None and at < len(self._steps):
+            current_run.get().start_clock()
             try:
                 at, response, out = await self._inward_on_thread(request, at, stay=False)
             except Exception as error:  # of the thread itself, as when there is none to be had
@@ -336,6 +348,7 @@ class CallLayer:
         self._call_on_thread = sync_to_async(self.call)
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        current_run.get().start_clock()
         try:
             if not self._is_async:
                 return await self._call_on_thread(request)

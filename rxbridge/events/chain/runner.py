@@ -297,7 +297,7 @@ class MiddlewareRunner:
         The event runs in a copy of the caller's context: the language, URLconf and
         ``ContextVar`` values its middleware sets are gone with it.
         """
-        run = Run(view, dict(kwargs or {}), asyncio.timeout(None))
+        run = Run(view, dict(kwargs or {}), asyncio.timeout(None), self.admission_timeout)
         response = await in_context(copy_context(), self._lease_and_run(request, run))
         untie(request)
         return Outcome(response=response, view_called=run.view_called, exception=run.exception)
@@ -320,13 +320,13 @@ class MiddlewareRunner:
         with Lease(self.threads, _client(request), bound=bool(self.keeps_thread)) as lease:
             current_lease.set(lease)
             async with ThreadSensitiveContext(executor=lease):
+                is_sound = False
                 try:
-                    return await run_chain(request, run)
-                except BaseException:
-                    lease.failed = True  # Cancelled: something of it may still be open.
-                    raise
+                    response = await run_chain(request, run)
+                    is_sound = run.exception is None
+                    return response
                 finally:
-                    if run.exception is not None:
+                    if not is_sound:  # Of one that was cancelled something may still be open.
                         lease.failed = True
 
     async def _run_inside_around(self, request: HttpRequest, run: Run) -> HttpResponseBase:
@@ -352,10 +352,6 @@ class MiddlewareRunner:
     async def _run_chain(self, request: HttpRequest, run: Run) -> HttpResponseBase:
         try:
             async with run.clock:
-                if self.admission_timeout is not None:
-                    due = asyncio.get_running_loop().time() + self.admission_timeout
-                    # A timer keeps its context until it is due, cancelled or not.
-                    Context().run(run.clock.reschedule, due)
                 response = await self._chain.acall(request)
         except TimeoutError as error:
             run.exception = run.exception or error

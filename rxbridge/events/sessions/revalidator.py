@@ -67,7 +67,8 @@ class Revalidator:
         connection = _connection(request)
         if connection is None or connection.closed:
             return False
-        if not _is_untouched(request) or _is_asked(request):
+        is_asked = known_user(request) is not None or hasattr(request, "_acached_user")
+        if is_asked or not _is_untouched(request):
             self.forget(connection)
             return False
         jar = connection.cookies
@@ -146,12 +147,6 @@ def _is_untouched(request: HttpRequest) -> bool:
     return is_djangos_own(getattr(request, "user", None)) and not getattr(
         session, "modified", False
     )
-
-
-def _is_asked(request: HttpRequest) -> bool:
-    """Tell whether a middleware has already had the user found in the session."""
-    is_found = known_user(request) is not None
-    return is_found or hasattr(request, "_acached_user")
 
 
 def _identify(request: Any, user: Any) -> None:

@@ -153,7 +153,7 @@ class ThreadPool:
         is_empty = logged(self.release)
         with self._holding():
             lease: Lease | None = None if worker.lease is None else worker.lease()
-            if lease is not None and not worker.is_busy and lease.lets_go(is_empty=bool(is_empty)):
+            if lease is not None and worker.last.is_over and lease.lets_go(is_empty=bool(is_empty)):
                 lease.worker = None
                 self._come_back(worker)
 
@@ -208,7 +208,7 @@ class ThreadPool:
         worker, lease.worker = lease.worker, None
         if worker is None:
             self._line.remove(lease)
-        elif worker.is_busy or lease.failed:
+        elif lease.failed or not worker.last.is_over:
             # A cancelled event may leave a hook running, and one that failed its connection in
             # any state; the thread is free once that has ended and it is clean.
             worker.hand(Job(partial(self._come_back_later, worker)))
@@ -357,7 +357,7 @@ class Lease(Executor):
         self.is_over = True
         if self._pool.kept is not None and self._loan is not None:
             # What broke off may still be using it.
-            is_sound = not (self.failed or (self.worker is not None and self.worker.is_busy))
+            is_sound = not self.failed and (self.worker is None or self.worker.last.is_over)
             self._pool.kept.take_back(self._loan, is_sound=is_sound, limit=self._pool.size)
         if self.backlog or self.worker is not None:
             self._pool.settle(self)

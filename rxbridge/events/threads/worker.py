@@ -102,7 +102,8 @@ class Worker:
 
     def __init__(self, pool: Pool) -> None:
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._last: Job | None = None
+        self.last = Job(bool, is_over=True)
+        """What it was handed last; once that is over, it has nothing left to run."""
         self.client: Client = None
         self.lease: weakref.ref[Any] | None = None
         # The pool may be gone when the thread ends; its ``retire`` must not refer to it.
@@ -116,14 +117,9 @@ class Worker:
         _alive[thread] = self._jobs
         weakref.finalize(self, self._jobs.put, None).atexit = False
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether it may have something left to run."""
-        return self._last is not None and not self._last.is_over
-
     def hand(self, job: Job) -> None:
         """Have the thread run ``job`` after those it was handed before."""
-        self._last = job
+        self.last = job
         self._jobs.put(job)
 
 

@@ -409,7 +409,14 @@ def slow_sync(get_response):
     return middleware
 
 
-@pytest.mark.parametrize("middleware", [slow_async, slow_sync, hook_that("request", let_go.wait)])
+class SlowView(MiddlewareMixin):
+    async def process_view(self, request, view, args, kwargs):
+        await asyncio.to_thread(let_go.wait)
+
+
+@pytest.mark.parametrize(
+    "middleware", [slow_async, slow_sync, hook_that("request", let_go.wait), SlowView]
+)
 async def test_chain_that_takes_too_long_to_admit_refuses_and_never_runs_the_handler(middleware):
     ran = []
 
