@@ -123,8 +123,8 @@ async def mirror_into(
         shown = _of_user(user, own or {})
     except SynchronousOnlyOperation:  # An attribute of the user's asks the database.
         shown = await sync_to_async(_of_user)(user, own or {})
-    shown["language"] = language_of(request)
-    shown["language_bidi"] = is_bidi(shown["language"])
+    if (code := language_of(request)) != vars(state).get("language"):
+        shown |= {"language": code, "language_bidi": is_bidi(code)}
     if "perms" in names or "group_names" in names:
         permissions = _known_permissions(state, request, user)
         if permissions is None:

@@ -1,4 +1,4 @@
-"""TabHandover: whose note of a tab is taken away before Reflex sees a handshake, whose is not."""
+"""TabHandover: whose note of a tab is taken away before Reflex links its token, whose is not."""
 
 import asyncio
 import contextlib
@@ -13,13 +13,12 @@ from reflex.state import StateUpdate
 from reflex.utils.token_manager import LostAndFoundRecord, RedisTokenManager, SocketRecord
 
 from rxbridge.events.reflex import handover
-from rxbridge.events.reflex.handover import TabHandover, token_of
+from rxbridge.events.reflex.handover import TabHandover
 from tests.servers import free_port
 from tests.state.redis_server import needs_redis, run_redis
 
 pytestmark = needs_redis
 
-WEBSOCKET = {"type": "websocket", "query_string": b"EIO=4&transport=websocket&token=a-tab"}
 KEY = "token_manager_socket_record_a-tab"
 
 
@@ -41,13 +40,9 @@ class Worker:
         self.tabs = RedisTokenManager(Redis.from_url(url))
         self.commands: list[str] = []
         self.emitted: list[object] = []
-        self.namespace = SimpleNamespace(
-            _token_manager=self.tabs,
-            namespace="/_event",
-            app=SimpleNamespace(sio=None),
-            emit_update=self._emit,
-        )
-        self.handover = TabHandover(self.namespace)
+        self.handover = TabHandover("/_event", SimpleNamespace(sio=None))
+        self.handover._token_manager = self.tabs
+        self.handover.emit_update = self._emit
         execute = self.tabs.redis.execute_command
 
         async def counted(*args, **options):
@@ -75,9 +70,9 @@ class Worker:
         """Note that the tab is here."""
         await self.tabs.link_token_to_sid("a-tab", "a-sid")
 
-    async def handshake(self, scope=WEBSOCKET) -> None:
+    async def handshake(self, token="a-tab") -> None:
         """Have the tab come to this worker."""
-        await self.handover.make_way(token_of(scope), None)
+        await self.handover.make_way(token, None)
 
     async def note(self) -> bytes | None:
         return await self.tabs.redis.get(KEY)
@@ -182,7 +177,7 @@ async def test_note_of_a_tab_that_came_back_elsewhere_meanwhile_stays(workers):
 
 async def test_socket_without_a_token_does_not_leave_the_listening_to_reflex(workers):
     other, _ = workers
-    await other.handshake({"type": "websocket", "query_string": b"EIO=4&transport=websocket"})
+    await other.handshake(token="")
     other.tabs.ensure_lost_and_found_task(other._emit)  # As Reflex does as the socket connects.
     channel = f"channel:{other.tabs._get_lost_and_found_key(other.tabs.instance_id)}"
     question = LostAndFoundRecord(token="", update=handover.Question(frozenset(), "an-answer"))
@@ -202,7 +197,7 @@ async def test_update_of_a_tab_from_another_worker_waits_for_no_other_tabs(worke
             await asyncio.Event().wait()
         here.emitted.append(token)
 
-    here.namespace.emit_update = emit
+    here.handover.emit_update = emit
     channel = f"channel:{here.tabs._get_lost_and_found_key(here.tabs.instance_id)}"
     for token in ("one that takes long", "a-tab"):
         record = LostAndFoundRecord(token=token, update=StateUpdate())
@@ -226,9 +221,7 @@ async def test_costs_a_handshake_one_read_and_nothing_else_any(workers):
     _, here = workers
     await here.handshake()
     assert here.commands == ["GET"]
-    opened = WEBSOCKET["query_string"] + b"&sid=x"
-    for query in (b"", b"token=of-something-else", opened, b"EIO=4&transport=websocket"):
-        await here.handshake({"type": "websocket", "query_string": query})
+    await here.handshake(token="")
     assert here.commands == ["GET"]
 
 

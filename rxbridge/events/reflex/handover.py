@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import logging
 import pickle
 import secrets
@@ -14,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from engineio.packet import PING, Packet  # type: ignore[import-untyped]
+from reflex.app import EventNamespace
 from reflex.utils.token_manager import LostAndFoundRecord, RedisTokenManager
 
 from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
-from rxbridge.events.reflex.recipients import digest
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from reflex.app import EventNamespace
+    import reflex as rx
     from reflex.state import StateUpdate
 
     from rxbridge.asgi._types import Scope
@@ -56,12 +57,12 @@ class Question:
     answer: str
 
 
-class TabHandover:
+class TabHandover(EventNamespace):
     """Let a tab keep its state as it comes back, although its last socket seems to be open.
 
     Reflex notes which socket of which worker has a tab. It takes a tab with such a note for a
     duplicate, and gives it another token and an empty state. Three kinds of notes are wrong, and
-    are taken away here before Reflex sees the handshake:
+    are taken away here before Reflex sees that the tab connects:
 
     - The network died without a close, as a laptop fell asleep or changed its Wi-Fi. The server
       would find out after some two minutes. So the socket is sent a ping, which the client of a
@@ -76,23 +77,46 @@ class TabHandover:
     Redis. When that fails, Reflex does as it would.
     """
 
-    def __init__(self, namespace: EventNamespace) -> None:
-        self._namespace = namespace
-        self._tabs = namespace._token_manager
+    def __init__(self, namespace: str, app: rx.App) -> None:
+        super().__init__(namespace, app)
         self._passing_on: set[asyncio.Task[None]] = set()
         self._listening: asyncio.Task[None] | None = None
 
-    async def make_way(self, token: str | None, newcomer: Connection | None) -> None:
-        """Make way for a tab that comes back, before Reflex has it."""
-        if isinstance(self._tabs, RedisTokenManager):
+    async def on_connect(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        """Make way for a tab that comes back, then let Reflex have it."""
+        scope: Scope = environ.get("asgi.scope", {})
+        token = token_in(scope.get("query_string", b""))
+        await self.make_way(token, scope.get(CONNECTION_SCOPE_KEY))
+        await super().on_connect(sid, environ, auth)
+
+    async def make_way(self, token: str, newcomer: Connection | None) -> None:
+        """Close or forget the socket that has the tab, if nobody is behind it any more."""
+        tabs = self._token_manager
+        browsers = frozenset(map(digest, () if newcomer is None else newcomer.browsers))
+        if isinstance(tabs, RedisTokenManager):
             # Before Reflex does, for whatever socket: it would take a question for an update.
-            self._listen(self._tabs)
-        if token is not None:
-            try:
-                await self._make_way(token, newcomer)
-            except Exception as error:
-                # A note may be another release's, or none: the token is the client's word.
-                logger.warning("A tab that came back may lose its state: %r", error)
+            self._listen(tabs)
+        try:
+            if self.note_of(token) is not None:
+                await self._close_if_dead(token, browsers)
+            elif token and isinstance(tabs, RedisTokenManager):
+                await self._take_note_away(tabs, token, browsers)
+        except Exception as error:
+            # A note may be another release's, or none: the token is the client's word.
+            logger.warning("A tab that came back may lose its state: %r", error)
+
+    def note_of(self, token: str) -> Any:
+        """Return Reflex's note of the tab, if a socket of this worker has it."""
+        note = self._token_manager.token_to_socket.get(token)
+        is_here = note is not None and note.instance_id == self._token_manager.instance_id
+        return note if is_here else None
+
+    def connection_of(self, token: str) -> Connection | None:
+        """Return the connection of the tab's socket, if it is at this worker."""
+        note, server = self.note_of(token), self.app.sio
+        environ = server and note and server.get_environ(note.sid, self.namespace)
+        scope: dict[str, Any] = (environ or {}).get("asgi.scope", {})
+        return scope.get(CONNECTION_SCOPE_KEY)
 
     def _listen(self, tabs: RedisTokenManager) -> None:
         tabs.ensure_lost_and_found_task(self._hear)
@@ -107,29 +131,13 @@ class TabHandover:
             ended.exception()
             ended.get_loop().call_later(1, self._listen, tabs)
 
-    async def _make_way(self, token: str, newcomer: Connection | None) -> None:
-        tabs = self._tabs
-        browsers = frozenset(map(digest, () if newcomer is None else newcomer.browsers))
-        if self._note_of(token) is not None:
-            await self._close_if_dead(token, browsers)
-        elif isinstance(tabs, RedisTokenManager):
-            await self._take_note_away(tabs, token, browsers)
-
-    def _note_of(self, token: str) -> Any:
-        """Return Reflex's note of the tab, if a socket of this worker has it."""
-        note = self._tabs.token_to_socket.get(token)
-        return note if note is not None and note.instance_id == self._tabs.instance_id else None
-
     async def _close_if_dead(self, token: str, browsers: frozenset[str]) -> None:
         """Close the tab's socket here if it is one of these browsers and does not answer."""
-        server, note = self._namespace.app.sio, self._note_of(token)
-        if server is None or note is None:
+        server, note, connection = self.app.sio, self.note_of(token), self.connection_of(token)
+        if server is None or note is None or connection is None:
             return
-        manager, namespace = server.manager, self._namespace.namespace
-        environ = server.get_environ(note.sid, namespace) or {}
-        connection = environ.get("asgi.scope", {}).get(CONNECTION_SCOPE_KEY)
-        socket = server.eio.sockets.get(manager.eio_sid_from_sid(note.sid, namespace))
-        if connection is None or socket is None:
+        socket = server.eio.sockets.get(server.manager.eio_sid_from_sid(note.sid, self.namespace))
+        if socket is None:
             return
         if connection.browser is not None and digest(connection.browser) not in browsers:
             return
@@ -137,8 +145,8 @@ class TabHandover:
             return
         connection.close()
         # Reflex does so too as the socket ends, but the handshake must not come before it.
-        if self._tabs.token_to_socket.get(token) == note:
-            await self._tabs.disconnect_token(token, note.sid)
+        if self._token_manager.token_to_socket.get(token) == note:
+            await self._token_manager.disconnect_token(token, note.sid)
 
     async def _take_note_away(
         self, tabs: RedisTokenManager, token: str, browsers: frozenset[str]
@@ -151,7 +159,7 @@ class TabHandover:
             return
         worker = pickle.loads(note).instance_id  # noqa: S301 - Reflex's own, which reads it so
         if worker == tabs.instance_id:
-            is_gone = self._note_of(token) is None
+            is_gone = self.note_of(token) is None
         else:
             channel = f"channel:{tabs._get_lost_and_found_key(worker)}"
             is_gone = await self._is_gone_from(channel, token, browsers)
@@ -160,7 +168,7 @@ class TabHandover:
 
     async def _is_gone_from(self, channel: str, token: str, browsers: frozenset[str]) -> bool:
         """Ask the worker that listens there, and tell whether it or the tab's socket is gone."""
-        redis: Any = self._tabs.redis  # type: ignore[attr-defined] # looked up by it
+        redis: Any = self._token_manager.redis  # type: ignore[attr-defined] # looked up by it
         question = Question(browsers, f"rxbridge:answer:{secrets.token_urlsafe(16)}")
         update: Any = question
         asked = pickle.dumps(LostAndFoundRecord(token=token, update=update))
@@ -178,7 +186,7 @@ class TabHandover:
         work: Coroutine[Any, Any, None] = (
             self._answer(update, token)
             if isinstance(update, Question)
-            else self._namespace.emit_update(update, token)
+            else self.emit_update(update, token)
         )
         # None waits for those before: what this worker itself sends a tab would overtake it.
         task = asyncio.create_task(work, name="rxbridge_tab_handover")
@@ -186,10 +194,10 @@ class TabHandover:
         task.add_done_callback(self._passing_on.discard)
 
     async def _answer(self, question: Question, token: str) -> None:
-        redis: Any = self._tabs.redis  # type: ignore[attr-defined] # asked through it
+        redis: Any = self._token_manager.redis  # type: ignore[attr-defined] # asked through it
         try:
             await self._close_if_dead(token, question.browsers)
-            here = self._note_of(token) is not None
+            here = self.note_of(token) is not None
             await redis.rpush(question.answer, b"" if here else _GONE)
             await redis.expire(question.answer, 10)
         except Exception as error:
@@ -214,8 +222,11 @@ async def _answers(socket: Any, connection: Connection) -> bool:
     return not connection.closed
 
 
-def token_of(scope: Scope) -> str | None:
-    """Return the token of a tab that opens a socket."""
-    query = parse_qs(scope["query_string"].decode("latin-1"))
-    # With a `sid` it is open already.
-    return query["token"][0] if "EIO" in query and "token" in query and "sid" not in query else None
+def token_in(query_string: bytes) -> str:
+    """Return the token of a tab that opens a socket; empty where it names none."""
+    return parse_qs(query_string.decode("latin-1")).get("token", [""])[0]
+
+
+def digest(mark: str) -> str:
+    """Return what stands for a secret of a browser's where others could read it."""
+    return hashlib.sha256(mark.encode()).hexdigest()

@@ -14,6 +14,7 @@ from reflex_base.event.context import EventContext
 
 from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 from rxbridge.events.reflex.answers import described, update_of
+from rxbridge.events.reflex.handover import token_in
 from rxbridge.events.reflex.outbox import FIELDS
 from rxbridge.events.refusals import Refusal
 
@@ -56,9 +57,10 @@ class Intake:
         self.cut_off: dict[str, str] = {}
         """Why the server closed a tab's socket for a message; the tab is to be told of it."""
 
-    def socket(self, tab: str | None, scope: Scope, receive: Receive, send: Send) -> _Socket:
+    def socket(self, scope: Scope, receive: Receive, send: Send) -> _Socket:
         """Return the two ends of a tab's socket, with what there is room for."""
-        return _Socket(self, tab or "", scope.get(CONNECTION_SCOPE_KEY), receive, send)
+        tab = token_in(scope["query_string"])
+        return _Socket(self, tab, scope.get(CONNECTION_SCOPE_KEY), receive, send)
 
     def note_cut_off(self, token: str, reason: str) -> None:
         """Remember a tab until it is back, among the last hundred."""

@@ -4,7 +4,6 @@
 # ruff: noqa: SLF001 - the adapter is where Reflex's internals are touched
 from __future__ import annotations
 
-import hashlib
 import logging
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
 
 from django.conf import settings
-from reflex.app import EventNamespace
 from reflex.utils.token_manager import RedisTokenManager
 
-from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
 from rxbridge.events.chain.identity import known_user
 from rxbridge.events.reflex.answers import bridge_of
+from rxbridge.events.reflex.handover import TabHandover, digest
 
 if TYPE_CHECKING:
     import reflex as rx
+    from reflex.app import EventNamespace
     from reflex.state import StateUpdate
 
     from rxbridge.asgi.connections import Connection
@@ -85,7 +84,7 @@ class Addressed:
     address: Address
 
 
-class TabNamespace(EventNamespace):
+class TabNamespace(TabHandover):
     """Reflex's own namespace, which asks who has a tab before that is sent something.
 
     Reflex sends by token, to whichever socket has shown it. Here, what an event sends is for its
@@ -127,25 +126,11 @@ class TabNamespace(EventNamespace):
         else:
             logger.info("Not sent: another browser has the tab that it was for.")
 
-    def connection_of(self, token: str) -> Connection | None:
-        """Return the connection of the tab's socket, if it is at this worker."""
-        note = self._token_manager.token_to_socket.get(token)
-        if note is None or note.instance_id != self._token_manager.instance_id:
-            return None
-        environ = self.app.sio and self.app.sio.get_environ(note.sid, self.namespace)
-        scope: dict[str, Any] = (environ or {}).get("asgi.scope", {})
-        return scope.get(CONNECTION_SCOPE_KEY)
-
     def _is_shown_to(self, token: str, here: Connection) -> bool:
         last = self.shown_to.get(token)
         if last is None:  # Its page has not loaded, or there is no bridge that would tell.
             return getattr(bridge_of(self.app), "connections", None) is None
         return here is last or Address.of(last, is_signed_in=True).is_of(here)
-
-
-def digest(mark: str) -> str:
-    """Return what stands for a secret of a browser's where others could read it."""
-    return hashlib.sha256(mark.encode()).hexdigest()
 
 
 recipient_now: ContextVar[Recipient | None] = ContextVar("rxbridge.recipient", default=None)

@@ -18,8 +18,6 @@ from reflex_base.environment import environment, state_manager_disk_debounce
 from reflex_base.event.context import EventContext
 
 from rxbridge.asgi._refusal import refuse
-from rxbridge.asgi.connections import CONNECTION_SCOPE_KEY
-from rxbridge.events.reflex.handover import TabHandover, token_of
 from rxbridge.events.reflex.intake import Intake
 from rxbridge.events.reflex.recipients import TabNamespace
 from rxbridge.events.reflex.redis_states import RedisStates
@@ -107,9 +105,8 @@ class _Served:
         self._uploads = Uploads(
             app, asgi, path=path, frontend_path=frontend_path(), max_size=max_upload
         )
-        tabs = app.event_namespace
-        self._handover = None if tabs is None else TabHandover(tabs)
-        self._intake = None if tabs is None else Intake(app, backlog=backlog)
+        has_tabs = app.event_namespace is not None
+        self._intake = Intake(app, backlog=backlog) if has_tabs else None
         self._grace = grace
         self._has_lifespan = False
         self._told = False
@@ -124,12 +121,10 @@ class _Served:
             await self._asgi(scope, self._stopping_late(receive), send)
         elif kind == "websocket" and not (self._has_lifespan or self._is_started()):
             await self._refuse(scope, receive, send)
-        elif kind != "websocket" or self._handover is None or self._intake is None:
+        elif kind != "websocket" or self._intake is None:
             await self._asgi(scope, receive, send)
         else:
-            tab = token_of(scope)
-            await self._handover.make_way(tab, scope.get(CONNECTION_SCOPE_KEY))
-            socket = self._intake.socket(tab, scope, receive, send)
+            socket = self._intake.socket(scope, receive, send)
             token = EventContext.set(socket.context)
             try:
                 await self._asgi(scope, socket.receive, socket.send)
