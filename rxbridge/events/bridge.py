@@ -427,7 +427,7 @@ class _BridgedEvent:
         except InvalidEvent as error:
             await process.show_although_refused(None)
             return self._refuse(Refusal(event=event, status=400), str(error))
-        process.recipient.request = request
+        process.expect(request)
         if process.upload and process.judge_upload(request):
             return self._turn_away()
         connection = request.reflex_event.connection

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Awaitable, Collection, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
@@ -56,6 +57,7 @@ _TYPES: Mapping[str, Any] = {
 _PRIVATE: Mapping[str, Any] = {"_permissions_of": "", "_permissions_at": 0.0, "_csrf_of": ""}
 
 _ASKED = "_rxbridge_permissions_asked"
+_FOUND = "_rxbridge_permissions_found"
 
 
 def mirrors(*names: str, **own: Any) -> type[Any]:
@@ -88,6 +90,12 @@ def mirrors(*names: str, **own: Any) -> type[Any]:
         "_rxbridge_mirror": _rxbridge_mirror,
         **{name: _copied(value) for name, value in empty.items()},
     }
+    if "perms" in chosen or "group_names" in chosen:
+
+        def _rxbridge_ask(request: HttpRequest) -> None:
+            ask_permissions(request, chosen)
+
+        namespace["_rxbridge_ask"] = _rxbridge_ask
     if "messages" in chosen:
         namespace |= {"dismiss": dismiss, "dismiss_all": dismiss_all}
     return made_mixin("Mirrors", (rx.State,), namespace)  # type: ignore[no-any-return]
@@ -128,7 +136,9 @@ async def mirror_into(
     if "perms" in names or "group_names" in names:
         permissions = _known_permissions(state, request, user)
         if permissions is None:
-            permissions = await sync_to_async(permissions_and_groups)(user, names)
+            of, permissions = vars(request).get(_FOUND, {}).pop(names, (None, {}))
+            if of is not user:
+                permissions = await sync_to_async(permissions_and_groups)(user, names)
         shown |= permissions
     if "csrf_token" in names:
         shown["csrf_token"] = _csrf_token(state, request)
@@ -138,6 +148,15 @@ async def mirror_into(
         wanted = {*names, *(own or {})}
         shown = {name: value for name, value in shown.items() if name in wanted}
     return take_over(state, shown)
+
+
+def ask_permissions(request: HttpRequest, names: Collection[str]) -> None:
+    """Ask for what the mirrors will show, on the thread where the user has just been found."""
+    found = vars(request).setdefault(_FOUND, {})
+    user = known_user(request)
+    if user is not None and user.is_authenticated and names not in found:
+        with suppress(Exception):  # It is asked for again, where it fails the event.
+            found[names] = user, permissions_and_groups(user, names)
 
 
 def take_over(state: Any, shown: Mapping[str, Any]) -> bool:

@@ -28,6 +28,7 @@ from django.test.utils import isolate_apps
 from django.utils.safestring import mark_safe
 from reflex_base.registry import RegistrationContext
 
+from rxbridge.events.threads.pool import Lease
 from rxbridge.state import AppState, DjangoUserState, user_snapshot
 from rxbridge.state._permissions import permissions_and_groups
 from rxbridge.state.mirrors import ALL, mirrors
@@ -302,6 +303,20 @@ class TestPermissions:
         assert len(first["perms"]) == 4
         assert first["group_names"] == ["engineers", "poets"]
         assert len(asked) == 1
+
+    async def test_a_page_that_loads_asks_on_the_hop_that_finds_its_user(self, ada, monkeypatch):
+        hops, submit = [], Lease.submit
+
+        def counted(lease, fn, /, *args, **named):
+            hops.append(fn)
+            return submit(lease, fn, *args, **named)
+
+        monkeypatch.setattr(Lease, "submit", counted)
+        async with EventClient(app, user=ada) as tab:
+            hops.clear()
+            (first, *_) = shown(await tab.load("/"))
+        assert first["group_names"] == ["engineers", "poets"]
+        assert len(hops) == 1
 
     async def test_a_projects_own_backend_is_asked(self, ada, settings):
         settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Generous"]

@@ -41,6 +41,9 @@ def answering_blocks(request: HttpRequest) -> bool:
     return (storage.used or storage.added_new) and not getattr(session, "accessed", True)
 
 
+ASKED_AHEAD = "_rxbridge_asked_ahead"
+"""The attribute of a request for what is to be asked of its user on the hop that finds them."""
+
 KNOWN = "_rxbridge_known"
 """The attribute of a request whose user is known without a check; see ``Revalidator``."""
 
@@ -85,6 +88,8 @@ def resolve_identity(request: Any) -> None:
     user.is_authenticated  # noqa: B018 - the access is what resolves the lazy object
     if hasattr(request, "auser"):
         request.auser = partial(auser_of, proxy(request))
+    for ask in getattr(request, ASKED_AHEAD, ()):
+        ask(request)
 
 
 @lru_cache(maxsize=1)

@@ -48,7 +48,7 @@ from reflex_base.vars.base import LiteralVar, Var
 
 from rxbridge.asgi.connections import CONNECTION_HEADER, Connection, current_connection
 from rxbridge.events.binder import Binding, binding_in
-from rxbridge.events.chain.identity import known_user, user_key
+from rxbridge.events.chain.identity import ASKED_AHEAD, known_user, user_key
 from rxbridge.events.guards import Guard, guards_of
 from rxbridge.events.reflex.answers import function_of
 from rxbridge.events.reflex.former import NOTE, VarsOwner, keep_to_own_vars, noted_user
@@ -329,6 +329,15 @@ class EventInProcess:
             return [each for each in returned if not _is_redirect(each)]
         return returned
 
+    def expect(self, request: Any) -> None:
+        """Take the request of the event, whose user is not known yet."""
+        self.recipient.request = request
+        request.loads_page = self.loads_page
+        request.shows_page = self.loads_page or (self._handler.shows_page and not self.is_chained)
+        if request.shows_page:
+            asks = [getattr(cls, "_rxbridge_ask", None) for cls in _mirroring(_states())]
+            setattr(request, ASKED_AHEAD, [ask for ask in asks if ask is not None])
+
     async def begin(self, request: Any) -> bool:
         """Have vars and mirrors be those of the event's user; tell whether a mirror changed.
 
@@ -337,8 +346,6 @@ class EventInProcess:
         vars than these is sent all.
         """
         user = known_user(request)
-        request.loads_page = self.loads_page
-        request.shows_page = self.loads_page or (self._handler.shows_page and not self.is_chained)
         self.request, self._user = request, getattr(request, "user", None)
         is_settled = user is not None and await self._settle(user, is_start=True)
         self.note_shown()
@@ -403,9 +410,8 @@ class EventInProcess:
             self._user = user
             await self._settle(known_user(self.request))
         if self._mirrors is None:
-            states = tuple(RegistrationContext.get().base_states.values())
             self._mirrors = [
-                cast("Mirror", await self._state.get_state(cls)) for cls in _mirroring(states)
+                cast("Mirror", await self._state.get_state(cls)) for cls in _mirroring(_states())
             ]
         changed = False
         for mirror in self._mirrors:
@@ -499,6 +505,10 @@ class EventInProcess:
     def _last_page(self) -> dict[str, Any]:
         known = self._state.router_data
         return {key: known[key] for key in ("pathname", "asPath") if key in known}
+
+
+def _states() -> tuple[type[BaseState], ...]:
+    return tuple(RegistrationContext.get().base_states.values())
 
 
 @functools.lru_cache(maxsize=1)
