@@ -10,7 +10,13 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
 DJANGO = ["-W", "error", "manage.py", "test", "--noinput"]
-STYLES = {"tests_with_the_kit": [PYTEST, DJANGO], "helpdesk": [DJANGO], "shop": [DJANGO]}
+# The second is where `settings_shop` is.
+PATHS = [str(EXAMPLES.parent), str(Path(__file__).parent / "browser")]
+STYLES = {
+    "tests_with_the_kit": [PYTEST, DJANGO],
+    "helpdesk": [DJANGO],
+    "shop": [[*DJANGO, "--settings=settings_shop"]],
+}
 
 
 def run(project: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -19,7 +25,7 @@ def run(project: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=EXAMPLES / project,
-        env={**environment, "PYTHONPATH": str(EXAMPLES.parent)},
+        env={**environment, "PYTHONPATH": os.pathsep.join(PATHS)},
         capture_output=True,
         text=True,
         timeout=300,

@@ -125,7 +125,7 @@ class Shop:
 def seeded(bundle: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the demo's goods and accounts, to be copied."""
     database = tmp_path_factory.mktemp("seed") / "shop.sqlite3"
-    environment = shop_environment(database, "shop.settings")
+    environment = shop_environment(database, "settings_shop")
     for command in ("migrate", "seed"):
         manage = [sys.executable, "manage.py", command, "--verbosity=0"]
         warm.run(manage, cwd=SHOP, env={**os.environ, **environment}, check=True)
@@ -149,7 +149,7 @@ def shops(
             server = run_server(kind, "shop.asgi:application", env=environment, cwd=SHOP)
             return Shop(stack.enter_context(server), database)
 
-        def shop(kind: Kind, settings: str = "shop.settings") -> Shop:
+        def shop(kind: Kind, settings: str = "settings_shop") -> Shop:
             shop = start(kind, settings)
             shop.restore(seeded)
             return shop

@@ -1,5 +1,5 @@
 """The shop with Django's LoginRequiredMiddleware."""
 
-from shop.settings import *  # noqa: F403
+from settings_shop import *  # noqa: F403
 
 MIDDLEWARE = [*MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]  # noqa: F405

@@ -19,7 +19,7 @@ def test_click_after_a_restart_takes_effect_as_the_same_user(
 ) -> None:
     database = tmp_path / "shop.sqlite3"
     shutil.copy(seeded, database)
-    environment = shop_environment(database, "shop.settings")
+    environment = shop_environment(database, "settings_shop")
     port = free_port()
     context = chromium.new_context()
     with run_server(kind, "shop.asgi:application", env=environment, cwd=SHOP, port=port) as before:
