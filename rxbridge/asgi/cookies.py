@@ -176,8 +176,7 @@ class CookieHandoff:
     A ticket is good once, for ``lifetime`` seconds, in the browser whose socket it was made
     for, and from a page of the same origin. Cookies whose ticket was not redeemed are issued
     again with the next event, also where that is by another socket of the tab. ``tickets`` is
-    ``MemoryTickets`` for one worker and ``CacheTickets`` for several. With ``reconnect`` the
-    socket is closed afterwards, and Reflex's client opens a new one with the new cookies.
+    ``MemoryTickets`` for one worker and ``CacheTickets`` for several.
     ``on_confirmed`` is called, in the connection's worker, with a connection whose jar has become
     what the browser holds, and with the cookies that its browser is known by:
     ``SessionRevoker.confirmed`` is one. Where the tab was gone before it confirmed, it is another,
@@ -197,7 +196,6 @@ class CookieHandoff:
         tickets: TicketStore | None = None,
         lifetime: float = 10.0,
         path: str = "/_cookies",
-        reconnect: bool = False,
         on_confirmed: Callable[[Connection, Iterable[str]], object] | None = None,
         renew_every: float = 60.0,
         on_conflict: Callable[[str, str, str], Awaitable[object]] | None = None,
@@ -222,7 +220,6 @@ class CookieHandoff:
         self.lifetime = lifetime
         self._connections = connections
         self.tickets = tickets if tickets is not None else MemoryTickets()
-        self._reconnect = reconnect
         self.on_confirmed = on_confirmed
         self._renew_every = renew_every
         self._on_conflict = on_conflict
@@ -558,7 +555,7 @@ class CookieHandoff:
         _catch_up(connection, held, before)
         if self.on_confirmed is not None:
             self.on_confirmed(connection, browsers)
-        if self._reconnect or is_stale:  # What the page shows may be of a session that is not its.
+        if is_stale:  # What the page shows may be of a session that is not its.
             connection.close()
 
     def _is_current(self, connection: Connection, ticket: str) -> bool:

@@ -457,10 +457,10 @@ class TestConfirming:
         assert replay.status == 403
         assert dict(connection.cookies) == {"sessionid": "new"}
 
-    async def test_reconnect_closes_the_socket_once_it_is_confirmed(
+    async def test_socket_may_be_closed_once_it_is_confirmed(
         self, registry: ConnectionRegistry, connection: Connection
     ) -> None:
-        handoff = CookieHandoff(registry, reconnect=True)
+        handoff = CookieHandoff(registry, on_confirmed=lambda tab, _: tab.close())
         ticket, browser = await issued(handoff, connection)
         await ask(handoff, "POST", ticket, browser)
         assert not connection.closed

@@ -42,7 +42,6 @@ class Sessions:
         tickets: TicketStore | None = None,
         lifetime: float = 10.0,
         path: str = "/_cookies",
-        reconnect: bool = False,
         renew_every: float = 60.0,
     ) -> None:
         if check_every is not None and check_every <= 0:
@@ -62,7 +61,6 @@ class Sessions:
             tickets=tickets,
             lifetime=lifetime,
             path=path,
-            reconnect=reconnect,
             on_confirmed=self.revoker.confirmed,
             renew_every=renew_every,
             on_conflict=self.revoker.reunite,
