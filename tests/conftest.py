@@ -19,18 +19,23 @@ if find_spec("hypothesis"):
     hypothesis.load_profile("untimed")
 
 # Files that take long, though they drive no browser and run no server of their own.
-LONG = {f"test_{name}.py" for name in ("benchmarks", "docs", "export_reflex", "init_reflex")}
-LONG |= {f"test_{name}.py" for name in ("managers", "nothing_global", "testing_examples")}
+LONG = [f"test_{name}.py" for name in ("attacks", "benchmarks", "docs", "export_reflex")]
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long, so that no worker is left with one at the end."""
-    ranks: dict[Path, tuple[bool, ...]] = {}
+    """Begin with the files that take long, so that no worker is left with one at the end.
+
+    First of all one whose pages all others' are built from; while it builds them, the other workers
+    have what only runs servers.
+    """
+    ranks: dict[Path, int] = {}
     for item in items:
-        marks = (item.get_closest_marker(name) is None for name in ("browser", "server"))
-        rank = (False, True) if item.path.name in LONG else tuple(marks)
-        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+        marks = [item.get_closest_marker(name) is not None for name in ("browser", "server")]
+        rank = 2 if marks[0] or item.path.name in LONG else 1 if marks[1] else 3
+        rank = 0 if item.path.name == "test_topologies.py" else rank
+        known = ranks.setdefault(item.path, rank)
+        ranks[item.path] = 2 if {known, rank} == {1, 2} else min(known, rank)
     items.sort(key=lambda item: ranks[item.path])
 
 
