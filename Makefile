@@ -63,9 +63,10 @@ tests: ## Run the tests without linting, or some: TESTS=tests/state
 
 # Most of them wait most of the time, for a server or a browser: four keep two cores busy.
 WORKERS ?= 4
+WITHOUT ?= alone
 beside: setup system
-	$(say) "Running the tests, a file at a time on $(WORKERS) workers"
-	@$(call pytest,-n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone" $(TESTS),-m "not alone" $(TESTS))
+	$(say) "Running the tests, a file at a time on $(WORKERS) workers, without $(WITHOUT)"
+	@$(call pytest,-n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not ($(WITHOUT))" $(TESTS),-m "not ($(WITHOUT))" $(TESTS))
 
 # Only the files that have some: to collect all takes four times as long.
 those = $(or $(shell grep --recursive --files-with-matches --include='*.py' 'mark\.alone' $(TESTS) 2>&-),$(TESTS))
