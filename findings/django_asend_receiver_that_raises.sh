@@ -6,11 +6,12 @@
 #
 # Guess before the run: the exception is raised and the other receiver ends, as the docs say that they run concurrently.
 #
-# Since Django 6.0 async receivers run in an asyncio.TaskGroup, which cancels the rest; before by asyncio.gather(), which
-# does not (_run_parallel() and _gather() in django/dispatch/dispatcher.py).
+# Since Django 6.1 async receivers run in an asyncio.TaskGroup, which cancels the rest; before by asyncio.gather(), which
+# does not (_run_parallel() in 6.1's django/dispatch/dispatcher.py).
 #
 # Seen, of an order's signal with receivers that write an invoice (0.2 s) and that fail at once:
 #   Django 5.2.19: one fails: LookupError, invoice written; both fail: LookupError; asend_robust(): invoice written
+#   Django 6.0.10: one fails: LookupError, invoice written; both fail: LookupError; asend_robust(): invoice written
 #   Django 6.1.3: one fails: LookupError, no invoice; both fail: ExceptionGroup; asend_robust(): invoice written
 set -eu
 
@@ -64,7 +65,7 @@ async def seen():
 
 result = asyncio.run(seen())
 print(f"Django {django.__version__}: {result}")
-if django.VERSION < (6, 0):
+if django.VERSION < (6, 1):
     expected = "one fails: LookupError, invoice written; both fail: LookupError; asend_robust(): invoice written"
 else:
     expected = "one fails: LookupError, no invoice; both fail: ExceptionGroup; asend_robust(): invoice written"
@@ -72,7 +73,7 @@ if result != expected:
     raise SystemExit(f"CHANGED: it was {expected}.")
 PYTHON
 
-for version in 5.2.19 6.1.3; do
+for version in 5.2.19 6.0.10 6.1.3; do
     "${PYTHON:-python3}" -m venv "$folder/$version"
     "$folder/$version/bin/pip" install --quiet --disable-pip-version-check "Django==$version"
     "$folder/$version/bin/python" "$folder/finding.py"
