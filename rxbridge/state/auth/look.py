@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import reflex as rx
@@ -14,9 +14,11 @@ from rxbridge.state._forms import FORM
 from rxbridge.state.texts import Text, in_each_language, translated
 
 if TYPE_CHECKING:
-    from django.forms import BaseForm, Field
+    from django.forms import BaseForm, BoundField
 
 _PASSED_ON = ("autocomplete", "autocapitalize", "inputmode", "pattern", "placeholder", "title")
+
+_NOTE: Any = {"size": "1", "width": "100%"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,23 +60,13 @@ def view_fields(form: Callable[[], BaseForm], labels: Mapping[str, Text]) -> lis
     ``form`` is called for each of the site's languages, since forms differ in when they
     translate.
     """
-    return [
-        _view_field(name, form, labels.get(name), autofocus=index == 0)
-        for index, name in enumerate(form().fields)
-    ]
+    views = [_view_field(name, form, labels.get(name)) for name in form().fields]
+    return [replace(views[0], autofocus=True), *views[1:]] if views else []
 
 
-def _view_field(
-    name: str, form: Callable[[], BaseForm], label: Text | None, *, autofocus: bool
-) -> FieldView:
-    field = form().fields[name]
-    widget: Any = field.widget
-    choices = _choices(field)
-    kind = getattr(widget, "input_type", "textarea")
-    plain = name.replace("_", " ").capitalize()
-
-    def read(text: Callable[[Field], str]) -> Text:
-        return in_each_language(lambda: text(form().fields[name]))
+def _view_field(name: str, form: Callable[[], BaseForm], label: Text | None) -> FieldView:
+    def read(text: Callable[[BoundField], str]) -> Text:
+        return in_each_language(lambda: text(form()[name]))
 
     def help_text(number: int) -> Text:
         return read(lambda field: _help_texts(field)[number])
@@ -82,24 +74,26 @@ def _view_field(
     def choice(number: int) -> Text:
         return read(lambda field: _choices(field)[number][1])
 
+    field = form()[name]
+    widget: Any = field.field.widget
+    choices = _choices(field)
     return FieldView(
         name=name,
-        label=read(lambda field: str(field.label or plain)) if label is None else translated(label),
-        kind="select" if choices else kind,
+        label=read(lambda field: str(field.label)) if label is None else translated(label),
+        kind="select" if choices else getattr(widget, "input_type", "textarea"),
         help_texts=[help_text(number) for number in range(len(_help_texts(field)))],
-        required=field.required,
-        autofocus=autofocus,
-        max_length=getattr(field, "max_length", None),
+        required=field.field.required,
+        max_length=getattr(field.field, "max_length", None),
         choices=[(value, choice(number)) for number, (value, _) in enumerate(choices)],
         attributes={key: widget.attrs[key] for key in _PASSED_ON if key in widget.attrs},
     )
 
 
-def _choices(field: Field) -> list[tuple[str, str]]:
-    return [(str(value), str(text)) for value, text in getattr(field, "choices", ())]
+def _choices(field: BoundField) -> list[tuple[str, str]]:
+    return [(str(value), str(text)) for value, text in getattr(field.field, "choices", ())]
 
 
-def _help_texts(field: Field) -> list[str]:
+def _help_texts(field: BoundField) -> list[str]:
     """Return the sentences of a help text; that of the password validators is an HTML list."""
     html = str(field.help_text)
     items = re.findall(r"<li>(.*?)</li>", html, re.DOTALL) or [html]
@@ -138,7 +132,7 @@ def stacked_form(form: FormView) -> Any:
         rx.flex(
             rx.cond(
                 form.errors.contains(FORM),
-                note(own.join(" "), icon="circle_alert", color="red", role="alert"),
+                failed(own.join(" ")),
             ),
             *(_field(form, field) for field in form.fields),
             rx.button(
@@ -161,14 +155,14 @@ def stacked_form(form: FormView) -> Any:
     )
 
 
-def note(text: Any, *, icon: str, color: Any, role: Any = "status") -> Any:
-    """Return a message that assistive technology reads out when it appears."""
-    return rx.callout(text, icon=icon, color_scheme=color, size="1", role=role, width="100%")
+def done(text: Any) -> Any:
+    """Return a message that assistive technology reads out when it appears: all is well."""
+    return rx.callout(text, icon="circle_check", color_scheme="green", role="status", **_NOTE)
 
 
-def text_link(text: Text, url: str) -> Any:
-    """Return a link to another page of the app."""
-    return rx.link(text, href=url, size="2")
+def failed(text: Any) -> Any:
+    """Return a message that assistive technology reads out at once: something is wrong."""
+    return rx.callout(text, icon="circle_alert", color_scheme="red", role="alert", **_NOTE)
 
 
 def _field(form: FormView, field: FieldView) -> Any:
@@ -203,18 +197,16 @@ def _field(form: FormView, field: FieldView) -> Any:
 
 
 def _control(field: FieldView, attributes: dict[str, Any]) -> Any:
-    common: dict[str, Any] = {"name": field.name, "custom_attrs": attributes}
+    props: Any = {"name": field.name, "required": field.required, "custom_attrs": attributes}
     if field.kind == "checkbox":
-        return rx.el.input(type="checkbox", required=field.required, **common)
+        return rx.el.input(type="checkbox", **props)
     if field.kind == "select":
         options = [rx.el.option(text, value=value) for value, text in field.choices]
-        return rx.el.select(*options, required=field.required, **common)
-    common |= {"required": field.required, "auto_focus": field.autofocus, "size": "3"}
+        return rx.el.select(*options, **props)
+    props |= {"auto_focus": field.autofocus, "size": "3", "width": "100%"}
     if field.max_length is not None:
-        common["max_length"] = field.max_length
-    if field.kind == "textarea":
-        return rx.text_area(width="100%", **common)
-    return rx.input(type=field.kind, width="100%", **common)
+        props["max_length"] = field.max_length
+    return rx.text_area(**props) if field.kind == "textarea" else rx.input(type=field.kind, **props)
 
 
 def _help(texts: Sequence[Text], key: str) -> Any:

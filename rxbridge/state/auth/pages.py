@@ -16,9 +16,9 @@ from rxbridge.state.auth._reset_email import reset_form
 from rxbridge.state.auth.look import (
     FormView,
     card_layout,
-    note,
+    done,
+    failed,
     stacked_form,
-    text_link,
     view_fields,
 )
 from rxbridge.state.auth.password import PasswordChange, PasswordReset
@@ -189,8 +189,8 @@ def _confirm(pages: AuthPages) -> Iterator[Any]:
     yield rx.match(
         state.reset_link,
         ("valid", shown),
-        ("invalid", _stacked(_failed(texts.reset_link_invalid), new_link)),
-        ("done", _stacked(_done(texts.reset_confirm_done), _links(pages, login=texts.to_login))),
+        ("invalid", _stacked(failed(texts.reset_link_invalid), new_link)),
+        ("done", _stacked(done(texts.reset_confirm_done), _links(pages, login=texts.to_login))),
         rx.spinner(),
     )
 
@@ -210,30 +210,22 @@ def _form(pages: AuthPages, name: str, form: Callable[[], BaseForm], submit: Any
 
 def _links(pages: AuthPages, **texts: Text) -> Any:
     """Return links to those of the named pages that there are."""
-    links = [text_link(text, pages.url(page)) for page, text in texts.items() if pages.has(page)]
+    there = [(text, pages.url(page)) for page, text in texts.items() if pages.has(page)]
+    links = [rx.link(text, href=url, size="2") for text, url in there]
     return rx.flex(*links, justify="between", wrap="wrap", spacing="2") if links else None
 
 
 def _stacked(*content: Any) -> Any:
-    shown = [each for each in content if each is not None]
-    return rx.flex(*shown, direction="column", spacing="4")
+    return rx.flex(*content, direction="column", spacing="4")
 
 
-def _once(done: Any, text: Text, form: Any) -> Any:
+def _once(is_done: Any, text: Text, form: Any) -> Any:
     """Return ``form``, and ``text`` in its place once what it is for is done.
 
     A page that is loaded again has the vars of the last time until its ``on_load`` has run. The
     form stays meanwhile, with what has been typed into it.
     """
-    return rx.cond(rx.State.is_hydrated & done, _done(text), form)
-
-
-def _done(text: Text) -> Any:
-    return note(text, icon="circle_check", color="green")
-
-
-def _failed(text: Text) -> Any:
-    return note(text, icon="circle_alert", color="red", role="alert")
+    return rx.cond(rx.State.is_hydrated & is_done, done(text), form)
 
 
 class _Page(NamedTuple):

@@ -41,13 +41,6 @@ class Forms:
             raise BadRequest(f"the form has no field {unknown[0][:50]!r}")
         return self.opened(user, instance, values)
 
-    def new_instance(self, user: Any) -> Model:
-        """Return an object that ``user`` would own."""
-        instance = self._config.new(user) if self._config.new else self._config.model()
-        if self._config.owner_field is not None:
-            setattr(instance, self._config.owner_field, user)
-        return instance
-
 
 def save(form: ModelForm[Any], using: str) -> Errors:
     """Save a form inside a transaction, if it is valid; return what is wrong with it otherwise."""

@@ -55,24 +55,20 @@ class Store:
 
     def __init__(self, config: ModelCRUDConfig) -> None:
         self._config = config
-        self._rules = Rules(config)
+        self.rules = Rules(config)
         self._queries = Queries(config)
         self._forms = Forms(config)
         self._rows = Rows(config)
 
-    def require_list(self, user: Any) -> None:
-        """Raise unless ``user`` may see the list."""
-        self._rules.require_list(user)
-
     def page(self, user: Any, page: int = 1, **query: Any) -> Shown:
         """Return a page of the list, the last one when there are fewer."""
-        self.require_list(user)
+        self.rules.require_list(user)
         number = checked_page(page)
-        rows: Any = self._queries.apply(self._rules.scope(user), **query)
+        rows: Any = self._queries.apply(self.rules.scope(user), **query)
         rows = self._rows.with_relations(rows)
-        if self._rules.judges_rows(user):
+        if self.rules.judges_rows(user):
             judged = rows[:MAX_JUDGED]
-            rows = [each for each in judged if self._rules.allows("view", user, each)]
+            rows = [each for each in judged if self.rules.allows("view", user, each)]
         cut = Paginator(rows, self._config.page_size)
         shown = cut.get_page(number)
         return {
@@ -99,7 +95,7 @@ class Store:
             form = self._forms.submitted(user, self._addable(user), submitted)
             if form.is_valid():
                 # What it would become may be judged differently from an empty one.
-                self._rules.require("add", user, form.instance)
+                self.rules.require("add", user, form.instance)
             return self._saved(form, using)
 
     def update(self, user: Any, pk: object, version: str, submitted: object) -> Shown:
@@ -124,9 +120,12 @@ class Store:
         return {"form_errors": {}}
 
     def _addable(self, user: Any) -> Model:
-        self._rules.require_identity(user)
-        instance = self._forms.new_instance(user)
-        self._rules.require("add", user, instance)
+        """Return what an empty form is of, which ``user`` would own."""
+        self.rules.require_identity(user)
+        instance = self._config.new(user) if self._config.new else self._config.model()
+        if self._config.owner_field is not None:
+            setattr(instance, self._config.owner_field, user)
+        self.rules.require("add", user, instance)
         return instance
 
     def _opened(self, user: Any, instance: Model, **draft: str) -> Shown:
@@ -144,7 +143,7 @@ class Store:
         return _outcome(errors) if errors else closed_form()
 
     def _scope_of(self, user: Any, pk: object) -> QuerySet[Any, Any]:
-        return self._rules.scope(user).filter(pk=checked_pk(self._config.model, pk))
+        return self.rules.scope(user).filter(pk=checked_pk(self._config.model, pk))
 
     def _locked(self, action: Any, user: Any, pk: object, using: str) -> Model:
         # The scope is a subquery, since a database locks no rows of joins or of distinct ones.
@@ -155,10 +154,10 @@ class Store:
 
     def _required(self, action: Any, user: Any, instance: Model | None) -> Model:
         """Return the object, as something that is not there to who may not see it."""
-        if instance is None or not self._rules.allows("view", user, instance):
+        if instance is None or not self.rules.allows("view", user, instance):
             msg = f"{user.pk} may see no such {self._config.model._meta.label}"  # noqa: SLF001
             raise Http404(msg)
-        self._rules.require(action, user, instance)
+        self.rules.require(action, user, instance)
         return instance
 
     @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import reflex as rx
@@ -146,7 +145,7 @@ class LiveModelCRUD(ModelCRUD, mixin=True):
     async def follow(self) -> None:
         """Show the list anew whenever its rows change, while the page is open (``on_load``)."""
         try:
-            await _run(self, Store.require_list)
+            await sync_to_async(self._crud.store.rules.require_list)(current_user())
         except PermissionDenied as refusal:
             log(refusal)
         else:
@@ -155,8 +154,8 @@ class LiveModelCRUD(ModelCRUD, mixin=True):
 
 async def _run(state: Any, method: Callable[..., T], *args: Any, **options: Any) -> T:
     """Call a method of the store in the user's name, on the event's thread."""
-    call = partial(method, state._crud.store, current_user(), *args, **options)  # noqa: SLF001
-    return await sync_to_async(call)()
+    store = state._crud.store  # noqa: SLF001
+    return await sync_to_async(method)(store, current_user(), *args, **options)
 
 
 def _get(state: Any, name: str) -> Any:
