@@ -6,11 +6,12 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from inspect import iscoroutinefunction
 from typing import Any, TypeAlias
 
 from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 from django.utils.connection import BaseConnectionHandler
 from django.utils.functional import LazyObject, empty
 from django.utils.module_loading import import_string
@@ -80,7 +81,12 @@ class Kept:
                 break
             if made_by is handler.settings:  # Which tests may override.
                 return made_by, thing
-        return handler.settings, handler.create_connection(alias)
+        cache: Any = handler.create_connection(alias)
+        client = cache._cache if type(cache) is RedisCache else None  # noqa: SLF001
+        if type(client) is RedisCacheClient and "_client" in vars(client):
+            # It makes one of redis-py for each operation, which takes longer than the operation.
+            client._client = lru_cache(client._client)  # type: ignore[attr-defined]  # noqa: SLF001
+        return handler.settings, cache
 
     def _close_oldest(self, free: deque[tuple[Any, Any]]) -> None:
         with suppress(IndexError):

@@ -129,6 +129,27 @@ async def write_on_loop(number):
 
 
 @needs_redis
+async def test_one_client_of_redis_serves_all_operations_of_a_kept_cache(settings, monkeypatch):
+    made, make = [], redis.Redis.__init__
+    with run_redis() as url:
+        backend = "django.core.cache.backends.redis.RedisCache"
+        settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": [url, url]}}
+        runner = MiddlewareRunner([], threads=database_threads(core=1))
+        monkeypatch.setattr(
+            redis.Redis, "__init__", lambda *args, **named: made.append(1) or make(*args, **named)
+        )
+
+        async def work():
+            for number in range(3):
+                await caches["default"].aset("key", number)
+                assert await caches["default"].aget("key") == number
+
+        for _ in range(2):
+            assert (await run(runner, work)).exception is None
+    assert len(made) == 2  # One writes to the first server, one reads from the second.
+
+
+@needs_redis
 @pytest.mark.parametrize("write", [write_on_thread, write_on_loop])
 async def test_events_open_no_connection_each_to_redis(settings, write):
     with run_redis() as url, redis.Redis.from_url(url) as observer:
