@@ -1,17 +1,21 @@
 """Building the bundle, through Reflex's own command line."""
 
+import asyncio
 import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
+from filecmp import dircmp
+from itertools import count
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, STDOUT, Popen
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import IO, cast
 
 from rxbridge.django._project import Project, Stamp
 from rxbridge.errors import RxBridgeError
@@ -40,14 +44,14 @@ class BuildFailed(RxBridgeError):
     """Reflex could not compile or build; the message ends with what it wrote."""
 
 
-def build(project: Project, report: Report) -> Stamp:
+async def build(project: Project, report: Report) -> Stamp:
     """Build the bundle and put it in the place of the one before, which is served meanwhile.
 
     Each line Reflex writes goes to ``report``. Raises ``BuildFailed``.
     """
-    loaded = _reflex(project, EXPORT, node_environment("prod"), report)
+    loaded = await _reflex(project, EXPORT, "prod", report)
     built = project.workshop / "build" / "client"
-    if not next(built.glob("**/*.html"), None):
+    if not any(built.rglob("*.html")):
         msg = f"Reflex wrote no pages to {built}."
         raise BuildFailed(msg)
     stamp = project.stamp(loaded)
@@ -57,48 +61,40 @@ def build(project: Project, report: Report) -> Stamp:
     return stamp
 
 
-def compile_pages(project: Project) -> Stamp:
+async def compile_pages(project: Project) -> Stamp:
     """Compile the pages without building them; the stamp that a bundle of them would have.
 
     Raises ``BuildFailed``.
     """
-    return project.stamp(_reflex(project, COMPILE, node_environment("prod"), silent))
+    return project.stamp(await _reflex(project, COMPILE, "prod", silent))
 
 
-def compile_for_vite(project: Project, report: Report) -> bool:
+async def compile_for_vite(project: Project, report: Report) -> bool:
     """Compile the pages for Vite's development server, which updates them in the browser.
 
     Only files that differ are written. True when the server is given other notes on the pages
     than those it may have begun with. Raises ``BuildFailed``.
     """
-    _reflex(project, COMPILE, node_environment("dev"), report)
+    await _reflex(project, COMPILE, "dev", report)
     return _keep_for_backend(project)
 
 
-def write_addresses(project: Project, backend: str) -> None:
+async def write_addresses(project: Project, backend: str) -> None:
     """Tell Vite the backend's address; to be done before it starts. Raises ``BuildFailed``."""
-    environment = node_environment("dev") | _workshop(project) | {"REFLEX_API_URL": backend}
-    _run([sys.executable, "-c", _WRITE_ADDRESSES], project.root, environment, silent)
+    environment = node_environment("dev") | {"REFLEX_API_URL": backend}
+    await _run(project, ["-c", _WRITE_ADDRESSES], environment, silent)
 
 
 def stage(bundle: Path, target: Path) -> None:
     """Copy ``bundle`` to ``target``, which is at no moment half of it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, as only within one file system is a rename a single step.
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        copy = shutil.copytree(bundle, beside / "new")
-        swap(copy, target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with _beside(target) as folder:
+        swap(shutil.copytree(bundle, folder / "new"), target)
 
 
 def swap(new: Path, place: Path) -> None:
     """Rename ``new`` to ``place``; what was there is kept until then, and put back on failure."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
-    old = aside / "old"
-    try:
+    with _beside(place) as folder:
+        old = folder / "old"
         with suppress(FileNotFoundError):
             place.rename(old)
         try:
@@ -107,8 +103,16 @@ def swap(new: Path, place: Path) -> None:
             if old.exists():
                 old.rename(place)
             raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _beside(place: Path) -> Generator[Path]:
+    """Lend a folder in that of ``place``, as a rename is a single step in one file system only."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(
+        prefix=f".{place.name}-", dir=place.parent, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
 
 
 def node_environment(mode: str) -> dict[str, str]:
@@ -127,29 +131,33 @@ def node_environment(mode: str) -> dict[str, str]:
     return environment
 
 
-def _reflex(
-    project: Project, arguments: Iterable[str], environment: Environment, report: Report
+async def _reflex(
+    project: Project, arguments: Iterable[str], mode: str, report: Report
 ) -> list[str]:
     """Run a command of Reflex in the workshop; the project's files it has loaded."""
+    environment = node_environment(mode)
     project.workshop.mkdir(parents=True, exist_ok=True)
     note = project.workshop / "sources.json"
-    command = [sys.executable, "-m", "rxbridge.django._reflex_cli", str(note), *arguments]
-    _run(command, project.root, {**environment, **_workshop(project)}, report)
+    command = ["-m", "rxbridge.django._reflex_cli", str(note), *arguments]
+    await _run(project, command, environment, report)
     loaded: list[str] = json.loads(note.read_text())
     return loaded
 
 
-def _workshop(project: Project) -> dict[str, str]:
-    return {"REFLEX_WEB_WORKDIR": str(project.workshop)}
-
-
-def _run(command: list[str], cwd: Path, environment: Environment, report: Report) -> None:
+async def _run(
+    project: Project, command: list[str], environment: Environment, report: Report
+) -> None:
+    """Run a command of Python's, which works in the project's workshop."""
     lines: list[str] = []
-    with running(command, cwd, environment) as process, _ticking(report):
-        for line in process.stdout or ():
-            lines.append(line.rstrip())
-            if lines[-1]:
-                report(lines[-1])
+    environment = {**environment, "REFLEX_WEB_WORKDIR": str(project.workshop)}
+    ticks = asyncio.create_task(_tick(report))
+    try:
+        with running([sys.executable, *command], project.root, environment) as process:
+            async for line in lines_of(process):
+                lines.append(line)
+                report(line)
+    finally:
+        ticks.cancel()
     if process.returncode:
         wrote = "see above." if report is not silent else "\n".join(["it wrote:", *lines])
         msg = f"Reflex failed; {wrote}"
@@ -160,53 +168,61 @@ def silent(line: str) -> None:
     """Report nothing of a step that takes no time."""
 
 
+async def _tick(report: Report) -> None:
+    for ticks in count(1):
+        await asyncio.sleep(_TICK_SECONDS)
+        report(f"… {ticks * _TICK_SECONDS:.0f} s")
+
+
 @contextmanager
 def running(
-    command: list[str], cwd: Path, environment: Environment, *, stdin: int = subprocess.DEVNULL
-) -> Generator[subprocess.Popen[str]]:
+    command: list[str], cwd: Path, environment: Environment, *, stdin: int = DEVNULL
+) -> Generator[Popen[str]]:
     """Run a command until the block ends; nothing of it, npm and Node included, lives longer."""
-    with subprocess.Popen(
+    # Not asyncio's: before Python 3.13 one that is cancelled while it starts is waited for in vain.
+    with Popen(
         command,
         cwd=cwd,
         env=environment,
         stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=PIPE,
+        stderr=STDOUT,
         text=True,
         errors="replace",
         start_new_session=True,
     ) as process:
         try:
             yield process
-            process.wait()
         finally:
-            end(process)
-
-
-def end(process: subprocess.Popen[str]) -> None:
-    """End a process of ``running`` and all that it has started."""
-    if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
+            with suppress(ProcessLookupError, PermissionError):
+                # Windows has no groups of processes.
+                os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
 
 
 @contextmanager
-def _ticking(report: Report) -> Generator[None]:
-    start, done = time.monotonic(), threading.Event()
+def terminable() -> Generator[None]:
+    """Leave the block by ``SystemExit`` on SIGTERM, so that child processes can be ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Only the main thread may set a handler; its owner looks after signals.
+        return
 
-    def tick() -> None:
-        while not done.wait(_TICK_SECONDS):
-            report(f"… {time.monotonic() - start:.0f} s")
+    def leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        sys.exit(128 + number)
 
-    ticker = threading.Thread(target=tick, daemon=True)
-    ticker.start()
+    before = signal.signal(signal.SIGTERM, leave)
     try:
         yield
     finally:
-        done.set()
-        ticker.join()
+        signal.signal(signal.SIGTERM, before)
+
+
+async def lines_of(process: Popen[str]) -> AsyncGenerator[str]:
+    """Yield what a process of ``running`` writes until it ends, without empty lines."""
+    output = cast("IO[str]", process.stdout)
+    while line := await asyncio.to_thread(output.readline):
+        if text := line.rstrip():
+            yield text
+    await asyncio.to_thread(process.wait)
 
 
 def _keep_for_backend(project: Project) -> bool:
@@ -214,10 +230,7 @@ def _keep_for_backend(project: Project) -> bool:
     notes, kept = project.workshop / "backend", project.web / "backend"
     if not notes.is_dir():
         return False
-    differ = any(
-        (kept / note.name).is_file() and (kept / note.name).read_bytes() != note.read_bytes()
-        for note in notes.iterdir()
-        if note.is_file()
-    )
+    kept.mkdir(parents=True, exist_ok=True)
+    differ = bool(dircmp(notes, kept).diff_files)
     shutil.copytree(notes, kept, dirs_exist_ok=True)
     return differ

@@ -2,9 +2,7 @@
 
 import asyncio
 import socket
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
 
 from rxbridge.django._server import Address
@@ -13,36 +11,15 @@ _HEAD_LIMIT = _CHUNK = 64 * 1024
 _VITE_SOCKET = b"\r\nsec-websocket-protocol: vite-"
 
 
-@contextmanager
-def front(listener: socket.socket, *, server: Address, vite: Address) -> Generator[None]:
+async def front(listener: socket.socket, *, server: Address, vite: Address) -> asyncio.Server:
     """Join the connections ``listener`` gets to the server, and those of Vite's client to Vite.
 
     A server that restarts closes its sockets, and Vite's client loads the page again once it
     has lost its own; so that one must not end at the server. Bytes are passed as they are.
     """
-    stopped = asyncio.Event()
-    # At its end it cancels what still joins connections.
-    with asyncio.Runner() as runner:
-        serving = _serve(listener, server, vite, stopped)
-        loop = runner.get_loop()
-        thread = threading.Thread(target=runner.run, args=[serving], daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            loop.call_soon_threadsafe(stopped.set)
-            thread.join()
-
-
-async def _serve(
-    listener: socket.socket, server: Address, vite: Address, stopped: asyncio.Event
-) -> None:
     # A duplicate, as it is closed with the server, and the other is its owner's.
-    front = await asyncio.start_server(
-        partial(_join, server=server, vite=vite), sock=listener.dup(), limit=_HEAD_LIMIT
-    )
-    await stopped.wait()
-    front.close()
+    join = partial(_join, server=server, vite=vite)
+    return await asyncio.start_server(join, sock=listener.dup(), limit=_HEAD_LIMIT)
 
 
 async def _join(
@@ -50,7 +27,7 @@ async def _join(
 ) -> None:
     inner = None
     # Whoever resets a connection, or never says what it is for, has it closed. Python 3.11 would
-    # print that the end of the block cancels it.
+    # print that the end of the command cancels it.
     with suppress(
         OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError
     ):

@@ -2,32 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 from rxbridge.asgi._types import ASGIApp
 from rxbridge.django._build import FIRST_BUILD, Report, build, compile_pages
 from rxbridge.django._page_reload import PageReload
 from rxbridge.django._project import Project, Stamp
-
-
-class Pages(Protocol):
-    """What follows the code and gives a server its pages."""
-
-    def is_fresh(self) -> bool:
-        """Return whether they are made from the code as it is."""
-        ...
-
-    def refresh(self) -> bool:
-        """Make them from the code as it is; raises ``BuildFailed``.
-
-        True when a server that was started before has looked at what is out of date now.
-        """
-        ...
-
-    @property
-    def wrap(self) -> Callable[[ASGIApp], ASGIApp]:
-        """What to put around the application; it is sent to another process."""
-        ...
 
 
 class BundledPages:
@@ -43,19 +22,23 @@ class BundledPages:
         """Return whether the bundle was made from the code as it is."""
         return self._project.is_fresh()
 
-    def refresh(self) -> bool:
-        """Build the bundle if the code compiles to other pages; raises ``BuildFailed``."""
-        compiled = compile_pages(self._project)
+    async def refresh(self) -> bool:
+        """Build the bundle if the code compiles to other pages; raises ``BuildFailed``.
+
+        True when a server that was started before has looked at what is out of date now.
+        """
+        compiled = await compile_pages(self._project)
         if compiled.ui == self._ui:
             # Other code, the same pages: the bundle counts as made from this code.
             compiled.write(self._project.bundle)
             return False
         self._say("The pages changed; building them." if self._ui else FIRST_BUILD)
-        self._ui = build(self._project, lambda line: self._say(f"  │ {line}")).ui
+        built = await build(self._project, lambda line: self._say(f"  │ {line}"))
+        self._ui = built.ui
         # The application looks at the bundle when it is imported.
         return True
 
     @property
     def wrap(self) -> Callable[[ASGIApp], ASGIApp]:
-        """Tell open pages which bundle is served."""
+        """What to put around the application, in another process: it tells pages of the bundle."""
         return partial(PageReload, bundle=self._ui)

@@ -56,14 +56,13 @@ class Project:
     @classmethod
     def find(cls) -> Self:
         """Return the project in ``settings.BASE_DIR``, or else in the current directory."""
-        base = getattr(settings, "BASE_DIR", None)
-        candidates = [Path(base).resolve()] if base else []
-        candidates.append(Path.cwd())
+        base = Path(getattr(settings, "BASE_DIR", None) or "").resolve()
+        candidates = dict.fromkeys([base, Path.cwd()])
         for candidate in candidates:
             if (candidate / "rxconfig.py").is_file():
                 return cls(candidate)
         msg = (
-            f"There is no rxconfig.py in {' or '.join(map(str, dict.fromkeys(candidates)))}; "
+            f"There is no rxconfig.py in {' or '.join(map(str, candidates))}; "
             "run this from the directory that has it, or make it: manage.py init_reflex."
         )
         raise NoProject(msg)
@@ -99,17 +98,11 @@ class Project:
         What differs from run to run, such as times, is left out, and so is what the build is
         told only later: the addresses of the backend, which ``rxconfig.py`` stands for.
         """
-        folders = (self.workshop / name for name in _UI_FOLDERS)
-        files = [
-            *(path for folder in folders for path in folder.rglob("*") if path.is_file()),
-            *(self.workshop / name for name in _UI_FILES),
-            self.root / "rxconfig.py",
-        ]
-        digest = sha256()
-        for path in sorted(files):
-            content = sha256(path.read_bytes()).hexdigest()
-            digest.update(f"{os.path.relpath(path, self.root)}\0{content}\0".encode())
-        return digest.hexdigest()
+        folders = [self.workshop / name for name in _UI_FOLDERS]
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        files += [*(self.workshop / name for name in _UI_FILES), self.root / "rxconfig.py"]
+        digests = {os.path.relpath(path, self.root): self._digest(path) for path in sorted(files)}
+        return sha256(json.dumps(digests).encode()).hexdigest()
 
     def changes_since(self, stamp: Stamp) -> list[str]:
         """Return what makes a bundle older than the code: nothing when it is up to date."""
@@ -140,7 +133,7 @@ class Project:
             for path in folder.glob("locale/*/LC_MESSAGES/*.mo"):
                 yield path.relative_to(self.root).as_posix()
 
-    def _digest(self, name: str) -> str:
+    def _digest(self, name: str | Path) -> str:
         try:
             return sha256((self.root / name).read_bytes()).hexdigest()
         except OSError:

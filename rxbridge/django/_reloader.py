@@ -4,13 +4,17 @@ import socket
 from collections.abc import Iterable
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from watchfiles import Change, DefaultFilter, watch
+from watchfiles import Change, DefaultFilter, awatch
 
 from rxbridge.django._build import BuildFailed, Report
-from rxbridge.django._pages import Pages
 from rxbridge.django._project import Project
-from rxbridge.django._server import Site, Target
+from rxbridge.django._server import Site
+
+if TYPE_CHECKING:
+    from rxbridge.django._pages import BundledPages
+    from rxbridge.django._vite import VitePages
 
 _SUFFIXES = (".py", ".html", ".mo", ".txt", ".jinja", ".jinja2")
 # What is installed changes no server that runs; Reflex adds a line to the second as it builds.
@@ -45,85 +49,72 @@ class Reloader:
     """
 
     project: Project
-    pages: Pages
-    target: Target
+    pages: "BundledPages | VitePages"
+    application: str
     listener: socket.socket
     _: KW_ONLY
     url: str
     say: Report
     site: Site | None = None
+    candidate: Site | None = None
 
-    def run(self) -> None:
-        """Make the pages if they are stale, serve, and follow the changes until interrupted."""
+    async def run(self) -> None:
+        """Make the pages if they are stale, serve, and follow the changes until cancelled."""
         try:
-            changes = watch(
+            changes = awatch(
                 self.project.root,
                 watch_filter=ProjectFiles(self.project),
                 rust_timeout=200,
                 yield_on_timeout=True,
             )
             # It watches from its first step on, so no change is missed while we build and start.
-            next(changes)
-            if not self.pages.is_fresh():
-                self._update()
-            else:
-                self._take_over(self._new_site())
-            for changed in filter(None, changes):
-                self.say(f"{_names(path for _, path in changed)} changed.")
-                self._update()
+            await anext(changes)
+            await self._follow(is_stale=not self.pages.is_fresh())
+            async for changed in changes:
+                if changed:
+                    self.say(f"{_names(path for _, path in changed)} changed.")
+                    await self._follow(is_stale=True)
         finally:
-            self.stop()
+            for site in filter(None, (self.candidate, self.site)):
+                await site.stop()
 
-    def stop(self) -> None:
-        """Stop the server, if there is one."""
-        if self.site is not None:
-            self.site.stop()
-            self.site = None
-
-    def _update(self) -> None:
+    async def _follow(self, *, is_stale: bool) -> None:
+        """Bring the pages up to date if they are stale, and have a new server take over."""
         # It imports the application while the pages are compiled; mostly that is all there is.
         is_first = not self.project.web.exists()
-        candidate = self._new_site()
+        candidate = await self._begin()
         try:
             # The first build takes a minute, too long to wait for what is found in a second.
-            if is_first and not self._is_sound(candidate):
+            if is_first and not await self._is_sound(candidate):
                 return
-            outdated = self.pages.refresh()
+            if is_stale and await self.pages.refresh():
+                candidate = await self._begin()
         except BuildFailed as error:
-            candidate.stop()
             goes_on = "; the server goes on as it was" if self.site else ""
             self.say(f"{error}\nWaiting for a change{goes_on}.")
             return
-        except BaseException:
-            candidate.stop()
-            raise
-        if outdated:
-            candidate.stop()
-            candidate = self._new_site()
-        self._take_over(candidate)
-
-    def _new_site(self) -> Site:
-        return Site(self.target, self.listener, wrap=self.pages.wrap)
-
-    def _take_over(self, candidate: Site) -> None:
-        try:
-            if not self._is_sound(candidate):
-                return
+        if await self._is_sound(candidate):
             # The old one first: Reflex saves its states as it stops, and the new one reads them.
-            self.stop()
-        except BaseException:
-            candidate.stop()
-            raise
-        self.site = candidate
-        candidate.serve()
-        self.say(f"Serving at {self.url}/  (Ctrl-C stops it)")
+            if self.site is not None:
+                await self.site.stop()
+            self.site, self.candidate = candidate, None
+            candidate.serve()
+            self.say(f"Serving at {self.url}/  (Ctrl-C stops it)")
 
-    def _is_sound(self, candidate: Site) -> bool:
-        """Wait for it; if it cannot be served, say so and end it."""
-        if candidate.failure:
-            candidate.stop()
-            self.say(f"{candidate.failure}\nThis cannot be served. Waiting for a change.")
-        return not candidate.failure
+    async def _begin(self) -> Site:
+        """Return a new candidate, in the place of one that did not come to serve."""
+        if self.candidate is not None:
+            await self.candidate.stop()
+        root, wrap = self.project.root, self.pages.wrap
+        self.candidate = Site(self.application, root, self.listener, wrap=wrap)
+        return self.candidate
+
+    async def _is_sound(self, candidate: Site) -> bool:
+        """Wait for it; if it cannot be served, say so."""
+        failure = await candidate.failure
+        if failure:
+            self.say(f"{failure}\nThis cannot be served. Waiting for a change.")
+        return not failure
 
 
 def _names(paths: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import inspect
 import logging
 import multiprocessing
@@ -12,7 +11,6 @@ import signal
 import socket
 import sys
 import threading
-from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,6 +22,7 @@ from rxbridge.errors import RxBridgeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.process import BaseProcess
     from types import FrameType
 
     from rxbridge.asgi._types import ASGIApp
@@ -34,7 +33,6 @@ _GRACE_SECONDS = 1
 _STOP_SECONDS = 10.0
 _READ_SECONDS = 0.05
 
-_SERVE = "serve"
 _DIED = "The server's process ended before it had imported the application."
 
 
@@ -51,23 +49,22 @@ class Address(NamedTuple):
         return f"http://{host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is served: the dotted path of an ASGI application, and the directory it runs in."""
+def load_site(path: str, root: Path) -> ASGIApp:
+    """Import the application; in ``DEBUG`` it serves ``STATIC_URL`` too, as with ``runserver``."""
+    os.chdir(root)
+    sys.path[:0] = [str(root)] if str(root) not in sys.path else []
+    from django.conf import settings
+    from django.urls import get_resolver
 
-    application: str
-    root: Path
+    application = load_application(path)
+    # Else a mistake in a view would be found by the first request.
+    _ = get_resolver().url_patterns
+    if not (settings.DEBUG and "django.contrib.staticfiles" in settings.INSTALLED_APPS):
+        return application
+    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 
-    def load(self) -> ASGIApp:
-        """Import the application, and put static files before it when ``DEBUG`` is on."""
-        os.chdir(self.root)
-        sys.path[:0] = [str(self.root)] if str(self.root) not in sys.path else []
-        from django.urls import get_resolver
-
-        application = load_application(self.application)
-        # Else a mistake in a view would be found by the first request.
-        _ = get_resolver().url_patterns
-        return with_static_files(application)
+    # It takes any ASGI application; the stubs say Django's.
+    return cast("ASGIApp", ASGIStaticFilesHandler(cast("Any", application)))
 
 
 def load_application(path: str) -> ASGIApp:
@@ -90,20 +87,6 @@ def load_application(path: str) -> ASGIApp:
         )
         raise RxBridgeError(msg) from None
     return cast("ASGIApp", found)
-
-
-def with_static_files(application: ASGIApp) -> ASGIApp:
-    """Return an application that serves ``STATIC_URL`` too, as ``runserver`` does in DEBUG."""
-    from django.conf import settings
-
-    if not (settings.DEBUG and "django.contrib.staticfiles" in settings.INSTALLED_APPS):
-        return application
-    from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
-
-    # It takes any ASGI application; the stubs say Django's.
-    wrap: Any = ASGIStaticFilesHandler
-    handler: ASGIApp = wrap(application)
-    return handler
 
 
 def serve(application: ASGIApp, listener: socket.socket) -> None:
@@ -150,18 +133,24 @@ class Site:
     """
 
     def __init__(
-        self, target: Target, listener: socket.socket, *, wrap: Callable[[ASGIApp], ASGIApp]
+        self,
+        application: str,
+        root: Path,
+        listener: socket.socket,
+        *,
+        wrap: Callable[[ASGIApp], ASGIApp],
     ) -> None:
         # Spawned, so that it has none of the modules of this process, which may be outdated.
         context = multiprocessing.get_context("spawn")
         self._control, control = context.Pipe()
-        self._process = context.Process(target=_run, args=(target, listener, wrap, control))
+        arguments = (application, root, listener, wrap, control)
+        self._process = context.Process(target=_run, args=arguments)
         self._process.start()
         control.close()
+        self.failure = asyncio.create_task(asyncio.to_thread(self._imported))
+        """Done when the application is imported: None, or why it cannot be."""
 
-    @functools.cached_property
-    def failure(self) -> str | None:
-        """Wait until the application is imported; None, or why it cannot be."""
+    def _imported(self) -> str | None:
         wait([self._control, self._process.sentinel])
         try:
             failure: str | None = self._control.recv() if self._control.poll() else _DIED
@@ -171,31 +160,31 @@ class Site:
 
     def serve(self) -> None:
         """Begin to accept connections."""
-        self._control.send(_SERVE)
+        self._control.send("serve")
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End it: politely, so that Reflex can save its states, then by force."""
         self._process.terminate()
-        self._process.join(_STOP_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._control.close()
+        await asyncio.to_thread(self._process.join, _STOP_SECONDS)
+        self._process.kill()
+        await self.failure
 
 
 def _run(
-    target: Target,
+    path: str,
+    root: Path,
     listener: socket.socket,
     wrap: Callable[[ASGIApp], ASGIApp],
     control: Connection,
 ) -> None:
     # Ctrl-C reaches the whole group; the parent decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent()
+    if (parent := multiprocessing.parent_process()) is not None:
+        threading.Thread(target=_end_with_parent, args=[parent], daemon=True).start()
     try:
-        application = wrap(target.load())
+        application = wrap(load_site(path, root))
     except Exception as error:
-        control.send(shown(error, target.root))
+        control.send(shown(error, root))
         sys.exit(1)
     control.send(None)
     try:
@@ -205,15 +194,9 @@ def _run(
     serve(application, listener)
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
+def _end_with_parent(parent: BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,17 +1,15 @@
 """Where the pages come from with ``--with-vite``: Vite's development server."""
 
+import asyncio
 import logging
 import os
 import shutil
-import socket
-import subprocess
-import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
-from typing import Self
+from subprocess import PIPE
 
 from rxbridge.asgi import DevProxy
 from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
@@ -20,7 +18,7 @@ from rxbridge.django._build import (
     BuildFailed,
     Report,
     compile_for_vite,
-    end,
+    lines_of,
     node_environment,
     running,
     silent,
@@ -44,43 +42,50 @@ _LIVED_WELL = 10.0
 _START_SECONDS, _POLL_SECONDS = 10.0, 0.05
 
 
-class Vite:
-    """Vite's development server, started again whenever it ends, until the block ends.
+class VitePages:
+    """The pages as Vite serves and updates them, compiled again by Reflex at every change.
 
-    Raises ``BuildFailed`` where there is no Node.
+    Vite is started once they have compiled, and again whenever it ends, until the event loop
+    does. Raises ``BuildFailed`` where there is no Node.
     """
 
-    def __init__(self, project: Project, say: Report) -> None:
-        self.address = _free_address()
-        self.is_started = False
-        self._workshop = project.workshop
+    def __init__(self, project: Project, *, public: Address, say: Report) -> None:
+        # Free a moment ago.
+        with listen("127.0.0.1", 0) as probe:
+            self.address = address_of(probe)
+        self._project = project
+        # Reflex's client puts the page's own host in the place of localhost.
+        self._backend = Address("localhost", public.port).url
+        self._is_local = ip_address(public.host).is_loopback
         self._say = say
         self._environment = node_environment("dev") | {"NO_COLOR": "1"}
         self._environment["NODE_OPTIONS"] = f"{os.environ.get('NODE_OPTIONS', '')} {_CONDITION}"
         self._command = self._react_router()
-        self._thread = threading.Thread(target=self._keep_running, daemon=True)
-        self._stopped = threading.Event()
-        self._process: subprocess.Popen[str] | None = None
+        self._vite: asyncio.Task[None] | None = None
 
-    def __enter__(self) -> Self:
-        return self
+    def is_fresh(self) -> bool:
+        """Return False: Vite is not started before the pages are compiled."""
+        return False
 
-    def __exit__(self, *exception: object) -> None:
-        if self.is_started:
-            self._stopped.set()
-            if self._process is not None:
-                end(self._process)
-            self._thread.join()
+    async def refresh(self) -> bool:
+        """Compile, and start Vite when that has succeeded for the first time."""
+        if self._vite is not None:
+            return await compile_for_vite(self._project, silent)
+        self._say("Compiling the pages. The first time, this installs npm packages.")
+        outdated = await compile_for_vite(self._project, lambda line: self._say(f"  │ {line}"))
+        await write_addresses(self._project, self._backend)
+        self._vite = asyncio.create_task(self._keep_running())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._until_it_listens(), _START_SECONDS)
+        return outdated
 
-    def start(self) -> None:
-        """Start it, as what it serves is there now, and give it a moment until it listens."""
-        self.is_started = True
-        self._thread.start()
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            with suppress(OSError), socket.create_connection(self.address, _POLL_SECONDS):
+    async def _until_it_listens(self) -> None:
+        while True:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection(*self.address)
+                writer.close()
                 return
-            time.sleep(_POLL_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
 
     def _react_router(self) -> list[str]:
         node = shutil.which("node", path=self._environment["PATH"])
@@ -90,61 +95,25 @@ class Vite:
         where = ["--host", self.address.host, "--port", str(self.address.port), "--strictPort"]
         return [node, "--import", _END_WITH_INPUT, _REACT_ROUTER, "dev", *where]
 
-    def _keep_running(self) -> None:
+    async def _keep_running(self) -> None:
         pause = 0.0
-        while not self._stopped.wait(pause):
+        while True:
             began = time.monotonic()
-            status = self._run()
-            if self._stopped.is_set():
-                return
+            with running(
+                self._command, self._project.workshop, self._environment, stdin=PIPE
+            ) as process:
+                async for line in lines_of(process):
+                    self._say(f"  vite │ {line.strip()}")
             lived_well = time.monotonic() - began > _LIVED_WELL
             pause = _FIRST_PAUSE if lived_well else min(pause * 2 or _FIRST_PAUSE, _LONGEST_PAUSE)
-            self._say(f"Vite has ended with status {status}; starting it again.")
-
-    def _run(self) -> int:
-        with running(
-            self._command, self._workshop, self._environment, stdin=subprocess.PIPE
-        ) as process:
-            self._process = process
-            if self._stopped.is_set():
-                # What stops it knew only of the process before.
-                end(process)
-            for line in process.stdout or ():
-                if line.strip():
-                    self._say(f"  vite │ {line.strip()}")
-        return process.returncode
-
-
-class VitePages:
-    """The pages as Vite serves and updates them, compiled again by Reflex at every change."""
-
-    def __init__(self, project: Project, vite: Vite, *, public: Address, say: Report) -> None:
-        self._project = project
-        self._vite = vite
-        # Reflex's client puts the page's own host in the place of localhost.
-        self._backend = Address("localhost", public.port).url
-        self._is_local = ip_address(public.host).is_loopback
-        self._say = say
-
-    def is_fresh(self) -> bool:
-        """Return False: Vite is not started before the pages are compiled."""
-        return False
-
-    def refresh(self) -> bool:
-        """Compile, and start Vite when that has succeeded for the first time."""
-        if self._vite.is_started:
-            return compile_for_vite(self._project, silent)
-        self._say("Compiling the pages. The first time, this installs npm packages.")
-        outdated = compile_for_vite(self._project, lambda line: self._say(f"  │ {line}"))
-        write_addresses(self._project, self._backend)
-        self._vite.start()
-        return outdated
+            self._say(f"Vite has ended with status {process.returncode}; starting it again.")
+            await asyncio.sleep(pause)
 
     @property
     def wrap(self) -> Callable[[ASGIApp], ASGIApp]:
         """Take the pages from Vite."""
         wrap = through_vite if self._is_local else through_vite_for_all
-        return partial(wrap, target=self._vite.address.url)
+        return partial(wrap, target=self.address.url)
 
 
 def through_vite(application: ASGIApp, *, target: str) -> ASGIApp:
@@ -172,8 +141,3 @@ def through_vite_for_all(application: ASGIApp, *, target: str) -> ASGIApp:
         await served(scope, receive, send)
 
     return of_anybody
-
-
-def _free_address() -> Address:
-    with listen("127.0.0.1", 0) as probe:
-        return address_of(probe)

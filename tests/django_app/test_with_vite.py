@@ -1,13 +1,12 @@
 """``run_reflex --with-vite``: hot updates behind one port, on real servers and in a browser."""
 
+import asyncio
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +16,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from rxbridge.asgi import PrefixRouter
-from rxbridge.django import _vite
 from rxbridge.django._project import Project
 from rxbridge.django._server import Address
-from rxbridge.django._vite import Vite, VitePages, through_vite
+from rxbridge.django._vite import VitePages, through_vite
 from tests.django_app.site import Running, copy_site, edit, manage, run_reflex
 from tests.django_app.test_run_reflex import SERVING, get, processes, wait_until_gone
 from tests.django_app.test_views_in_browser import HEAD, behind_django
@@ -128,25 +126,21 @@ def test_nothing_of_it_outlives_the_command(site: Path, number: int):
         assert "Traceback" not in run.output
 
 
-def test_vite_that_is_just_starting_ends_with_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    running = _vite.running
+def test_vite_that_is_just_starting_ends_with_the_command(tmp_path: Path):
+    async def command() -> None:
+        pages = VitePages(Project(tmp_path), public=Address("127.0.0.1", 8000), say=print)
+        pages._project.workshop.mkdir(parents=True)
+        pages._command = [sys.executable, "-c", "import time; time.sleep(20)"]
+        starting.append(asyncio.create_task(pages._keep_running()))
+        await asyncio.sleep(0)  # It has asked for the process, which is not there yet.
 
-    @contextmanager
-    def started_too_late(*args: Any, **options: Any) -> Iterator[subprocess.Popen[str]]:
-        with running(*args, **options) as process:
-            vite._stopped.wait()
-            yield process
-
-    monkeypatch.setattr(_vite, "running", started_too_late)
-    monkeypatch.setattr(_vite, "_START_SECONDS", 0)
-    vite = Vite(Project(tmp_path), print)
-    vite._workshop, vite._command = tmp_path, [sys.executable, "-c", "import time; time.sleep(20)"]
+    starting: list[asyncio.Task[None]] = []
     began = time.monotonic()
-    with vite:
-        vite.start()
+    asyncio.run(command())
     assert time.monotonic() - began < 10
+    assert starting[0].cancelled()
+    ended = SimpleNamespace(root=tmp_path, process=SimpleNamespace(pid=-1))
+    assert wait_until_gone(ended) == []
 
 
 def test_build_after_it_is_a_production_build(site: Path):
@@ -189,8 +183,7 @@ async def test_other_machine_does_not_pass_for_this_one(tmp_path: Path, host: st
     async def app(scope: Any, receive: Any, send: Any) -> None:
         addresses.append(scope["client"][0])
 
-    vite = SimpleNamespace(address=Address("127.0.0.1", 5173))
-    pages = VitePages(Project(tmp_path), vite, public=Address(host, 8000), say=print)
+    pages = VitePages(Project(tmp_path), public=Address(host, 8000), say=print)
     served = pickle.loads(pickle.dumps(pages.wrap))(app)
     # As the server behind the front sees it, wherever the browser is.
     for scope in ({"type": "http"}, {"type": "websocket", "subprotocols": []}):

@@ -1,5 +1,6 @@
 """``manage.py export_reflex``: build the pages for production."""
 
+import asyncio
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from rxbridge.django._build import FIRST_BUILD, build, stage
+from rxbridge.django._build import FIRST_BUILD, build, stage, terminable
 from rxbridge.django._project import STAGED, Project, Stamp
-from rxbridge.django._signals import terminable
 from rxbridge.errors import RxBridgeError
 
 _LISTED = 5
@@ -43,18 +43,15 @@ class Command(BaseCommand):
             if options["check"]:
                 self._check(project, staged or project.bundle)
                 return
+            self.stdout.write(FIRST_BUILD)
             with terminable():
-                self._build(project)
+                asyncio.run(build(project, lambda line: self.stdout.write(f"  │ {line}")))
         except RxBridgeError as error:
             raise CommandError(str(error)) from None
+        self.stdout.write(self.style.SUCCESS(f"Built {project.bundle}"))
         if staged:
             stage(project.bundle, staged)
             self.stdout.write(f"Staged it to {staged}")
-
-    def _build(self, project: Project) -> None:
-        self.stdout.write(FIRST_BUILD)
-        build(project, lambda line: self.stdout.write(f"  │ {line}"))
-        self.stdout.write(self.style.SUCCESS(f"Built {project.bundle}"))
 
     def _check(self, project: Project, bundle: Path) -> None:
         if not bundle.is_dir():

@@ -1,18 +1,19 @@
 """``manage.py run_reflex``: build, serve and watch, on one port."""
 
+import asyncio
 import os
 import socket
 from argparse import ArgumentParser
+from contextlib import closing
 from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from rxbridge.django._build import Report, build
+from rxbridge.django._build import build, terminable
 from rxbridge.django._project import Project
-from rxbridge.django._server import Target, address_of, listen, serve
-from rxbridge.django._signals import terminable
+from rxbridge.django._server import address_of, listen, load_site, serve
 from rxbridge.errors import RxBridgeError
 
 NO_UVICORN = (
@@ -54,50 +55,47 @@ class Command(BaseCommand):
         if options["with_vite"] and find_spec("websockets") is None:
             raise CommandError(NO_WEBSOCKETS)
         try:
-            target = Target(application(options["asgi"]), Project.find().root)
+            path, project = application(options["asgi"]), Project.find()
             with terminable(), listening(options["host"], options["port"]) as listener:
-                run = self._follow if options["reload"] else self._serve_once
-                run = self._with_vite if options["with_vite"] else run
-                run(Project(target.root), target, listener)
+                if options["reload"]:
+                    run = self._with_vite if options["with_vite"] else self._with_bundle
+                    asyncio.run(run(path, project, listener))
+                else:
+                    self._serve_once(path, project, listener)
         except RxBridgeError as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             self.stdout.write("\nStopped.")
 
-    def _follow(self, project: Project, target: Target, listener: socket.socket) -> None:
+    async def _with_bundle(self, path: str, project: Project, listener: socket.socket) -> None:
         from rxbridge.django._pages import BundledPages
         from rxbridge.django._reloader import Reloader
 
-        say, url = self._report(), address_of(listener).url
-        Reloader(project, BundledPages(project, say), target, listener, url=url, say=say).run()
+        pages, url = BundledPages(project, self._say), address_of(listener).url
+        await Reloader(project, pages, path, listener, url=url, say=self._say).run()
 
-    def _with_vite(self, project: Project, target: Target, listener: socket.socket) -> None:
+    async def _with_vite(self, path: str, project: Project, listener: socket.socket) -> None:
         from rxbridge.django._front import front
         from rxbridge.django._reloader import Reloader
-        from rxbridge.django._vite import Vite, VitePages
+        from rxbridge.django._vite import VitePages
 
-        say, public = self._report(), address_of(listener)
-        with (
-            listen("127.0.0.1", 0) as inner,
-            Vite(project, say) as vite,
-            front(listener, server=address_of(inner), vite=vite.address),
-        ):
-            pages = VitePages(project, vite, public=public, say=say)
-            Reloader(project, pages, target, inner, url=public.url, say=say).run()
+        public = address_of(listener)
+        pages = VitePages(project, public=public, say=self._say)
+        with listen("127.0.0.1", 0) as inner:
+            joined = await front(listener, server=address_of(inner), vite=pages.address)
+            with closing(joined):
+                await Reloader(project, pages, path, inner, url=public.url, say=self._say).run()
 
-    def _serve_once(self, project: Project, target: Target, listener: socket.socket) -> None:
+    def _serve_once(self, path: str, project: Project, listener: socket.socket) -> None:
         if not project.is_fresh():
-            build(project, self._report())
-        served = target.load()
-        self._report()(f"Serving at {address_of(listener).url}/  (Ctrl-C stops it)")
+            asyncio.run(build(project, self._say))
+        served = load_site(path, project.root)
+        self._say(f"Serving at {address_of(listener).url}/  (Ctrl-C stops it)")
         serve(served, listener)
 
-    def _report(self) -> Report:
-        def report(line: str) -> None:
-            self.stdout.write(line)
-            self.stdout.flush()
-
-        return report
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()
 
 
 def application(named: str | None) -> str:
