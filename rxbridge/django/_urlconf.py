@@ -11,8 +11,8 @@ from django.urls.resolvers import RegexPattern, RoutePattern
 
 from rxbridge.django.views import SPAView
 
-_CATCH_ALL_REGEX = re.compile(r"\^?\(?(?:\?P<\w+>)?\.[*+]\)?\$?/?(?:\\Z)?")
-_CATCH_ALL_ROUTE = re.compile(r"<path:\w+>/?")
+# No pattern matches it that does not match every path.
+_NOBODYS_PATH = "~ , /~"
 _REGEX_SPECIAL = re.compile(r"[\\.^$*+?{}\[\]|()]")
 
 
@@ -34,8 +34,8 @@ class Place:
     @property
     def is_catch_all(self) -> bool:
         """Whether it matches every path."""
-        pattern = _CATCH_ALL_ROUTE if "<path:" in self.text[:6] else _CATCH_ALL_REGEX
-        return pattern.fullmatch(self.text) is not None
+        leaf = self.pattern.pattern
+        return str(leaf) == self.text and leaf.match(_NOBODYS_PATH) is not None
 
     @property
     def is_spa(self) -> bool:

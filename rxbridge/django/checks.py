@@ -1,7 +1,7 @@
 """System checks for the traps of serving Django and Reflex on one port.
 
-Each message has an id, ``rxbridge.W001`` and on, a remedy in its hint, and a section in
-``docs/checks.md``.
+Each message has an id, ``rxbridge.W001`` and on, its text and remedy in ``checks.toml``, and a
+section in ``docs/checks.md``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,15 @@ from rxbridge.django._urlconf import Place, first_segments, places
 from rxbridge.django._wiring import layers, routes, wrapped
 
 if TYPE_CHECKING:
+    from django.urls import URLPattern
+
     from rxbridge.events.bridge import EventBridge
     from rxbridge.events.threads.pool import ThreadPool
 
-_BUILD = "Build it: manage.py export_reflex"
+_TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+
+# The ends of Reflex's prefixes by which events come.
+_OF_EVENTS = ("/_event", "/_upload")
 
 # Connections a server of the vendor takes unless it is configured otherwise.
 _CONNECTION_LIMITS = {"postgresql": 100, "mysql": 151}
@@ -87,30 +93,36 @@ def check_application(
     """
     if workers is None:
         workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
-    return [
+    found = [
         *_routing(application),
         *_origins(application),
         *_transformers(application),
         *_bundles_of(application),
         *_headers_of_pages(application),
-        *(_event_chain(bridge) if bridge else ()),
-        *(_connections(bridge, workers, max_connections or {}) if bridge else ()),
-        *(_pools(bridge) if bridge else ()),
-        *(_transactions() if bridge else ()),
-        *(_several_workers(bridge) if workers > 1 else ()),
     ]
+    if bridge:
+        limits = max_connections or {}
+        found += [
+            *_event_chain(bridge),
+            *_connections(bridge, workers, limits),
+            *_pools(bridge),
+            *_transactions(),
+        ]
+    return [*found, *(_several_workers(bridge) if workers > 1 else ())]
+
+
+def _warning(name: str, pattern: URLPattern | None = None, **found: object) -> checks.Warning:
+    """Return a warning with the text it has in ``checks.toml``."""
+    text = _TEXTS[name]
+    hint = text["remedy"].format(**found)
+    return checks.Warning(text["found"].format(**found), hint=hint, obj=pattern, id=name)
 
 
 def _reserved_urls(urlconf: Sequence[Place]) -> Iterator[checks.CheckMessage]:
     for place in urlconf:
         for prefix in reflex_prefixes(_reflex_config().backend_path):
             if f"/{place.literal}/".startswith(f"{prefix}/"):
-                yield checks.Warning(
-                    f"The URL '/{place.literal}' lies under '{prefix}', which Reflex answers.",
-                    hint="Give it another path, or set backend_path in rxconfig.py.",
-                    obj=place.pattern,
-                    id="rxbridge.W003",
-                )
+                yield _warning("rxbridge.W003", place.pattern, url=place.literal, prefix=prefix)
 
 
 def _catch_alls(urlconf: Sequence[Place]) -> Iterator[checks.CheckMessage]:
@@ -119,18 +131,9 @@ def _catch_alls(urlconf: Sequence[Place]) -> Iterator[checks.CheckMessage]:
         return
     for place in urlconf[:spa]:
         if place.is_catch_all:
-            yield checks.Warning(
-                f"The pattern '{place.text}' takes every path, so no page of the SPA is reached.",
-                hint="Remove it, or make it match no more than it serves.",
-                obj=place.pattern,
-                id="rxbridge.W004",
-            )
+            yield _warning("rxbridge.W004", place.pattern, text=place.text)
     if hidden := [place.text for place in urlconf[spa + 1 :]]:
-        yield checks.Warning(
-            f"URL patterns after the SPA's catch-all are never reached: {', '.join(hidden)}.",
-            hint="Put spa_urlpatterns() last.",
-            id="rxbridge.W005",
-        )
+        yield _warning("rxbridge.W005", patterns=", ".join(hidden))
 
 
 def _bundle_of_project() -> Iterator[checks.CheckMessage]:
@@ -138,22 +141,14 @@ def _bundle_of_project() -> Iterator[checks.CheckMessage]:
         project = Project.find()
     except NoProject:
         return
-    bundles = [project.bundle]
-    if settings.STATIC_ROOT:
-        bundles.append(Path(settings.STATIC_ROOT) / STAGED)
     # Not that there is none: before the first page is built, every command would say so.
-    for bundle in filter(Path.is_dir, bundles):
-        yield from _staleness(project, bundle)
-
-
-def _staleness(project: Project, bundle: Path) -> Iterator[checks.CheckMessage]:
-    stamp = Stamp.of(bundle)
-    if stamp is not None and (changes := project.changes_since(stamp)):
-        yield checks.Warning(
-            f"The bundle in {bundle} is older than the code: {changes[0]} changed.",
-            hint=_BUILD + (" --stage" if bundle.name == STAGED else ""),
-            id="rxbridge.W007",
-        )
+    bundles = {project.bundle: ""}
+    if settings.STATIC_ROOT:
+        bundles[Path(settings.STATIC_ROOT) / STAGED] = " --stage"
+    for bundle, option in bundles.items():
+        stamp = Stamp.of(bundle)
+        if stamp is not None and (changes := project.changes_since(stamp)):
+            yield _warning("rxbridge.W007", bundle=bundle, file=changes[0], option=option)
 
 
 def _session_cookie() -> Iterator[checks.CheckMessage]:
@@ -162,20 +157,13 @@ def _session_cookie() -> Iterator[checks.CheckMessage]:
     local = settings.DEBUG or sys.argv[1:2] == ["test"]
     wanted = ["SESSION_COOKIE_HTTPONLY"] + ([] if local else ["SESSION_COOKIE_SECURE"])
     if off := [name for name in wanted if not getattr(settings, name)]:
-        yield checks.Warning(
-            f"The session cookie can be stolen: {' and '.join(off)} is off.",
-            hint=" ".join(f"Set {name} = True." for name in off),
-            id="rxbridge.W011",
-        )
+        remedies = " ".join(f"Set {name} = True." for name in off)
+        yield _warning("rxbridge.W011", settings=" and ".join(off), remedies=remedies)
 
 
 def _server_of_views() -> Iterator[checks.CheckMessage]:
     if sys.argv[1:2] == ["runserver"] and get_commands()["runserver"] in _WSGI_SERVERS:
-        yield checks.Warning(
-            "runserver serves Django's views alone: no page of Reflex, and no event.",
-            hint="Serve both: manage.py run_reflex",
-            id="rxbridge.W020",
-        )
+        yield _warning("rxbridge.W020")
 
 
 def _routing(application: Any) -> Iterator[checks.CheckMessage]:
@@ -186,31 +174,14 @@ def _routing(application: Any) -> Iterator[checks.CheckMessage]:
     djangos = [prefix for prefix, app in table.items() if isinstance(wrapped(app)[-1], ASGIHandler)]
     for prefix in djangos:
         if not _is_static(prefix) and not _has_urls(prefix, urlconf):
-            yield checks.Warning(
-                f"The prefix '{prefix}' goes to Django, which has no URL there.",
-                hint="Add the URL to the URLconf, or take the prefix from the PrefixRouter.",
-                id="rxbridge.W001",
-            )
+            yield _warning("rxbridge.W001", prefix=prefix)
     if djangos and (lost := _unreached(djangos, urlconf)):
-        yield checks.Warning(
-            f"No prefix leads to Django's {', '.join(lost)}, so the pages answer there.",
-            hint="Give each a prefix in the PrefixRouter, or make Django its default.",
-            id="rxbridge.W014",
-        )
-    backend_path = _reflex_config().backend_path.strip("/")
-    missing = [
-        path
-        for prefix in ("/_event", "/_upload")
-        if (path := f"/{backend_path}{prefix}" if backend_path else prefix) not in table
-        and "" not in table
-        and f"/{backend_path}" not in table
-    ]
-    if missing:
-        yield checks.Warning(
-            f"No route leads to Reflex's {' and '.join(missing)}, so no event arrives.",
-            hint="Add **dict.fromkeys(reflex_prefixes(backend_path), reflex) to the PrefixRouter.",
-            id="rxbridge.W002",
-        )
+        yield _warning("rxbridge.W014", urls=", ".join(lost))
+    backend_path = _reflex_config().backend_path
+    above = {"", f"/{backend_path.strip('/')}"}
+    needed = [each for each in reflex_prefixes(backend_path) if each.endswith(_OF_EVENTS)]
+    if missing := [each for each in needed if not table.keys() & {each, *above}]:
+        yield _warning("rxbridge.W002", paths=" and ".join(missing))
 
 
 def _is_static(prefix: str) -> bool:
@@ -241,24 +212,15 @@ def _may_lie_under(place: Place, prefix: str) -> bool:
 
 
 def _origins(application: Any) -> Iterator[checks.CheckMessage]:
-    guards: dict[bool, list[str]] = {}
-    for prefix, app in routes(application).items():
-        if prefix.endswith(("/_event", "/_upload")):
-            guards.setdefault(_is_guarded(app), []).append(prefix)
-    if unguarded := guards.get(False):
-        yield checks.Warning(
-            f"Every web site may open a visitor's {' and '.join(unguarded)}: all origins pass.",
-            hint="Wrap the Reflex app: OriginGuard.from_settings(…), without '*' in allowed; "
-            "or set cors_allowed_origins in rxconfig.py.",
-            id="rxbridge.W008",
-        )
+    table = routes(application).items()
+    events = [(prefix, app) for prefix, app in table if prefix.endswith(_OF_EVENTS)]
+    if unguarded := [prefix for prefix, app in events if not _is_guarded(app)]:
+        yield _warning("rxbridge.W008", paths=" and ".join(unguarded))
 
 
 def _is_guarded(app: Any) -> bool:
-    layers = wrapped(app)
-    if any(isinstance(each, OriginGuard) and not each.any_origin for each in layers):
-        return True
-    return not _allows_all_origins()
+    guards = [each for each in wrapped(app) if isinstance(each, OriginGuard)]
+    return not (_allows_all_origins() and all(each.any_origin for each in guards))
 
 
 def _allows_all_origins() -> bool:
@@ -271,20 +233,10 @@ def _transformers(application: Any) -> Iterator[checks.CheckMessage]:
     if transformers is None:
         return
     if _allows_all_origins():
-        yield checks.Warning(
-            "Reflex's CORS is around what api_transformer adds: every web site may read it with "
-            "the visitor's cookies.",
-            hint="Set cors_allowed_origins in rxconfig.py; [] allows none.",
-            id="rxbridge.W015",
-        )
+        yield _warning("rxbridge.W015")
     added = transformers if isinstance(transformers, Sequence) else [transformers]
     if lost := sorted({path for each in added for path in _unrouted(each, routes(application))}):
-        yield checks.Warning(
-            f"No prefix leads to {', '.join(lost)} of api_transformer, so the pages answer there.",
-            hint=f"Give each a prefix in the PrefixRouter: {lost[0]!r}: reflex. Where programs "
-            "post there, which send no Origin: OriginGuard.from_settings(…, allow_missing=True).",
-            id="rxbridge.W022",
-        )
+        yield _warning("rxbridge.W022", routes=", ".join(lost), first=lost[0])
 
 
 def _unrouted(transformer: Any, table: Mapping[str, Any]) -> Iterator[str]:
@@ -303,17 +255,9 @@ def _bundles_of(application: Any) -> Iterator[checks.CheckMessage]:
     apps = [each for each in [*layers(application), *pages] if isinstance(each, SPAStaticApp)]
     for bundle in {Path(each.directory) for each in apps}:
         if next(bundle.rglob("*.html"), None) is None:
-            yield checks.Warning(
-                f"There is no bundle of pages in {bundle}.", hint=_BUILD, id="rxbridge.W006"
-            )
+            yield _warning("rxbridge.W006", bundle=bundle)
         elif not _is_of_states(bundle, _reflex_app(application)):
-            yield checks.Warning(
-                f"The bundle in {bundle} is of other states than the server has, so each page "
-                "says that there is a new version, and asks for handlers nobody has.",
-                hint=f"{_BUILD}. If that is no remedy, a module with states is imported by the "
-                "build alone, or by the server alone: import it beside the app.",
-                id="rxbridge.W021",
-            )
+            yield _warning("rxbridge.W021", bundle=bundle)
 
 
 def _is_of_states(bundle: Path, app: Any) -> bool:
@@ -342,12 +286,7 @@ def _headers_of_pages(application: Any) -> Iterator[checks.CheckMessage]:
         "X-Frame-Options": frames,
     }
     if any(asked.values()) and _has_bare_pages(application):
-        yield checks.Warning(
-            f"Views have what pages lack: {', '.join(name for name in asked if asked[name])}.",
-            hint="Wrap the pages: PageHeaders(SPAStaticApp(…)). If your proxy sends these headers, "
-            "silence this.",
-            id="rxbridge.W016",
-        )
+        yield _warning("rxbridge.W016", headers=", ".join(name for name in asked if asked[name]))
 
 
 def _has_bare_pages(app: Any) -> bool:
@@ -366,12 +305,7 @@ def _event_chain(bridge: EventBridge) -> Iterator[checks.CheckMessage]:
     for row in bridge.runner.explain():
         reasons = (why for name, why in _NOT_FOR_EVENTS.items() if name in row.middleware.lower())
         if row.runs != "skipped" and (reason := next(reasons, None)):
-            yield checks.Warning(
-                f"{row.middleware} runs around events ({row.hook}) and {reason}.",
-                hint="Leave it out: MiddlewareRunner(skip={**DEFAULT_SKIP, "
-                f"'{row.middleware}': 'why'}}).",
-                id="rxbridge.W009",
-            )
+            yield _warning("rxbridge.W009", middleware=row.middleware, hook=row.hook, reason=reason)
 
 
 def _connections(
@@ -383,13 +317,7 @@ def _connections(
         limit = limits.get(alias, _CONNECTION_LIMITS.get(connection.vendor))
         held = _held_by_a_process(connection.settings_dict, threads)
         if limit is not None and held * workers > limit:
-            yield checks.Warning(
-                f"Database '{alias}': {held} connections in each of {workers} workers may be "
-                f"kept open, and it takes {limit}.",
-                hint="Lower MiddlewareRunner(threads=database_threads(limit=…)), use "
-                "CONN_MAX_AGE = 0, a pool (OPTIONS['pool']) or PgBouncer.",
-                id="rxbridge.W010",
-            )
+            yield _warning("rxbridge.W010", alias=alias, held=held, workers=workers, limit=limit)
 
 
 def _pools(bridge: EventBridge) -> Iterator[checks.CheckMessage]:
@@ -401,26 +329,14 @@ def _pools(bridge: EventBridge) -> Iterator[checks.CheckMessage]:
     for alias in connections:
         size = _pool_size(connections[alias].settings_dict)
         if 0 < size < threads.limit:
-            yield checks.Warning(
-                f"Database '{alias}': its pool has {size} connections, and an event that awaits "
-                f"holds one; there may be {threads.limit} at once.",
-                hint="Write MiddlewareRunner(threads=database_threads(release=True)), which gives "
-                "them back meanwhile, or raise the pool's max_size.",
-                id="rxbridge.W017",
-            )
+            yield _warning("rxbridge.W017", alias=alias, size=size, limit=threads.limit)
 
 
 def _transactions() -> Iterator[checks.CheckMessage]:
     from rxbridge.events.reflex import handlers_without_transaction
 
     if names := sorted(handlers_without_transaction()):
-        yield checks.Warning(
-            "ATOMIC_REQUESTS is on, and handlers that are async or generators run in no "
-            f"transaction: {', '.join(names)}.",
-            hint="Write transaction.atomic() in a function that is not async, call it through "
-            "sync_to_async, and mark the handler with @transaction.non_atomic_requests.",
-            id="rxbridge.W018",
-        )
+        yield _warning("rxbridge.W018", names=", ".join(names))
 
 
 def _pool_size(database: Mapping[str, Any]) -> int:
@@ -444,18 +360,9 @@ def _held_by_a_process(database: Mapping[str, Any], threads: ThreadPool | None) 
 def _several_workers(bridge: EventBridge | None) -> Iterator[checks.CheckMessage]:
     handoff: Any = bridge.handoff if bridge else None
     if handoff is not None and isinstance(handoff.tickets, MemoryTickets):
-        yield checks.Warning(
-            "Several workers, and CookieHandoff keeps its tickets in the memory of each: a "
-            "ticket redeemed at another worker is not found.",
-            hint="Pass Sessions(…, tickets=CacheTickets(caches['default'])), or CookieHandoff.",
-            id="rxbridge.W012",
-        )
+        yield _warning("rxbridge.W012")
     if _reflex_config().state_manager_mode.value != "redis":
-        yield checks.Warning(
-            "Several workers, and Reflex keeps its states where only one finds them.",
-            hint="Set redis_url in rxconfig.py.",
-            id="rxbridge.W013",
-        )
+        yield _warning("rxbridge.W013")
 
 
 def _until_stored() -> Iterator[checks.CheckMessage]:
@@ -463,12 +370,7 @@ def _until_stored() -> Iterator[checks.CheckMessage]:
 
     if seconds := seconds_until_stored(_reflex_config()):
         lost = "all states" if seconds == math.inf else f"what {seconds:g} seconds changed"
-        yield checks.Warning(
-            f"A process that is killed takes {lost} with it, which pages have shown.",
-            hint="Set REFLEX_STATE_MANAGER_DISK_DEBOUNCE=0 in the environment, or redis_url in "
-            "rxconfig.py.",
-            id="rxbridge.W019",
-        )
+        yield _warning("rxbridge.W019", lost=lost)
 
 
 def _reflex_config() -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -719,8 +720,9 @@ def test_manage_py_check_says_them(built: Path, tmp_path: Path, monkeypatch):
     assert "manage.py export_reflex" in result.stdout
 
 
-def test_every_check_has_a_section_in_the_docs_and_a_test():
+def test_every_check_has_a_text_a_section_in_the_docs_and_a_test():
     docs = (REPOSITORY / "docs" / "checks.md").read_text()
-    code = (REPOSITORY / "rxbridge" / "django" / "checks.py").read_text()
-    assert sorted(set(re.findall(r'"(rxbridge\.W\d+)"', code))) == ALL
+    code = REPOSITORY / "rxbridge" / "django" / "checks.py"
+    assert sorted(set(re.findall(r'"(rxbridge\.W\d+)"', code.read_text()))) == ALL
+    assert list(tomllib.loads(code.with_suffix(".toml").read_text("utf-8"))) == ALL
     assert re.findall(r"^## (rxbridge\.W\d+)", docs, re.MULTILINE) == ALL
