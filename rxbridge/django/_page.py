@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -32,12 +33,12 @@ class PageParts:
         These are the tags a browser sees, not text in a script or a comment that looks so.
         """
         tags = _Tags(page)
-        html, head, body = (tags.first(name) for name in ("html", "head", "body"))
+        html, head, body = (tags.at(name) for name in ("html", "head", "body"))
         return cls(
             html_attributes=_attributes(page, html),
-            head=_safe(page[head[1] : tags.first("/head")[0]]),
+            head=_safe(page[head[1] : tags.at("/head")[0]]),
             body_attributes=_attributes(page, body),
-            body=_safe(page[body[1] : tags.last("/body")[0]]),
+            body=_safe(page[body[1] : tags.at("/body", -1)[0]]),
         )
 
 
@@ -46,14 +47,16 @@ def cut_at_head(page: str) -> tuple[str, str]:
 
     React skips what it did not render there, but not at the beginning.
     """
-    end = _Tags(page).first("/head")[0]
+    end = _Tags(page).at("/head")[0]
     return page[:end], page[end:]
 
 
 def with_nonce_mark(page: str) -> str:
     """Return a page whose own tags have ``NONCE_MARK`` as their nonce."""
     tags = _Tags(page)
-    places = sorted(start + 1 + len(name) for name in _WITH_NONCE for start, _ in tags.all(name))
+    places = sorted(
+        start + 1 + len(name) for name in _WITH_NONCE for start, _ in tags.found.get(name, ())
+    )
     pieces = (page[start:end] for start, end in pairwise([0, *places, len(page)]))
     return f' nonce="{NONCE_MARK}"'.join(pieces)
 
@@ -63,7 +66,7 @@ class _Tags(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=False)
-        self._found: dict[str, list[tuple[int, int]]] = {}
+        self.found: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         # HTMLParser counts lines by "\n" alone.
         self._lines = [0]
         for line in page.split("\n"):
@@ -75,31 +78,20 @@ class _Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
         """Note a start tag."""
         start = self._offset()
-        self._found.setdefault(tag, []).append((start, start + len(self.get_starttag_text() or "")))
+        self.found[tag].append((start, start + len(self.get_starttag_text() or "")))
 
     def handle_endtag(self, tag: str) -> None:
         """Note an end tag."""
         start = self._offset()
         end = self._page.find(">", start) + 1
-        self._found.setdefault(f"/{tag}", []).append((start, end))
+        self.found[f"/{tag}"].append((start, end))
 
-    def all(self, name: str) -> list[tuple[int, int]]:
-        """Return where the tags of this name begin and end."""
-        return self._found.get(name, [])
-
-    def first(self, name: str) -> tuple[int, int]:
-        """Return where the first tag of this name is; ``ValueError`` when there is none."""
-        return self._present(name)[0]
-
-    def last(self, name: str) -> tuple[int, int]:
-        """Return where the last tag of this name is; ``ValueError`` when there is none."""
-        return self._present(name)[-1]
-
-    def _present(self, name: str) -> list[tuple[int, int]]:
-        if not self.all(name):
+    def at(self, name: str, index: int = 0) -> tuple[int, int]:
+        """Return where a tag of this name begins and ends; ``ValueError`` when there is none."""
+        if not self.found[name]:
             msg = f"The page has no <{name}> tag, so it is none that Reflex has built; rebuild it."
             raise ValueError(msg)
-        return self.all(name)
+        return self.found[name][index]
 
     def _offset(self) -> int:
         line, column = self.getpos()

@@ -4,12 +4,15 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
-from rxbridge.asgi._types import ASGIApp, Message, Receive, Scope, Send
+from rxbridge.asgi._types import ASGIApp, Receive, Scope, Send
+from rxbridge.django._answer import answer_of, unconditional
 
 EVENTS = "/_rxbridge/bundle"
+_UNCACHED = {"cache-control": "no-store"}
 
 # Every page of a bundle loads this module, and nothing else does, the admin for one.
 _EVERY_PAGES_MODULE = re.compile(r"/assets/reflex-env-[\w-]+\.js$", re.ASCII)
@@ -22,10 +25,7 @@ _SCRIPT = f"""
     shown = data;
   }};
 }}
-"""
-
-# What would make the answer anything but the whole module as text.
-_CONDITIONS = (b"accept-encoding", b"if-none-match", b"if-modified-since", b"range")
+""".encode()
 
 
 class PageReload:
@@ -45,45 +45,20 @@ class PageReload:
         self._closing.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif scope["path"] == EVENTS:
-            headers = {"cache-control": "no-store"}
-            stream = StreamingResponse(self._events(), 200, headers, "text/event-stream")
+        path = scope["path"] if scope["type"] == "http" else ""
+        if path == EVENTS:
+            stream = StreamingResponse(self._events(), 200, _UNCACHED, "text/event-stream")
             await stream(scope, receive, send)
-        elif _EVERY_PAGES_MODULE.search(scope["path"]):
-            await self._app(_unconditional(scope), receive, _appending(send, _SCRIPT.encode()))
-        else:
-            await self._app(scope, receive, send)
+            return
+        if _EVERY_PAGES_MODULE.search(path):
+            module = await answer_of(self._app, unconditional(scope))
+            if module.status_code == HTTPStatus.OK:
+                headers = {**_UNCACHED, "content-type": module.headers["content-type"]}
+                answer = Response(module.content + _SCRIPT, headers=headers)
+                await answer(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
 
     async def _events(self) -> AsyncIterator[str]:
         yield f"retry: 250\ndata: {self._bundle}\n\n"
         await self._closing.wait()
-
-
-def _unconditional(scope: Scope) -> Scope:
-    headers = [pair for pair in scope["headers"] if pair[0] not in _CONDITIONS]
-    # Without extensions: pathsend names a file instead of sending what is in it.
-    return {**scope, "headers": headers, "extensions": {}}
-
-
-def _appending(send: Send, text: bytes) -> Send:
-    """Return a ``send`` that adds ``text`` to the end of a successful answer."""
-    succeeded = False
-
-    async def append(message: Message) -> None:
-        nonlocal succeeded
-        if message["type"] == "http.response.start":
-            succeeded = message["status"] == 200
-            message = _uncached(message) if succeeded else message
-        elif succeeded and not message.get("more_body"):
-            message = {**message, "body": message.get("body", b"") + text}
-        await send(message)
-
-    return append
-
-
-def _uncached(start: Message) -> Message:
-    dropped = (b"content-length", b"etag", b"last-modified", b"cache-control", b"accept-ranges")
-    headers = [pair for pair in start["headers"] if pair[0].lower() not in dropped]
-    return {**start, "headers": [*headers, (b"cache-control", b"no-store")]}

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.utils.html import escape
 from django.views.generic.base import ContextMixin, View
 
 from rxbridge.asgi.spa import PAGES
+from rxbridge.django._answer import answer_of, unconditional
 from rxbridge.django._page import NONCE_MARK, PageParts, cut_at_head, with_nonce_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from django.http import HttpRequest
+    from django.http import HttpRequest, HttpResponse
     from django.http.response import HttpResponseBase
 
-    from rxbridge.asgi._types import Message, Scope
+    from rxbridge.asgi._types import Scope
 
-# A personal page must be whole, as it is changed, and new, as it is somebody's.
-_CONDITIONS = (b"accept-encoding", b"if-", b"range")
 _CACHED = 64
 
 
@@ -72,9 +69,15 @@ class SPAView(ContextMixin, View):
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002
         """Answer with what the bundle has at the request's path."""
-        if not self._is_personal or not await self._may_be_page(request):
-            return await self._ask(request)
-        response = await self._ask(request, method="GET", without=_CONDITIONS)
+        scope = _scope(request)
+        if not (self.head_template_name or self.template_name or self.nonce):
+            return await answer_of(self.pages, scope)
+        whole = unconditional(scope)
+        # A file is the same for everybody and may be large. Vite names no type before it has one.
+        asked = await answer_of(self.pages, {**whole, "method": "HEAD"})
+        if "Content-Type" in asked.headers and not _is_page(asked):
+            return await answer_of(self.pages, scope)
+        response = await answer_of(self.pages, {**whole, "method": "GET"})
         if not _is_page(response):
             return response
         text = response.content.decode("utf-8", "surrogateescape")
@@ -86,16 +89,6 @@ class SPAView(ContextMixin, View):
         response.headers["Content-Length"] = str(len(response.content))
         response.headers["Cache-Control"] = "private, no-store"
         return response
-
-    @property
-    def _is_personal(self) -> bool:
-        return bool(self.head_template_name or self.template_name or self.nonce)
-
-    async def _may_be_page(self, request: HttpRequest) -> bool:
-        """Tell a page from a file, which is the same for everybody and may be large."""
-        response = await self._ask(request, method="HEAD", without=_CONDITIONS)
-        # Vite names no type before it has the page.
-        return "Content-Type" not in response.headers or _is_page(response)
 
     def _personal(self, request: HttpRequest, text: str, kwargs: dict[str, Any]) -> str:
         context = self.get_context_data(**kwargs)
@@ -111,15 +104,6 @@ class SPAView(ContextMixin, View):
             page = start + (render_to_string(head, context, request) if head else "") + end
         return page.replace(NONCE_MARK, nonce)
 
-    async def _ask(
-        self, request: HttpRequest, *, method: str | None = None, without: tuple[bytes, ...] = ()
-    ) -> HttpResponse:
-        """Ask ``pages`` as a server would."""
-        answer = _Answer()
-        scope = _scope(request, method or request.method or "GET", without)
-        await self.pages(scope, answer.receive, answer.send)
-        return answer.response
-
 
 def _is_page(response: HttpResponse) -> bool:
     return response.headers.get("Content-Type", "").startswith("text/html")
@@ -131,46 +115,18 @@ _parts = functools.lru_cache(maxsize=_CACHED)(PageParts.of)
 _with_nonce_mark = functools.lru_cache(maxsize=_CACHED)(with_nonce_mark)
 
 
-def _scope(request: HttpRequest, method: str, without: tuple[bytes, ...]) -> Scope:
-    headers = [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in request.headers.items()
-    ]
+def _scope(request: HttpRequest) -> Scope:
     outer: Scope = getattr(request, "scope", {})
     return {
         **{key: outer[key] for key in (PAGES,) if key in outer},
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "method": method,
+        "method": request.method,
         "path": request.path,
         "root_path": request.META.get("SCRIPT_NAME", "").rstrip("/"),
         "query_string": request.META.get("QUERY_STRING", "").encode("latin-1", "replace"),
-        "headers": [pair for pair in headers if not pair[0].startswith(without)],
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
+            for name, value in request.headers.items()
+        ],
     }
-
-
-class _Answer:
-    """The server's side of one request: what the app sends becomes Django's response."""
-
-    def __init__(self) -> None:
-        self.response = HttpResponse()
-        self._body: list[bytes] = []
-        self._received = False
-
-    async def receive(self) -> Message:
-        if self._received:
-            # An app that listens for a disconnect is cancelled once it has answered.
-            await asyncio.Event().wait()
-        self._received = True
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.response = HttpResponse(status=message["status"])
-            del self.response.headers["Content-Type"]
-            for name, value in message["headers"]:
-                self.response.headers[name.decode("latin-1")] = value.decode("latin-1")
-            return
-        self._body.append(message.get("body", b""))
-        if not message.get("more_body"):
-            self.response.content = b"".join(self._body)

@@ -44,6 +44,7 @@ async def test_module_of_every_page_listens_and_is_kept_by_no_cache():
     headers, body = await ask(PageReload(bundle, bundle="b1"), MODULE, *conditions)
     assert body.startswith("onetwo\n;{")
     assert f'new EventSource("{EVENTS}")' in body
+    assert headers.pop(b"content-length") == str(len(body)).encode()
     assert headers == {b"content-type": b"text/js", b"cache-control": b"no-store"}
     assert bundle.scope["headers"] == [(b"cookie", b"a=b")]
     assert bundle.scope["extensions"] == {}
