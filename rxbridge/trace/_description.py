@@ -1,8 +1,9 @@
-"""A record in terms of JSON: what the page shows of an event, and its line of the log."""
+"""A record in terms of JSON: what the page shows of an event."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,64 +14,33 @@ if TYPE_CHECKING:
 def described(record: Record, number_of: dict[str, int], threads: dict[int, int]) -> dict[str, Any]:
     """Return a record as the page and the JSON show it; times are milliseconds."""
 
-    def thread(step: Step) -> str:
+    def timed(step: Step, **more: Any) -> dict[str, Any]:
         ident = _handler_thread(record) if step is record.view else step.thread
-        if ident == record.loop:
-            return "loop"
-        return f"thread {threads.setdefault(ident, len(threads) + 1)}"
-
-    def timed(step: Step) -> dict[str, Any]:
+        number = 0 if ident == record.loop else threads.setdefault(ident, len(threads) + 1)
         return {
+            **more,
+            "said": step.said,
             "start_ms": round((step.start - record.start) * 1000, 3),
-            "ms": round(step.seconds * 1000, 3),
-            "thread": thread(step),
+            "ms": round(step.ms, 3),
+            "own_ms": round(_own_ms(step, steps), 3),
+            "thread": f"thread {number}" if number else "loop",
         }
 
     steps = record.hooks if record.view is None else [*record.hooks, record.view]
-    began = datetime.fromtimestamp(record.at, UTC).astimezone()
+    hooks = sorted(record.hooks, key=lambda each: each.start)
     return {
-        "number": record.number,
-        "time": began.isoformat(timespec="milliseconds"),
-        "handler": record.handler,
-        "event": record.event,
-        "route": record.route,
-        "background": record.background,
-        "user": record.user,
+        **asdict(record.told),
+        "time": datetime.fromtimestamp(record.at, UTC).astimezone().isoformat("T", "milliseconds"),
         "chained_by": number_of.get(record.parent),
-        **summary(record),
-        "cookies": list(record.cookies),
-        "view": None if record.view is None else {**timed(record.view), "said": record.view.said},
+        "view": timed(record.view) if record.view is not None else None,
         "hooks": [
-            {
-                "middleware": step.owner,
-                "hook": step.hook,
-                "depth": _depth(record, step),
-                "said": _said(step, steps),
-                **timed(step),
-            }
-            for step in sorted(record.hooks, key=lambda each: each.start)
+            timed(each, middleware=each.owner, hook=each.hook, depth=_depth(record, each))
+            | {"said": _said(each, steps)}
+            for each in hooks
         ],
         "queries": [
-            {"sql": step.owner, "said": step.said, "within": _within(step, steps), **timed(step)}
-            for step in record.queries
+            timed(each, sql=each.owner, within=_within(each, steps)) for each in record.queries
         ],
-    }
-
-
-def summary(record: Record) -> dict[str, Any]:
-    """Return what came of an event, in numbers and names."""
-    return {
-        "result": record.result,
-        "reached": record.view_called,
-        "status": record.status,
-        "redirect": record.redirect,
-        "error_type": record.error,
-        "ms": round(record.seconds * 1000, 3),
-        "handler_ms": round(record.view.seconds * 1000, 3) if record.view is not None else 0.0,
-        "sql_count": record.query_count,
-        "sql_ms": round(record.query_seconds * 1000, 3),
-        "delta_count": record.deltas,
-        "delta_bytes": record.delta_bytes,
     }
 
 
@@ -78,6 +48,17 @@ def _handler_thread(record: Record) -> int:
     """Return the thread of the handler: that of all else that blocks, if it blocks."""
     steps = [*record.queries, *record.hooks] if record.blocks else []
     return next((step.thread for step in steps if step.thread != record.loop), record.loop)
+
+
+def _own_ms(step: Step, steps: Sequence[Step]) -> float:
+    """Return how long a step took, less what a middleware called around."""
+    if step.hook != "__call__":
+        return step.ms
+    own, reached = 0.0, step.start
+    for inner in sorted(filter(step.holds, steps), key=lambda each: each.start):
+        own += max(0.0, inner.start - reached)
+        reached = max(reached, inner.end)
+    return 1000 * (own + max(0.0, step.end - reached))
 
 
 def _depth(record: Record, step: Step) -> int:

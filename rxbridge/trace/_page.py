@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any
 
 from django.template import Context, Engine
 
+if TYPE_CHECKING:
+    from django.http import QueryDict
+
 ROWS = 50
 """Events on one page."""
+
+NOBODY = "nobody"
+"""The user of an event that has none, or has not asked who it is."""
+
+_FILTERS = ("handler", "result", "user")
 
 _FOLDER = Path(__file__).parent
 _CSS = (_FOLDER / "page.css").read_text()
@@ -35,75 +41,46 @@ SECURITY_HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the address of the page asks for."""
-
-    handler: str = ""
-    result: str = ""
-    user: str = ""
-    before: int = 0
-    event: int = 0
-    refresh: int = 0
-
-    @classmethod
-    def of(cls, query: Mapping[str, str]) -> Self:
-        """Return what a query string asks for; what makes no sense is left out."""
-
-        def number(name: str) -> int:
-            text = query.get(name, "")
-            return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-        return cls(
-            handler=query.get("handler", ""),
-            result=query.get("result", ""),
-            user=query.get("user", ""),
-            before=number("before"),
-            event=number("event"),
-            refresh=min(number("refresh"), 60),
-        )
-
-    def takes(self, event: Mapping[str, Any]) -> bool:
-        """Tell whether an event is among those asked for."""
-        return (
-            self.handler in ("", event["handler"])
-            and self.result in ("", event["result"])
-            and self.user in ("", event["user"] or "nobody")
-            and (not self.before or event["number"] < self.before)
-        )
-
-    def query(self, **changes: Any) -> str:
-        """Return the query string that asks for this with something changed."""
-        wanted = replace(self, **changes)
-        pairs = {name: getattr(wanted, name) for name in self.__slots__}
-        return "?" + urlencode({name: value for name, value in pairs.items() if value})
+def chosen(events: Sequence[dict[str, Any]], query: QueryDict) -> list[dict[str, Any]]:
+    """Return the events that a query string asks for; a number that is none asks for nothing."""
+    before = _number(query, "before")
+    return [
+        event
+        for event in events
+        if all(query.get(name, "") in ("", event[name] or NOBODY) for name in _FILTERS)
+        and (not before or event["number"] < before)
+    ]
 
 
-def render(events: Sequence[dict[str, Any]], choice: Choice, *, keep: int) -> str:
-    """Return the page that shows ``events``, the newest first."""
-    taken = [event for event in events if choice.takes(event)]
+def render(events: Sequence[dict[str, Any]], query: QueryDict, *, keep: int) -> str:
+    """Return the page that shows those of ``events`` that are asked for, the newest first."""
+    taken = chosen(events, query)
     shown = taken[:ROWS]
     return _TEMPLATE.render(
         Context(
             {
                 "css": _CSS,
-                "choice": choice,
+                "query": query,
+                "refresh": min(_number(query, "refresh"), 60),
+                "filters": [
+                    (name, query.get(name, ""), sorted({each[name] or NOBODY for each in events}))
+                    for name in _FILTERS
+                ],
                 "keep": keep,
                 "count": len(taken),
                 "events": [_event(event) for event in shown],
                 "slowest": max((event["ms"] for event in shown), default=0.0),
-                "opened": choice.event or (shown[0]["number"] if shown else 0),
-                "handlers": sorted({event["handler"] for event in events}),
-                "results": sorted({event["result"] for event in events}),
-                "users": sorted({event["user"] or "nobody" for event in events}),
-                "older": choice.query(before=shown[-1]["number"]) if len(taken) > ROWS else "",
-                "all": choice.query(handler="", result="", user="", before=0, event=0),
-                "json": choice.query(refresh=0, event=0) + "&format=json",
-                "live": choice.query(refresh=0 if choice.refresh else 2),
+                "opened": _number(query, "event") or (shown[0]["number"] if shown else 0),
+                "older": shown[-1]["number"] if len(taken) > ROWS else None,
             },
             use_l10n=False,
         )
     )
+
+
+def _number(query: QueryDict, name: str) -> int:
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _event(event: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +92,6 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
         **event,
         "name": f"{state}.{name}" if state else name,
         "module": module,
-        "clock": event["time"][11:23],
         "total": total,
         "rows": _rows(event),
         "scale": [(f"{part * 25}%", total * part / 4) for part in range(4)],
@@ -127,10 +103,10 @@ def _event(event: dict[str, Any]) -> dict[str, Any]:
 
 def _rows(event: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a row for each middleware, outermost first, and one for the handler."""
-    rows: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    rows = defaultdict(list)
     for hook in event["hooks"]:
-        rows.setdefault((hook["depth"], hook["middleware"]), []).append(hook)
-    found = [_row(name, rows[depth, name], event) for depth, name in sorted(rows)]
+        rows[hook["depth"], hook["middleware"]].append(hook)
+    found = [_row(name, hooks, event) for (_, name), hooks in sorted(rows.items())]
     if event["view"] is not None:
         found.append(_row("handler", [{**event["view"], "hook": "handler"}], event))
     for depth, row in enumerate(found):
@@ -145,23 +121,7 @@ def _row(name: str, hooks: list[dict[str, Any]], event: dict[str, Any]) -> dict[
         "full": name,
         "hooks": hooks,
         "queries": [query for query in event["queries"] if query["within"] in names],
-        "own_ms": sum(_own(hook, event) for hook in hooks),
+        "own_ms": sum(hook["own_ms"] for hook in hooks),
         "threads": ", ".join(dict.fromkeys(hook["thread"] for hook in hooks)),
         "said": next((hook["said"] for hook in hooks if hook["said"] is not None), ""),
     }
-
-
-def _own(hook: Mapping[str, Any], event: Mapping[str, Any]) -> float:
-    """Return the milliseconds of a hook, less those of what it called around."""
-    if hook["hook"] != "__call__":
-        return float(hook["ms"])
-    end: float = hook["start_ms"] + hook["ms"]
-    steps = [*event["hooks"], *([event["view"]] if event["view"] else [])]
-    reached: float = hook["start_ms"]
-    own = 0.0
-    for step in sorted(steps, key=lambda each: each["start_ms"]):
-        if step is hook or not hook["start_ms"] <= step["start_ms"] <= end:
-            continue
-        own += max(0.0, step["start_ms"] - reached)
-        reached = max(reached, step["start_ms"] + step["ms"])
-    return own + max(0.0, end - reached)

@@ -16,7 +16,6 @@ from rxbridge.events.chain.identity import known_user
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from types import TracebackType
 
     from django.http import HttpRequest
 
@@ -60,17 +59,12 @@ class Step:
         self.start = perf_counter()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *raised: Any) -> None:  # noqa: PYI036 - another's arguments
         self.end = perf_counter()
         if kind is not None:
             self.said = type_name(kind)
         if self.scope is not None:
-            self.scope.__exit__(kind, error, traceback)
+            self.scope.__exit__(kind, *raised)
             self.scope = None
 
     def answered(self, answer: Any) -> Any:
@@ -79,9 +73,9 @@ class Step:
         return answer
 
     @property
-    def seconds(self) -> float:
+    def ms(self) -> float:
         """How long it took."""
-        return max(self.end - self.start, 0.0)
+        return max(self.end - self.start, 0.0) * 1000
 
     def holds(self, other: Step) -> bool:
         """Tell whether ``other`` began while this ran."""
@@ -89,14 +83,37 @@ class Step:
 
 
 @dataclass(slots=True)
-class Record:
-    """One event. Its hooks may run on several threads, though never two at once."""
+class Told:
+    """What the page, the JSON and the log tell of an event; times are milliseconds.
+
+    The page is told as its route, ``/reset/[token]``; its path may hold what is secret.
+    """
 
     number: int
     handler: str
     event: str
     route: str
     background: bool
+    result: Result = "running"
+    reached: bool = False
+    status: int = 0
+    redirect: str = ""
+    error_type: str = ""
+    user: str = ""
+    cookies: list[str] = field(default_factory=list)
+    ms: float = 0.0
+    handler_ms: float = 0.0
+    sql_count: int = 0
+    sql_ms: float = 0.0
+    delta_count: int = 0
+    delta_bytes: int = 0
+
+
+@dataclass(slots=True)
+class Record:
+    """One event. Its hooks may run on several threads, though never two at once."""
+
+    told: Told
     blocks: bool
     stack: Sequence[str]
     span: Span | None = None
@@ -105,41 +122,24 @@ class Record:
     at: float = field(default_factory=time.time)
     loop: int = field(default_factory=get_ident)
     start: float = field(default_factory=perf_counter)
-    end: float = 0.0
     hooks: list[Step] = field(default_factory=list)
     view: Step | None = None
     queries: list[Step] = field(default_factory=list)
-    query_count: int = 0
-    query_seconds: float = 0.0
-    deltas: int = 0
-    delta_bytes: int = 0
-    result: Result = "running"
-    view_called: bool = False
-    status: int = 0
-    redirect: str = ""
-    error: str = ""
-    user: str = ""
-    cookies: tuple[str, ...] = ()
 
     @classmethod
     def of(
         cls, event: ReflexEvent, *, number: int, stack: Sequence[str], span: Span | None
     ) -> Self:
-        """Return the record an event begins with.
-
-        The page is kept as its route, ``/reset/[token]``; its path may hold what is secret.
-        """
+        """Return the record an event begins with."""
         route = event.router_data.get("pathname")
-        return cls(
+        told = Told(
             number=number,
             handler=event.handler_name[:LENGTH],
             event=event.name[:LENGTH],
             route=route.partition("?")[0][:LENGTH] if isinstance(route, str) else "",
             background=event.background,
-            blocks=_blocks(event.handler),
-            stack=stack,
-            span=span,
         )
+        return cls(told, _blocks(event.handler), stack, span)
 
     def hook(self, middleware: str, hook: str) -> Step:
         """Return a step for a hook that is about to run."""
@@ -147,12 +147,12 @@ class Record:
 
     def handle(self) -> Step:
         """Return the step for the handler."""
-        self.view = self._step([], self.handler, "handler")
+        self.view = self._step([], self.told.handler, "handler")
         return self.view
 
     def query(self, sql: str, vendor: str) -> Step:
         """Return a step for a statement that is about to run."""
-        self.query_count += 1
+        self.told.sql_count += 1
         return self._step(self.queries, sql, "sql", vendor)
 
     def _step(self, kept: list[Step], owner: str, hook: str, vendor: str = "") -> Step:
@@ -161,36 +161,26 @@ class Record:
             kept.append(step)
         return step
 
-    def tell_delta(self, size: int) -> None:
-        """Count a delta of ``size`` bytes."""
-        self.deltas += 1
-        self.delta_bytes += size
-
     def finish(self, request: HttpRequest, outcome: Outcome) -> None:
         """Take over what came of the event."""
-        response = outcome.response
-        self.end = perf_counter()
-        self.view_called = outcome.view_called
-        self.status = response.status_code
-        self.redirect = destination(response.headers.get("Location", ""))
-        self.cookies = tuple(name[:LENGTH] for name in list(response.cookies)[:NAMES])
-        self.user = _user(request)
+        told, response = self.told, outcome.response
+        told.status = response.status_code
+        told.redirect = destination(response.headers.get("Location", ""))
+        told.cookies = [name[:LENGTH] for name in list(response.cookies)[:NAMES]]
+        told.user = _user(request)
         if outcome.exception is not None:
-            self.error = type_name(type(outcome.exception))
-            self.result = "failed"
-        else:
-            self.result = "done" if self.view_called and self.status < 300 else "refused"
+            told.error_type = type_name(type(outcome.exception))
+        refused = not outcome.view_called or told.status >= 300
+        self.end("failed" if told.error_type else "refused" if refused else "done")
+        told.reached = outcome.view_called
 
-    def cancel(self) -> None:
-        """Note that the event was broken off."""
-        self.end = perf_counter()
-        self.result = "cancelled"
-        self.view_called = self.view is not None
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return max(self.end - self.start, 0.0)
+    def end(self, result: Result) -> None:
+        """Note that the event has ended, and how."""
+        told = self.told
+        told.result, told.reached = result, self.view is not None
+        told.ms = round((perf_counter() - self.start) * 1000, 3)
+        told.handler_ms = round(self.view.ms, 3) if self.view is not None else 0.0
+        told.sql_ms = round(told.sql_ms, 3)
 
 
 current: ContextVar[Record | None] = ContextVar("rxbridge.trace", default=None)

@@ -71,7 +71,8 @@ class TracedRunner(MiddlewareRunner):
 def _count(delta: Mapping[str, Any]) -> None:
     # The event that sends, which a chained one is not the one whose way to send it inherited.
     if (record := current.get()) is not None:
-        record.tell_delta(wire_size(delta))
+        record.told.delta_count += 1
+        record.told.delta_bytes += wire_size(delta)
 
 
 def _timed_view(record: Record, view: View) -> View:
@@ -119,4 +120,4 @@ def _time_query(
         with step:
             return execute(sql, params, many, context)
     finally:
-        record.query_seconds += step.seconds
+        record.told.sql_ms += step.ms

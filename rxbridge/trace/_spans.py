@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, get_current_span
 
-from rxbridge.trace._record import Record, type_name
+from rxbridge.trace._record import Told, type_name
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -26,17 +26,17 @@ class Spans:
         self._tracer = tracer
 
     @contextmanager
-    def event(self, record: Record) -> Generator[None]:
+    def event(self, told: Told) -> Generator[None]:
         """Have a span around the whole event, named by its handler."""
         is_nested = get_current_span().get_span_context().is_valid
         kind = SpanKind.INTERNAL if is_nested else SpanKind.SERVER
-        with self._started(record.handler, kind, {"code.function.name": record.handler}) as span:
+        with self._started(told.handler, kind, {"code.function.name": told.handler}) as span:
             try:
                 yield
             finally:
-                span.set_attributes(_attributes(record))
-                if record.result == "failed":
-                    _fail(span, record.error)
+                span.set_attributes(_attributes(told))
+                if told.result == "failed":
+                    _fail(span, told.error_type)
 
     def step(self, owner: str, hook: str, vendor: str) -> AbstractContextManager[Span]:
         """Return the span of a middleware's hook, of the handler or of a statement."""
@@ -75,18 +75,18 @@ def _fail(span: Span, error: str) -> None:
     span.set_status(StatusCode.ERROR)
 
 
-def _attributes(record: Record) -> dict[str, Any]:
+def _attributes(told: Told) -> dict[str, Any]:
     attributes = {
-        "http.route": record.route,
-        "http.response.status_code": record.status,
-        "rxbridge.event": record.event,
-        "rxbridge.result": record.result,
-        "rxbridge.reached": record.view_called,
-        "rxbridge.redirect": record.redirect,
-        "rxbridge.cookies": record.cookies,
-        "rxbridge.delta.count": record.deltas,
-        "rxbridge.delta.bytes": record.delta_bytes,
-        "rxbridge.sql.count": record.query_count,
-        "user.id": record.user,
+        "http.route": told.route,
+        "http.response.status_code": told.status,
+        "rxbridge.event": told.event,
+        "rxbridge.result": told.result,
+        "rxbridge.reached": told.reached,
+        "rxbridge.redirect": told.redirect,
+        "rxbridge.cookies": told.cookies,
+        "rxbridge.delta.count": told.delta_count,
+        "rxbridge.delta.bytes": told.delta_bytes,
+        "rxbridge.sql.count": told.sql_count,
+        "user.id": told.user,
     }
-    return {name: value for name, value in attributes.items() if value not in ("", ())}
+    return {name: value for name, value in attributes.items() if value not in ("", [])}

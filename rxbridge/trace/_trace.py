@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from http import HTTPStatus
 from io import BytesIO
 from ipaddress import ip_address
@@ -20,11 +21,12 @@ from starlette.responses import JSONResponse, Response
 
 from rxbridge.asgi._refusal import refuse
 from rxbridge.asgi._types import Receive, Scope, Send
-from rxbridge.trace._description import described, summary
-from rxbridge.trace._page import SECURITY_HEADERS, Choice, render
-from rxbridge.trace._record import Record, current
+from rxbridge.trace._description import described
+from rxbridge.trace._page import SECURITY_HEADERS, chosen, render
+from rxbridge.trace._record import Record, Told, current
 
 if TYPE_CHECKING:
+    from django.http import QueryDict
     from opentelemetry.trace import Tracer
 
     from rxbridge.events.requests import ReflexEvent
@@ -77,21 +79,21 @@ class EventTrace:
         record = Record.of(event, number=number, stack=stack, span=span)
         token = current.set(record)
         try:
-            with spans.event(record) if spans is not None else nullcontext():
+            with spans.event(record.told) if spans is not None else nullcontext():
                 try:
                     yield record
                 except BaseException:
-                    record.cancel()
+                    record.end("cancelled")
                     raise
         finally:
             current.reset(token)
             self._records.append(record)
-            _log(record)
+            _log(record.told)
 
     def events(self) -> list[dict[str, Any]]:
         """Return what is kept of each event, the newest first, in terms of JSON."""
         records = list(self._records)
-        number_of = {record.txid: record.number for record in records if record.txid}
+        number_of = {record.txid: record.told.number for record in records if record.txid}
         return [described(each, number_of, self._threads) for each in reversed(records)]
 
     def clear(self) -> None:
@@ -104,7 +106,7 @@ class EventTrace:
         if request is None or not await self._is_allowed(scope, request):
             await refuse(scope, receive, send, HTTPStatus.NOT_FOUND)
         else:
-            await self._answer(request)(scope, receive, send)
+            await self._answer(request.GET)(scope, receive, send)
 
     async def _is_allowed(self, scope: Scope, request: ASGIRequest) -> bool:
         if request.method not in ("GET", "HEAD"):
@@ -117,13 +119,11 @@ class EventTrace:
         answer = self._allow(scope)
         return bool(await answer if inspect.isawaitable(answer) else answer)
 
-    def _answer(self, request: ASGIRequest) -> Response:
-        choice = Choice.of(request.GET)
+    def _answer(self, query: QueryDict) -> Response:
         events = self.events()
-        if request.GET.get("format") == "json":
-            shown = [event for event in events if choice.takes(event)]
-            return JSONResponse({"events": shown}, headers=SECURITY_HEADERS)
-        html = render(events, choice, keep=self.keep)
+        if query.get("format") == "json":
+            return JSONResponse({"events": chosen(events, query)}, headers=SECURITY_HEADERS)
+        html = render(events, query, keep=self.keep)
         return Response(html, media_type="text/html", headers=SECURITY_HEADERS)
 
 
@@ -156,22 +156,15 @@ _OF_PROXIES = frozenset(
 )
 
 
-def _log(record: Record) -> None:
+def _log(told: Told) -> None:
     if not logger.isEnabledFor(logging.INFO):
         return
-    told = {
-        "handler": record.handler,
-        "route": record.route,
-        "user_id": record.user,
-        "cookies": list(record.cookies),
-        **summary(record),
-    }
     logger.info(
         "%s %s %s in %.1f ms, %d queries",
-        record.handler,
-        record.result,
-        record.status,
-        told["ms"],
-        record.query_count,
-        extra=told,
+        told.handler,
+        told.result,
+        told.status,
+        told.ms,
+        told.sql_count,
+        extra={**asdict(told), "user_id": told.user},
     )
