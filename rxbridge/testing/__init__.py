@@ -7,9 +7,8 @@ an attacker would to the whole ASGI application. ``assert_refused`` says what ha
 Fixtures for pytest are in ``rxbridge.testing.pytest_plugin``, which nothing loads by itself.
 """
 
-from rxbridge.testing.assertions import assert_refused
 from rxbridge.testing.client import EventClient, SyncEventClient
-from rxbridge.testing.fired import Fired
+from rxbridge.testing.fired import Fired, assert_refused
 from rxbridge.testing.middleware import MiddlewareRun, make_event, run_middleware
 from rxbridge.testing.raw import RawClient, RawSocket
 

@@ -234,24 +234,22 @@ class EventClient:
 
     def _connect(self) -> None:
         """Make the handshake, and note the headers that Reflex would keep of it."""
-        self._headers = self._handshake()
-        self._had = self.cookies
-
-    def _handshake(self) -> dict[str, str]:
         browser, registry = self._browser, self.server.connections
         if registry is None:
-            return browser.sends(browser.cookies) | {"asgi-scope-client": browser.client}
-        self._socket.close()
-        connection: Connection = self._socket.enter_context(
-            registry.open(
-                headers=browser.pairs(),
-                cookies=browser.cookies,
-                scheme="wss" if browser.secure else "ws",
-                client=(browser.client, 0),
+            self._headers = browser.sends(browser.cookies) | {"asgi-scope-client": browser.client}
+        else:
+            self._socket.close()
+            self.connection = self._socket.enter_context(
+                registry.open(
+                    headers=browser.pairs(),
+                    cookies=browser.cookies,
+                    scheme="wss" if browser.secure else "ws",
+                    client=(browser.client, 0),
+                )
             )
-        )
-        self.connection, browser.known_by = connection, connection.browser
-        return {**browser.sends(), CONNECTION_HEADER.decode(): connection.id}
+            browser.known_by = self.connection.browser
+            self._headers = browser.sends() | {CONNECTION_HEADER.decode(): self.connection.id}
+        self._had = self.cookies
 
     async def _send(self, event: Any) -> Fired:
         if self.connection is not None and self.connection.closed:

@@ -1,4 +1,4 @@
-"""Fired: what came of an event, as its page received it."""
+"""Fired: what came of an event, as its page received it; and that it was refused."""
 
 from __future__ import annotations
 
@@ -75,6 +75,34 @@ class Fired:
             "vars": shown,
         }
         return "; ".join(f"{what}: {each}" for what, each in told.items() if each) or "nothing came"
+
+
+def assert_refused(
+    fired: Fired,
+    *,
+    status: int | None = None,
+    redirect_to: str | None = None,
+    handler_ran: bool = False,
+) -> Refusal:
+    """Assert that the event, or one it chained, was refused; return the refusal.
+
+    ``status`` is what the middleware or the guard answered, and ``redirect_to`` where its
+    redirect leads. A handler that itself raised ``PermissionDenied`` has run by then, so that
+    passes with ``handler_ran=True`` only.
+    """
+    for refusal in fired.refusals:
+        if (
+            refusal.handler_ran == handler_ran
+            and status in (None, refusal.status)
+            and redirect_to in (None, refusal.location)
+        ):
+            return refusal
+    wanted = ""
+    if fired.refusals:
+        wanted += f" with {status}" if status is not None else ""
+        wanted += f" to {redirect_to}" if redirect_to is not None else ""
+        wanted += " after the handler ran" if handler_ran else " before the handler ran"
+    raise AssertionError(f"No event was refused{wanted}; {fired}")
 
 
 def describe(refusal: Refusal) -> str:

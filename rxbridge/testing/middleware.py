@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from rxbridge._renamed import Renamed
-from rxbridge.events.chain.runner import MiddlewareRunner
+from rxbridge.events.chain.runner import MiddlewareRunner, Outcome
 from rxbridge.events.requests import ReflexEvent, SyntheticRequestFactory
 from rxbridge.testing._cookies import Cookies, sent_headers
 
 if TYPE_CHECKING:
-    from django.http.response import HttpResponseBase
-
     from rxbridge.events.requests import EventRequest
 
 
@@ -52,15 +49,10 @@ def make_event(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MiddlewareRun:
+class MiddlewareRun(Outcome):
     """What one middleware made of one event."""
 
     request: EventRequest
-    response: HttpResponseBase
-    view_called: bool
-    exception: Exception | None
-
-    reached = Renamed("view_called")
 
 
 async def run_middleware(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -78,11 +78,10 @@ def raw_client(
 
 def _imported(config: pytest.Config, option: str) -> Any:
     where: str = config.getini(option)
-    module, colon, name = where.partition(":")
-    if not colon:
+    if ":" not in where:
         pytest.fail(
             f'Write {option} = "package.module:name" into pytest\'s settings, '
             f"or a fixture {option}.",
             pytrace=False,
         )
-    return getattr(import_module(module), name)
+    return resolve_name(where)
