@@ -37,7 +37,8 @@ def shared(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
 
 
 def get(run: Running, path: str) -> str:
-    return httpx.get(run.url + path).raise_for_status().text
+    # Vite makes its first page when it is asked for it, on a busy machine in more than 5 s.
+    return httpx.get(run.url + path, timeout=30).raise_for_status().text
 
 
 def test_pages_django_and_static_files_are_served_on_one_port(shared: Running):
