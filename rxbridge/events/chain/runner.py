@@ -317,7 +317,15 @@ class MiddlewareRunner:
         run_chain = self._run_inside_around if self.around else self._run_chain
         if self.threads is None or in_test_transaction():
             return await run_chain(request, run)
-        with Lease(self.threads, _client(request), bound=bool(self.keeps_thread)) as lease:
+        # Whose share of the threads it takes: a browser counts by what its handshake showed, not by
+        # the cookie that was then made for it, and a client that shows none by its address. One
+        # that invents them is bounded by that.
+        client: Client = None
+        if (event := getattr(request, "reflex_event", None)) is not None and event.connection:
+            connection: Connection = event.connection
+            session = connection.cookies.get(settings.SESSION_COOKIE_NAME, "")
+            client = connection.network, min(connection.browsers, default="") or session
+        with Lease(self.threads, client, bound=bool(self.keeps_thread)) as lease:
             current_lease.set(lease)
             async with ThreadSensitiveContext(executor=lease):
                 is_sound = False
@@ -365,22 +373,6 @@ class MiddlewareRunner:
         if response.status_code >= 400 and run.exception is None:
             await elsewhere(log, request, response)
         return response
-
-
-def _client(request: HttpRequest) -> Client:
-    """Return whose share of the threads an event takes.
-
-    A browser counts by what its handshake showed, not by the cookie that was then made for it: a
-    client that shows none has the share of its address. One that invents them is bounded by it.
-    """
-    connection: Connection | None = getattr(
-        getattr(request, "reflex_event", None), "connection", None
-    )
-    if connection is None:
-        return None
-    browser = min(connection.browsers, default="")
-    session = browser or connection.cookies.get(settings.SESSION_COOKIE_NAME, "")
-    return connection.network, session
 
 
 @types.coroutine

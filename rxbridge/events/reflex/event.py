@@ -335,7 +335,10 @@ class EventInProcess:
         request.loads_page = self.loads_page
         request.shows_page = self.loads_page or (self._handler.shows_page and not self.is_chained)
         if request.shows_page:
-            asks = [getattr(cls, "_rxbridge_ask", None) for cls in _mirroring(_states())]
+            asks = [
+                getattr(cls, "_rxbridge_ask", None)
+                for cls in _mirroring(tuple(RegistrationContext.get().base_states.values()))
+            ]
             setattr(request, ASKED_AHEAD, [ask for ask in asks if ask is not None])
 
     async def begin(self, request: Any) -> bool:
@@ -411,7 +414,8 @@ class EventInProcess:
             await self._settle(known_user(self.request))
         if self._mirrors is None:
             self._mirrors = [
-                cast("Mirror", await self._state.get_state(cls)) for cls in _mirroring(_states())
+                cast("Mirror", await self._state.get_state(cls))
+                for cls in _mirroring(tuple(RegistrationContext.get().base_states.values()))
             ]
         changed = False
         for mirror in self._mirrors:
@@ -505,10 +509,6 @@ class EventInProcess:
     def _last_page(self) -> dict[str, Any]:
         known = self._state.router_data
         return {key: known[key] for key in ("pathname", "asPath") if key in known}
-
-
-def _states() -> tuple[type[BaseState], ...]:
-    return tuple(RegistrationContext.get().base_states.values())
 
 
 @functools.lru_cache(maxsize=1)
