@@ -8,11 +8,13 @@ from http import cookies as http_cookies
 
 import httpx
 import pytest
+import websockets
 from django.contrib.auth.models import User
 from django.db import connections as databases
 from django.test import Client
 from reflex_base.utils.format import format_event_handler
 
+from rxbridge.asgi.connections import SERVICE_RESTART
 from tests.events.app import Counter
 from tests.events.wire import connect
 from tests.servers import run_server
@@ -123,6 +125,19 @@ async def test_upload_to_anothers_tab_does_not_run_and_tells_it_nothing(
         await tab.var("count", 6)
         assert "name_rx_state_" not in str(tab.raw[seen:])
         assert not any("_redirect" in message or "_call" in message for message in tab.raw[seen:])
+
+
+async def test_upload_by_the_browsers_next_user_has_its_tab_come_back(site, ada, bob):
+    browser = {"rxbridge_browser_00000000": "a" * 32}
+    async with connect(site.ws_url, cookies={**ada, **browser}) as tab:
+        await tab.fire(Counter.add, number=5)
+        await tab.var("count", 5)
+        await post(site, Counter.upload_stream, tab.token, {**bob, **browser})
+        with pytest.raises(websockets.ConnectionClosed) as closed:
+            await tab.text("bob")
+    assert closed.value.rcvd.code == SERVICE_RESTART
+    async with connect(site.ws_url, cookies={**bob, **browser}, token=tab.token) as tab:
+        await tab.var("name", "bob")
 
 
 async def test_upload_after_a_restart_takes_effect(site, ada):

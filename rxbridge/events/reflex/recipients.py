@@ -51,11 +51,13 @@ class Address:
 
     Browsers that show no cookie, session's or other, are not told apart. Who is signed in is known
     by the session, once the browser holds it: who used the browser before may have noted the
-    other cookie, which is still the same.
+    other cookie, which is still the same. ``uploader`` has that cookie of an upload,
+    which shows what session the browser has by now: a socket with another is to come back.
     """
 
     marks: frozenset[str]
     shows: bool
+    uploader: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, connection: Connection | None, *, is_signed_in: bool = False) -> Self:
@@ -68,12 +70,18 @@ class Address:
         marks = sessions
         if not (is_signed_in and connection.held.get(name)):
             marks = sessions.union(connection.browsers, filter(None, [connection.browser]))
-        return cls(frozenset(map(digest, marks)), shows)
+        uploader = connection.browsers if connection.kind == "http" else ()
+        return cls(frozenset(map(digest, marks)), shows, frozenset(map(digest, uploader)))
 
     def is_of(self, connection: Connection) -> bool:
         """Tell whether ``connection`` is of this browser, as far as the two are told apart."""
         other = Address.of(connection)
         return not self.marks.isdisjoint(other.marks) or not (self.shows or other.shows)
+
+    def ask_back(self, connection: Connection) -> None:
+        """Have a socket that is not of this address come back, with the cookies of its browser."""
+        if not self.uploader.isdisjoint(map(digest, connection.browsers)):
+            connection.close()
 
 
 @dataclass(frozen=True)
@@ -123,8 +131,12 @@ class TabNamespace(TabHandover):
                 sent = Addressed(update, recipient.address())
         if is_for:
             await super().emit_update(sent, token)
-        else:
-            logger.info("Not sent: another browser has the tab that it was for.")
+            return
+        logger.info("Not sent: another browser or user has the tab that it was for.")
+        if here is not None and isinstance(update, Addressed):
+            update.address.ask_back(here)
+        elif here is not None and recipient is not None:
+            recipient.address().ask_back(here)
 
     def _is_shown_to(self, token: str, here: Connection) -> bool:
         last = self.shown_to.get(token)
