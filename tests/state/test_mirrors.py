@@ -305,18 +305,25 @@ class TestPermissions:
         assert len(asked) == 1
 
     async def test_a_page_that_loads_asks_on_the_hop_that_finds_its_user(self, ada, monkeypatch):
-        hops, submit = [], Lease.submit
+        hops, submit, execute = [], Lease.submit, CursorWrapper.execute
+        asked = []
 
         def counted(lease, fn, /, *args, **named):
             hops.append(fn)
             return submit(lease, fn, *args, **named)
 
+        def spy(self, sql, params=None):
+            asked.append((len(hops), sql))
+            return execute(self, sql, params)
+
         monkeypatch.setattr(Lease, "submit", counted)
+        monkeypatch.setattr(CursorWrapper, "execute", spy)
         async with EventClient(app, user=ada) as tab:
-            hops.clear()
+            asked.clear()
             (first, *_) = shown(await tab.load("/"))
         assert first["group_names"] == ["engineers", "poets"]
-        assert len(hops) == 1
+        found = [hop for hop, sql in asked if "auth_user" in sql and "permission" not in sql]
+        assert [hop for hop, sql in asked if "permission" in sql] == found[:1]
 
     async def test_a_projects_own_backend_is_asked(self, ada, settings):
         settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Generous"]
