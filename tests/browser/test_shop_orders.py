@@ -116,7 +116,7 @@ def test_socket_of_somebody_else_reads_and_changes_nothing(
     assert "KO-0" not in answers
     assert status_of(visitor, "KO-00003") == "placed"
     assert visitor.shop.rows("SELECT count(*) FROM orders_order") == [(36,)]
-    asked = ("load", "find", "filter_by", "order_by", "show_page", "edit", "delete", "create")
+    asked = ("load", "look_for", "filter_by", "order_by", "show_page", "edit", "delete", "create")
     for handler in asked:
         visitor.shop.server.wait_for_log(f"OrderTable.{handler} refused to user {user}")
 
