@@ -258,7 +258,7 @@ class CookieHandoff:
         pending.add(cookies, before)
         self._pending[connection] = pending
         previous, ticket = pending.ticket, secrets.token_urlsafe(32)
-        pending.ticket = ticket
+        pending.ticket, pending.jar = ticket, connection.cookies
         tab = self._tabs.get(connection)
         record: dict[str, Any] = {
             "connection": connection.id,
@@ -591,18 +591,21 @@ class CookieHandoff:
 
         One look for all: whoever takes a receipt rings this worker's bell.
         """
-        heard = None
-        while jars := {each: each.cookies for each in self._pending if self._may_hear_of(each)}:
+        heard, now = None, dict[Connection, Mapping[str, str]]()
+        while any(map(self._may_hear_of, self._pending)):
             await asyncio.sleep(_POLL)
+            # What the browser has just shown, it has shown since the last look.
+            before, now = now, {each: each.cookies for each in self._pending}
             bell = await self.tickets.get(self._bell)
             if bell == heard:
                 continue
             heard = bell
-            for connection, before in jars.items():
-                ticket = getattr(self._pending.get(connection), "ticket", "")
+            # Those too whose tickets were issued since, and may have been redeemed already.
+            for connection, pending in list(self._pending.items()):
+                ticket, jar = pending.ticket, before.get(connection, pending.jar)
                 if (receipt := await self.tickets.get(_kept("held", ticket))) is not None:
                     held, browsers, stale = json.loads(receipt)
-                    self._finish(connection, ticket, held, browsers, before=before, is_stale=stale)
+                    self._finish(connection, ticket, held, browsers, before=jar, is_stale=stale)
                     await self.tickets.delete(_kept("held", ticket))
 
     def _may_hear_of(self, connection: Connection) -> bool:
@@ -679,6 +682,7 @@ class _Pending:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     issued: float = field(default_factory=time.monotonic)
     ticket: str = ""
+    jar: Mapping[str, str] = field(default_factory=dict[str, str])
     emptied: deque[str] = field(default_factory=deque[str])
 
     def add(self, cookies: Mapping[str, str], before: Mapping[str, Collection[str | None]]) -> None:

@@ -1292,6 +1292,47 @@ class TestTwoWorkers:
             assert len(issuer._pending) == 0
             await eventually(lambda: not issuer._watchers)
 
+    async def test_a_receipt_counts_that_was_taken_before_the_next_look(
+        self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
+    ) -> None:
+        (registry, issuer), (_, redeemer) = workers
+        with registry.open() as first, registry.open() as second:
+            await issued(issuer, first)
+            await asyncio.sleep(0)  # The watch has begun, with one ticket to look after.
+            ticket, browser = await issued(issuer, second)
+            await ask(redeemer, "POST", ticket, browser)
+            await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
+            await eventually(lambda: dict(second.cookies) == {"sessionid": "new"})
+
+    async def test_what_a_view_sets_while_other_receipts_are_looked_at_stays(
+        self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
+    ) -> None:
+        (registry, issuer), (_, redeemer) = workers
+        with registry.open() as first, registry.open() as second:
+
+            class Slow:
+                shared = True
+                looks = 0
+
+                async def get(self, key: str) -> str | None:
+                    value = await redeemer.tickets.get(key)
+                    if key.startswith("held") and value is not None and not self.looks:
+                        self.looks += 1
+                        await ask(redeemer, "POST", ticket, browser)
+                        await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
+                        first.follow([("sessionid", "of-a-view", "/")])
+                    return value
+
+                put, delete = redeemer.tickets.put, redeemer.tickets.delete
+
+            issuer.tickets = Slow()
+            ticket, browser = await issued(issuer, first)
+            other, others = await issued(issuer, second)
+            await ask(redeemer, "POST", other, others)
+            await ask(redeemer, "PUT", other, f"{others}; sessionid=others")
+            await eventually(lambda: not issuer._watchers)
+            assert dict(first.cookies) == {"sessionid": "of-a-view"}
+
     async def test_a_session_of_another_is_kept_and_the_tab_comes_back_with_it(
         self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
     ) -> None:
