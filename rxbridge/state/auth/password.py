@@ -48,9 +48,10 @@ class PasswordChange(rx.State, mixin=True):
         config = self.password_change_config
         request = _signed_in(config)
         form = load_form(config.form)(request.user, data=form_input(form_data))
-        self.password_changed = form.is_valid()
-        if self.password_changed:
+        self.password_changed = False
+        if form.is_valid():
             update_session_auth_hash(request, form.save())
+            self.password_changed = True
             if config.after is not None:
                 set_destination(config.after)
         return form

@@ -1,6 +1,8 @@
 """PasswordChange: a new password ends the user's other sessions, and not this one."""
 
 import pytest
+from django.contrib.auth.forms import PasswordChangeForm
+from django.db import OperationalError
 
 from rxbridge.testing import EventClient
 from tests.state.auth.app import Auth, Other, app
@@ -42,6 +44,19 @@ async def test_form_errors_reach_the_page(transactional_db, ada, settings, chang
     assert message in fired.vars["password_change_errors"][field][0]
     await ada.arefresh_from_db()
     assert await ada.acheck_password(PASSWORD)
+
+
+async def test_page_is_not_told_that_a_password_was_changed_that_could_not_be_saved(
+    transactional_db, ada, monkeypatch
+):
+    def fail(form):
+        raise OperationalError
+
+    monkeypatch.setattr(PasswordChangeForm, "save", fail)
+    async with EventClient(app, user=ada) as tab:
+        with pytest.raises(OperationalError):
+            await tab.fire(Auth.change_password, form_data=FORM)
+        assert (await tab.state(Auth)).password_changed is False
 
 
 async def test_visitor_is_sent_to_sign_in(tab):
