@@ -132,6 +132,10 @@ def with_quick_rows(store: Any) -> Any:
 
 
 class _QuickRows(db.SessionStore):
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Be pickled as Django's own, which others can find by its name."""
+        return type(self).__mro__[2], (), vars(self)
+
     def _get_session_from_db(self) -> Any:
         row = _found(self.model.objects, self.session_key) if self.session_key else None
         is_good = row is not None and row.expire_date > timezone.now()

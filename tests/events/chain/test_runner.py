@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import pickle
 import random
 import sys
 import threading
@@ -1179,6 +1180,14 @@ class TestSessions:
             """Django's, by another name."""
 
         assert with_quick_rows(Own) is Own
+
+    def test_session_is_pickled_as_djangos_own(self):
+        session = with_quick_rows(SessionStore)()
+        session["cart"] = "mug"
+        session.save()
+        copied = pickle.loads(pickle.dumps(session))
+        assert type(copied) is SessionStore
+        assert (copied.session_key, copied["cart"]) == (session.session_key, "mug")
 
 
 @pytest.mark.django_db(transaction=True)
