@@ -236,18 +236,6 @@ class ThreadPool:
             self._free.remove(worker)
         return is_free
 
-    def _take(self, lease: Lease) -> Worker | None:
-        # Nobody holds more than are at work, so it need not be counted who does.
-        at_work = self.size - len(self._free)
-        if at_work * 2 < self.limit or self._shares().allow(lease.client):
-            if self._free and not (self._line.addresses and self._line.first(self._shares())):
-                return self._free.pop()
-            if self.size < self.core:
-                return self._start()
-        lease.since, lease.returned = time.monotonic(), self._scaling.returned
-        self._line.add(lease)
-        return None
-
     def _shares(self, spare: int = 0) -> Shares:
         """Count who holds threads; ``spare`` of those at work are just being given to somebody."""
         holders = (worker.client for worker in self._workers)
