@@ -601,7 +601,8 @@ class CookieHandoff:
                 continue
             heard = bell
             # Those too whose tickets were issued since, and may have been redeemed already.
-            for connection, pending in list(self._pending.items()):
+            due = [each for each in self._pending.items() if self._may_hear_of(each[0])]
+            for connection, pending in due:
                 ticket, jar = pending.ticket, before.get(connection, pending.jar)
                 if (receipt := await self.tickets.get(_kept("held", ticket))) is not None:
                     held, browsers, stale = json.loads(receipt)

@@ -6,6 +6,7 @@ import functools
 import gc
 import json
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -1303,6 +1304,31 @@ class TestTwoWorkers:
             await ask(redeemer, "POST", ticket, browser)
             await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
             await eventually(lambda: dict(second.cookies) == {"sessionid": "new"})
+
+    async def test_no_receipt_is_looked_for_that_can_come_no_more(
+        self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
+    ) -> None:
+        (registry, issuer), (_, redeemer) = workers
+        looks: list[str] = []
+
+        class Counting:
+            shared = True
+
+            async def get(self, key: str) -> str | None:
+                looks.append(key.partition(":")[0])
+                return await redeemer.tickets.get(key)
+
+            put, delete = redeemer.tickets.put, redeemer.tickets.delete
+
+        issuer.tickets = Counting()
+        with registry.open() as first, registry.open() as second:
+            await issued(issuer, first)
+            issuer._pending[first].issued = -math.inf  # Its page has never asked.
+            ticket, browser = await issued(issuer, second)
+            await ask(redeemer, "POST", ticket, browser)
+            await ask(redeemer, "PUT", ticket, f"{browser}; sessionid=new")
+            await eventually(lambda: not issuer._watchers)
+            assert (dict(second.cookies), looks.count("held")) == ({"sessionid": "new"}, 1)
 
     async def test_what_a_view_sets_while_other_receipts_are_looked_at_stays(
         self, workers: list[tuple[ConnectionRegistry, CookieHandoff]]
