@@ -148,7 +148,9 @@ class _QuickRows(db.SessionStore):
         """Return a row for Django's own ``save()``, which sees to the transaction."""
         row: Any = super().create_model_instance(data)
         model = type(row)
-        if not (pre_save.has_listeners(model) or post_save.has_listeners(model)):
+        is_watched = pre_save.has_listeners(model) or post_save.has_listeners(model)
+        # A project may have given it more fields.
+        if not is_watched and len(model._meta.concrete_fields) == 3:  # noqa: SLF001
             row.save = partial(_save, model, row.session_key, row.session_data, row.expire_date)
         return row
 

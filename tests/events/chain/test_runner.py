@@ -26,7 +26,7 @@ from django.core.exceptions import BadRequest, MiddlewareNotUsed, PermissionDeni
 from django.core.signals import got_request_exception
 from django.db import OperationalError, connection, connections, transaction
 from django.db.backends.signals import connection_created
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
 from django.db.models.signals import post_init, post_save, pre_save
 from django.db.models.sql.compiler import SQLCompiler, SQLUpdateCompiler
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -1180,6 +1180,11 @@ class TestSessions:
             """Django's, by another name."""
 
         assert with_quick_rows(Own) is Own
+
+    def test_session_whose_row_has_more_fields_is_saved_by_django(self, monkeypatch):
+        fields = (*Session._meta.concrete_fields, CharField())
+        monkeypatch.setattr(Session._meta, "concrete_fields", fields)
+        assert "save" not in vars(with_quick_rows(SessionStore)().create_model_instance({}))
 
     def test_session_is_pickled_as_djangos_own(self):
         session = with_quick_rows(SessionStore)()
