@@ -8,14 +8,12 @@
 # DependencyTracker (reflex_base/vars/dep_tracking.py) follows `self` and names for it in the bytecode of one function and
 # of what self.name is; super() and a call's argument are neither.
 #
-# Seen, of what each finds of `price`, that it reads by way of tax():
-#   self.tax(): found
-#   self.tax_property: found
-#   sum(self.price for ...): found
-#   (lambda: self.price)(): found
-#   super().tax(): not found
-#   getattr(self, "price"): not found
-#   inner(self), a function within: not found
+# Seen, of a var that reads `price` in this way, once price has changed from 1 to 2:
+#   self.tax(): 2
+#   sum(self.price for ...): 2
+#   super().tax(): 1
+#   getattr(self, "price"): 1
+#   inner(self), a function within: 1
 set -eu
 
 folder=$(mktemp -d)
@@ -26,16 +24,6 @@ from importlib.metadata import version
 
 import reflex as rx
 
-EXPECTED = {
-    "self.tax()": "found",
-    "self.tax_property": "found",
-    "sum(self.price for ...)": "found",
-    "(lambda: self.price)()": "found",
-    "super().tax()": "not found",
-    'getattr(self, "price")': "not found",
-    "inner(self), a function within": "not found",
-}
-
 
 class Taxed(rx.State, mixin=True):
     price: int = 0
@@ -45,36 +33,24 @@ class Taxed(rx.State, mixin=True):
 
 
 class Total(Taxed, rx.State):
-    @property
-    def tax_property(self):
-        return self.price
-
     @rx.var
-    def var_0(self) -> int:
+    def by_method(self) -> int:
         return self.tax()
 
     @rx.var
-    def var_1(self) -> int:
-        return self.tax_property
+    def by_comprehension(self) -> int:
+        return sum(self.price for _ in range(1))
 
     @rx.var
-    def var_2(self) -> int:
-        return sum(self.price for _ in range(2))
-
-    @rx.var
-    def var_3(self) -> int:
-        return (lambda: self.price)()
-
-    @rx.var
-    def var_4(self) -> int:
+    def by_super(self) -> int:
         return super().tax()
 
     @rx.var
-    def var_5(self) -> int:
+    def by_getattr(self) -> int:
         return getattr(self, "price")
 
     @rx.var
-    def var_6(self) -> int:
+    def by_function(self) -> int:
         def inner(state):
             return state.price
 
@@ -83,11 +59,17 @@ class Total(Taxed, rx.State):
 
 print(f"Reflex {version('reflex')}")
 state = Total(_reflex_internal_init=True)
-for number, (how, expected) in enumerate(EXPECTED.items()):
+for how, var, expected in [
+    ("self.tax()", "by_method", 2),
+    ("sum(self.price for ...)", "by_comprehension", 2),
+    ("super().tax()", "by_super", 1),
+    ('getattr(self, "price")', "by_getattr", 1),
+    ("inner(self), a function within", "by_function", 1),
+]:
     state.price = 1
-    getattr(state, f"var_{number}")
+    getattr(state, var)
     state.price = 2
-    result = "found" if getattr(state, f"var_{number}") == (4 if number == 2 else 2) else "not found"
+    result = getattr(state, var)
     print(f"  {how}: {result}")
     if result != expected:
         raise SystemExit(f"  CHANGED: it was {expected}.")

@@ -10,10 +10,10 @@
 # Redis a load fails alike.
 #
 # Seen, of a var that raises while `shared` is 0:
-#   load, shared is 1: sent clicks and n and ratio and shared
-#   load, shared is 0: sent nothing
-#   an event sets shared to 0, n to 5: sent nothing
-#   an event reads both: sent nothing; on the server shared is 0, n is 5
+#   a page loads, shared is 1: sent clicks, n, ratio, shared
+#   an event sets n to 5 and shared to 0: sent nothing
+#   an event reads n: sent nothing; on the server n is 5
+#   the page loads again: sent nothing
 set -eu
 
 folder=$(mktemp -d)
@@ -28,8 +28,7 @@ from reflex.istate.manager.memory import StateManagerMemory
 from reflex_base.event import Event
 from reflex_base.event.processor.base_state_processor import BaseStateEventProcessor
 
-read = []
-first_value = 1
+on_server = []
 
 
 class Counter(rx.State):
@@ -38,7 +37,7 @@ class Counter(rx.State):
 
 class Shop(rx.State):
     n: int = 0
-    shared: int = rx.field(default_factory=lambda: first_value)
+    shared: int = 1
 
     @rx.event
     def change(self):
@@ -46,7 +45,7 @@ class Shop(rx.State):
 
     @rx.event
     def read(self):
-        read.append(f"shared is {self.shared}, n is {self.n}")
+        on_server.append(f"; on the server n is {self.n}")
 
     @rx.var
     def ratio(self) -> float:
@@ -62,34 +61,29 @@ class Page:
             self.sent.update(name.partition("_rx_")[0] for name in changes)
 
 
+TAB = {"token": "tab", "sid": "tab", "pathname": "/", "query": {}, "headers": {}}
+
+
 async def main():
-    global first_value
     app, page = rx.App(), Page()
     processor = BaseStateEventProcessor(middleware=app, backend_exception_handler=lambda _: None)
-
-    async def sent(name, tab):
-        page.sent.clear()
-        about = {"token": tab, "sid": tab, "pathname": "/", "query": {}, "headers": {}}
-        await asyncio.wait([await processor.enqueue(tab, Event(name=name, router_data=about))])
-        return "sent " + (" and ".join(sorted(page.sent & {"clicks", "n", "shared", "ratio"})) or "nothing")
-
-    def seen(what, result, expected):
-        print(f"  {what}: {result}")
-        if result != expected:
-            raise SystemExit(f"  CHANGED: it was {expected}.")
-
-    hydrate = f"{rx.State.get_full_name()}.hydrate"
-    change, show = (Event.from_event_type(handler)[0].name for handler in (Shop.change, Shop.read))
     with app.set_contexts():
         async with processor.configure(state_manager=StateManagerMemory(), event_namespace=page):
-            for first_value, expected in [
-                (1, "sent clicks and n and ratio and shared"),
-                (0, "sent nothing"),
+            for what, handler, expected in [
+                ("a page loads, shared is 1", rx.State.hydrate, "sent clicks, n, ratio, shared"),
+                ("an event sets n to 5 and shared to 0", Shop.change, "sent nothing"),
+                ("an event reads n", Shop.read, "sent nothing; on the server n is 5"),
+                ("the page loads again", rx.State.hydrate, "sent nothing"),
             ]:
-                seen(f"load, shared is {first_value}", await sent(hydrate, f"tab {first_value}"), expected)
-            seen("an event sets shared to 0, n to 5", await sent(change, "tab 1"), "sent nothing")
-            result = f"{await sent(show, 'tab 1')}; on the server {read[-1]}"
-            seen("an event reads both", result, "sent nothing; on the server shared is 0, n is 5")
+                page.sent.clear()
+                on_server.clear()
+                name = Event.from_event_type(handler)[0].name
+                await asyncio.wait([await processor.enqueue("tab", Event(name=name, router_data=TAB))])
+                sent = ", ".join(sorted(page.sent & {"clicks", "n", "shared", "ratio"}))
+                result = f"sent {sent or 'nothing'}{''.join(on_server)}"
+                print(f"  {what}: {result}")
+                if result != expected:
+                    raise SystemExit(f"  CHANGED: it was {expected}.")
 
 
 print(f"Reflex {version('reflex')}")
