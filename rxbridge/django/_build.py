@@ -25,7 +25,7 @@ COMPILE = ("compile", "--no-rich")
 # `reflex run` writes them besides what it compiles; no command of Reflex does that alone.
 _WRITE_ADDRESSES = "from reflex.utils.build import set_env_json; set_env_json()"
 
-# How long a build may say nothing before it is said that it goes on.
+# How often it is said that a build goes on.
 _TICK_SECONDS = 5.0
 
 NO_NODE = (

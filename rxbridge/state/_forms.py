@@ -35,7 +35,8 @@ def form_input(form_data: object) -> MultiValueDict[str, Any]:
     values: MultiValueDict[str, Any] = MultiValueDict()
     for name, value in form_data.items():
         if value is not None:
-            values.setlist(name, [text_of(each) for each in _listed(value)])
+            listed = value if isinstance(value, list) else [value]
+            values.setlist(name, [text_of(each) for each in listed])
     return values
 
 
@@ -49,7 +50,3 @@ def text_of(value: object) -> str:
     if not isinstance(value, str):
         raise BadRequest("neither text, a number nor a switch")
     return value
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]

@@ -17,8 +17,9 @@ from django.utils.module_loading import import_string
 
 from rxbridge.errors import RxBridgeError
 from rxbridge.events.requests import dotted_name
+from rxbridge.events.threads.elsewhere import running_loop
 from rxbridge.state.language import is_bidi, language_choices, language_of, plain_text
-from rxbridge.state.values import in_event_loop, json_safe, user_snapshot
+from rxbridge.state.values import json_safe, user_snapshot
 
 Processor: TypeAlias = "Callable[[Any], Mapping[str, Any] | Awaitable[Mapping[str, Any]]]"
 
@@ -131,7 +132,7 @@ class EventContext(Mapping[str, Any]):
 
     def _known(self) -> Mapping[str, Any]:
         if self._values is None:
-            if in_event_loop():
+            if running_loop() is not None:
                 msg = "In an async handler write: context = await self.django_context."
                 raise RxBridgeError(msg)
             async_to_sync(self._load)()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from django.db.models.query import ModelIterable, RawQuerySet
 from django.utils.functional import LazyObject, Promise, empty
 
 from rxbridge.errors import RxBridgeError
+from rxbridge.events.threads.elsewhere import running_loop
 from rxbridge.state.language import plain_text
 
 NOBODY: Mapping[str, Any] = {
@@ -142,7 +142,7 @@ def for_var(value: Any, key: str) -> Any:
     if isinstance(value, Promise):
         return str(value)
     if isinstance(value, QuerySet):
-        return Rows(value, key) if in_event_loop() else json_safe(value, key)
+        return json_safe(value, key) if running_loop() is None else Rows(value, key)
     inside = list(value.values()) if isinstance(value, dict) else value
     for each in inside if isinstance(inside, list | tuple | set) else (value,):
         if isinstance(each, _REFUSED):
@@ -173,15 +173,6 @@ class Rows(list[Any]):
 def _require_rows(queryset: QuerySet[Any, Any], key: str) -> None:
     if issubclass(queryset._iterable_class, ModelIterable):  # noqa: SLF001
         raise _refusal(queryset.model, key)
-
-
-def in_event_loop() -> bool:
-    """Tell whether an event loop runs in this thread, so that nothing may block."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _whole(value: int) -> int | str:

@@ -69,7 +69,7 @@ class TracedRunner(MiddlewareRunner):
 
 
 def _count(delta: Mapping[str, Any]) -> None:
-    # The event that sends, which a chained one is not the one whose way to send it inherited.
+    # Of the event that sends: one that it chains inherits this, and has a record of its own.
     if (record := current.get()) is not None:
         record.told.delta_count += 1
         record.told.delta_bytes += wire_size(delta)

@@ -84,7 +84,7 @@ def resolve_identity(request: Any) -> None:
     if user is None:
         return
     if is_djangos_own(user) and not hasattr(request, "_cached_user"):
-        request._cached_user = _with_quick_rows(auth.get_user)(request)  # noqa: SLF001
+        request._cached_user = _with_quick_backend(auth.get_user)(request)  # noqa: SLF001
     user.is_authenticated  # noqa: B018 - the access is what resolves the lazy object
     if hasattr(request, "auser"):
         request.auser = partial(auser_of, proxy(request))
@@ -93,7 +93,7 @@ def resolve_identity(request: Any) -> None:
 
 
 @lru_cache(maxsize=1)
-def _with_quick_rows(get_user: Any) -> Any:
+def _with_quick_backend(get_user: Any) -> Any:
     """Return Django's ``get_user()`` as a function of its own, whose backend finds a row faster.
 
     Its checks of the backend and of the session's hash are not to be written again: a later

@@ -590,17 +590,12 @@ def handlers_without_transaction() -> set[str]:
     """
     wanted = {alias for alias, each in connections.settings.items() if each["ATOMIC_REQUESTS"]}
     names = set()
-    for registered in RegistrationContext.get().event_handlers.values():
-        handler = function_of(registered.handler)
-        function = inspect.unwrap(handler)  # A mixin's is a copy, and a guarded one the guard's.
-        is_excepted = not wanted - getattr(handler, "_non_atomic_requests", set())
+    for name, registered in RegistrationContext.get().event_handlers.items():
+        known = _known(registered.handler, name)
+        function = inspect.unwrap(known.function)  # A mixin's is a copy, a guarded one the guard's.
+        is_excepted = not wanted - getattr(known.function, "_non_atomic_requests", set())
         is_ours = function.__module__.startswith(("reflex.", "reflex_base.", "rxbridge."))
-        is_plain = not (
-            inspect.iscoroutinefunction(handler)
-            or inspect.isgeneratorfunction(handler)
-            or inspect.isasyncgenfunction(handler)
-        )
-        if not (is_excepted or is_ours or is_plain or registered.handler.is_background):
+        if not (is_excepted or is_ours or known.is_plain or known.kind is Kind.BACKGROUND):
             names.add(f"{function.__module__}.{function.__qualname__}")
     return names
 

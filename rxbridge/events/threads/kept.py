@@ -81,12 +81,12 @@ class Kept:
                 break
             if made_by is handler.settings:  # Which tests may override.
                 return made_by, thing
-        cache: Any = handler.create_connection(alias)
-        client = cache._cache if type(cache) is RedisCache else None  # noqa: SLF001
+        thing = handler.create_connection(alias)
+        client = thing._cache if type(thing) is RedisCache else None  # noqa: SLF001
         if type(client) is RedisCacheClient and "_client" in vars(client):
             # It makes one of redis-py for each operation, which takes longer than the operation.
             client._client = lru_cache(client._client)  # type: ignore[attr-defined]  # noqa: SLF001
-        return handler.settings, cache
+        return handler.settings, thing
 
     def _close_oldest(self, free: deque[tuple[Any, Any]]) -> None:
         with suppress(IndexError):

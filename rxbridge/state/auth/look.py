@@ -127,13 +127,9 @@ def card_layout(title: Text, *content: rx.Component) -> Any:
 
 def stacked_form(form: FormView) -> Any:
     """Return a form with its fields one below the other, its errors beside what they are about."""
-    own = form.errors[FORM]
     return rx.form(
         rx.flex(
-            rx.cond(
-                form.errors.contains(FORM),
-                failed(own.join(" ")),
-            ),
+            rx.cond(form.errors.contains(FORM), failed(form.errors[FORM].join(" "))),
             *(_field(form, field) for field in form.fields),
             rx.button(
                 form.submit_text,
@@ -167,14 +163,14 @@ def failed(text: Any) -> Any:
 
 def _field(form: FormView, field: FieldView) -> Any:
     key = f"{form.name}-{field.name}"
-    failed = form.errors.contains(field.name)
+    is_wrong = form.errors.contains(field.name)
     described = [f"{key}-error", *([f"{key}-help"] if field.help_texts else [])]
     # Not the id prop: by that, Reflex would send the value a second time under its name.
     attributes = {
         **field.attributes,
         "id": key,
         "aria-describedby": " ".join(described),
-        "aria-invalid": failed,
+        "aria-invalid": is_wrong,
     }
     control = _control(field, attributes)
     label = rx.el.label(rx.text(field.label, as_="span", size="2", weight="medium"), html_for=key)
@@ -184,7 +180,7 @@ def _field(form: FormView, field: FieldView) -> Any:
         None if is_box else control,
         rx.box(
             rx.cond(
-                failed,
+                is_wrong,
                 rx.text(form.errors[field.name].join(" "), size="2", color_scheme="red"),
             ),
             custom_attrs={"id": f"{key}-error"},

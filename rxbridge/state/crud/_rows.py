@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rxbridge.state.crud.config import ModelCRUDConfig
 
 Row = dict[str, Any]
-Choice = dict[str, str]
 
 MAX_CHOICES = 500
 """How many objects a relation's choices show; the form takes any of them."""
@@ -90,7 +89,7 @@ def _input_value(value: Any) -> Any:
     return str(value)
 
 
-def form_choices(form: BaseForm) -> dict[str, list[Choice]]:
+def form_choices(form: BaseForm) -> dict[str, list[dict[str, str]]]:
     """Return what each field with choices offers, the first ``MAX_CHOICES`` of a relation."""
     return {
         name: [{"value": str(value), "label": str(label)} for value, label in _options(field)]
