@@ -330,7 +330,13 @@ class TestW004ShadowedSpa:
         assert ids(check_project()) == ["rxbridge.W004"]
 
     @pytest.mark.parametrize(
-        "pattern", [path("docs/<path:any>", view), path("<slug:x>/", view), *admin_urlpatterns()]
+        "pattern",
+        [
+            path("docs/<path:any>", view),
+            path("<slug:x>/", view),
+            path("<path:x>/", view),
+            *admin_urlpatterns(),
+        ],
     )
     def test_not_triggered(self, pattern: Any):
         urlpatterns[:] = [pattern, *SPA]

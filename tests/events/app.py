@@ -65,6 +65,11 @@ class Counter(AppState, rx.State):
         self.count = User.objects.count()
 
     @rx.event
+    def query_in_steps(self):
+        # No generator itself, as what a decorator makes of one.
+        return (setattr(self, "count", self.count + User.objects.count()) for _ in range(3))
+
+    @rx.event
     def keep_queries(self):
         User.objects.filter(username="nobody yet").exists()
         self.count += sum("nobody yet" in query["sql"] for query in connection.queries)

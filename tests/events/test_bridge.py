@@ -239,8 +239,10 @@ class TestHandlers:
                 threads.append(threading.get_ident())
         assert type(fired.exception).__name__ == "SynchronousOnlyOperation"
 
-    @pytest.mark.parametrize("handler", [Counter.count_up, Counter.count_up_async])
-    async def test_deltas_stream_as_the_handler_yields(self, handler):
+    @pytest.mark.parametrize(
+        "handler", [Counter.count_up, Counter.count_up_async, Counter.query_in_steps]
+    )
+    async def test_deltas_stream_as_the_handler_yields(self, ada, handler):
         async with EventClient(app) as tab:
             await tab.load("/")
             fired = await tab.fire(handler)
