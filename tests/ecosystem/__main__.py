@@ -1,18 +1,15 @@
 """Run the tests of packages, each in a process and with settings of its own.
 
-``scripts/test_ecosystem.sh`` calls it, with what they need. The processes are forks of this one,
-which has imported Reflex: that takes half as long as a package's tests.
+``scripts/test_ecosystem.sh`` calls it, with what they need.
 """
 
 import os
 import re
 import sys
-from tempfile import TemporaryFile
+from subprocess import PIPE, STDOUT
 
-import pytest
-import reflex as rx
+from tests import warm
 
-_LOADED = rx.App, rx.State, rx.event  # Imported when they are asked for.
 # What the packages themselves do that is deprecated does not count.
 _IGNORED = "::DeprecationWarning", "::PendingDeprecationWarning", ":pkg_resources is deprecated"
 _IGNORED += (":Module already imported so cannot be rewritten",)
@@ -21,17 +18,16 @@ _OPTIONS = ["--quiet", "-p", "no:cacheprovider", *(f"-Wignore{each}" for each in
 
 def run(package: str) -> tuple[int, str]:
     """Run a package's tests; return pytest's status and what it wrote."""
-    with TemporaryFile("w+") as output:
-        if (child := os.fork()) == 0:
-            os.dup2(output.fileno(), 1)
-            os.dup2(output.fileno(), 2)
-            os.environ["DJANGO_SETTINGS_MODULE"] = f"tests.ecosystem.settings.{package}"
-            status = pytest.main([*_OPTIONS, f"tests/ecosystem/test_{package}.py"])
-            sys.stdout.flush()
-            os._exit(status)
-        _, ended = os.waitpid(child, 0)
-        output.seek(0)
-        return os.waitstatus_to_exitcode(ended), output.read()
+    tests = f"tests/ecosystem/test_{package}.py"
+    settings = {"DJANGO_SETTINGS_MODULE": f"tests.ecosystem.settings.{package}"}
+    done = warm.run(
+        [sys.executable, "-m", "pytest", *_OPTIONS, tests],
+        env={**os.environ, **settings},
+        stdout=PIPE,
+        stderr=STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout
 
 
 def counted(output: str, what: str) -> int:
