@@ -15,7 +15,8 @@ class _Named:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name, handler in getattr(cls, "event_handlers", {}).items():
-            if name in vars(cls):
+            # Not by that which Reflex gives a class made in a function, and its own handlers have.
+            if name in vars(cls) and not cls.__module__.startswith("reflex."):
                 handler.fn.__module__ = cls.__module__
 
 

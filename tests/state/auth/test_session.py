@@ -24,6 +24,16 @@ GENERAL_ERROR = {
 }
 
 
+def _made() -> type[rx.State]:
+    class Made(session_auth_mixin(), rx.State):
+        """One that Reflex keeps in a module of its own."""
+
+    return Made
+
+
+Made = _made()
+
+
 async def log_in(tab, username="ada", password=PASSWORD):
     return await tab.fire(Auth.login, form_data={"username": username, "password": password})
 
@@ -311,3 +321,9 @@ def test_login_hidden_by_a_plain_base_is_refused():
 async def test_handler_outside_the_bridge_says_what_is_missing():
     with pytest.raises(RxBridgeError, match="EventBridge"):
         await LoginOnly.event_handlers["login"].fn(LoginOnly, {}).__anext__()
+
+
+async def test_who_is_signed_in_and_out_by_a_state_made_in_a_function_is_shown_at_once(tab, ada):
+    form = {"username": "ada", "password": PASSWORD}
+    assert (await tab.fire(Made.login, form_data=form)).vars["username"] == "ada"
+    assert (await tab.fire(Made.logout)).vars["username"] == ""
