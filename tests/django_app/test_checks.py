@@ -41,6 +41,7 @@ from rxbridge.events import (
     login_required,
 )
 from rxbridge.events.reflex import state_schema
+from rxbridge.state.auth import session_auth_mixin
 from tests.django_app.site import FILES, manage
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -590,6 +591,10 @@ class TestW018Transactions:
                 @rx.event
                 @login_required
                 async def guarded(self): ...
+
+            class Account(session_auth_mixin(), rx.State):
+                __module__ = "shop.state"
+                __qualname__ = "Account"
 
             class Till(Guarded, rx.State):
                 @rx.event
