@@ -13,7 +13,7 @@ from django.contrib.messages import get_messages
 from rxbridge.errors import RxBridgeError
 from rxbridge.events import binder
 from rxbridge.state.context import context_of
-from rxbridge.state.values import Rows, for_var
+from rxbridge.state.values import UnfetchedRows, for_var
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -59,7 +59,7 @@ class AppState:
         """Return a var's value, or what the delta is to await for it."""
         if key not in type(self).computed_vars:
             value = super().get_value(key)  # type: ignore[misc]
-            return value.fetched() if isinstance(value, Rows) else value
+            return value.fetched() if isinstance(value, UnfetchedRows) else value
         binding = binder.binding_now.get()
         is_elsewhere = binding is not None and binding.is_elsewhere()
         if not (_is_anothers(self) if is_elsewhere else _is_pushed(self)):

@@ -142,7 +142,7 @@ def for_var(value: Any, key: str) -> Any:
     if isinstance(value, Promise):
         return str(value)
     if isinstance(value, QuerySet):
-        return json_safe(value, key) if running_loop() is None else Rows(value, key)
+        return json_safe(value, key) if running_loop() is None else UnfetchedRows(value, key)
     inside = list(value.values()) if isinstance(value, dict) else value
     for each in inside if isinstance(inside, list | tuple | set) else (value,):
         if isinstance(each, _REFUSED):
@@ -150,7 +150,7 @@ def for_var(value: Any, key: str) -> Any:
     return value
 
 
-class Rows(list[Any]):
+class UnfetchedRows(list[Any]):
     """A QuerySet's rows, which an async handler has no thread to fetch on: the delta does."""
 
     def __init__(self, queryset: QuerySet[Any, Any], key: str) -> None:

@@ -19,7 +19,7 @@ from reflex_base.utils import serializers
 from rxbridge.errors import RxBridgeError
 from rxbridge.events import reflex_asgi
 from rxbridge.state import AppState, serialize_django_values
-from rxbridge.state.values import Rows
+from rxbridge.state.values import UnfetchedRows
 from rxbridge.testing import EventClient, RawClient
 from tests.events.app import app, connections
 
@@ -176,12 +176,12 @@ class TestAssignmentWithoutTheCall:
 
 
 async def test_rows_that_could_not_be_fetched_are_not_taken_for_none():
-    rows = Rows(Group.objects.extra(where=["nonsense"]).values("name"), "rows")
+    rows = UnfetchedRows(Group.objects.extra(where=["nonsense"]).values("name"), "rows")
     for _ in range(2):
         with pytest.raises(DatabaseError):
             await rows.fetched()
 
 
 def test_rows_that_nobody_fetched_are_stored_as_a_list():
-    stored = pickle.loads(pickle.dumps(Rows(Group.objects.values("name"), "rows")))
+    stored = pickle.loads(pickle.dumps(UnfetchedRows(Group.objects.values("name"), "rows")))
     assert (type(stored), stored) == (list, [])

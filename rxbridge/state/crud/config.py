@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 Hook: TypeAlias = "Callable[[Any, Any], bool | Awaitable[bool]]"
-Rows: TypeAlias = "Callable[[Any], QuerySet[Any, Any]]"
-New: TypeAlias = "Callable[[Any], Model]"
+RowsOf: TypeAlias = "Callable[[Any], QuerySet[Any, Any]]"
 Action: TypeAlias = Literal["view", "add", "change", "delete"]
 
 MAX_PAGE_SIZE = 500
@@ -70,9 +69,9 @@ class ModelCRUDConfig:
     can_add: Hook | None = None
     can_change: Hook | None = None
     can_delete: Hook | None = None
-    queryset: Rows | None = None
-    new: New | None = None
-    choices: Mapping[str, Rows] = field(default_factory=dict)
+    queryset: RowsOf | None = None
+    new: Callable[[Any], Model] | None = None
+    choices: Mapping[str, RowsOf] = field(default_factory=dict)
     form: type[forms.ModelForm[Any]] | None = None
     serialize: Callable[[Any], Mapping[str, Any]] | None = None
     version_field: str | None = None
