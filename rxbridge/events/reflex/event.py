@@ -594,7 +594,8 @@ def handlers_without_transaction() -> set[str]:
         known = _known(registered.handler, name)
         function = inspect.unwrap(known.function)  # A mixin's is a copy, a guarded one the guard's.
         is_excepted = not wanted - getattr(known.function, "_non_atomic_requests", set())
-        defined_in: str = function.__globals__["__name__"]  # A mixin's copy has another module.
+        # A mixin's copy has another module.
+        defined_in: str = getattr(function, "__globals__", {}).get("__name__", "")
         is_ours = defined_in.startswith(("reflex.", "reflex_base.", "rxbridge."))
         if not (is_excepted or is_ours or known.is_plain or known.kind is Kind.BACKGROUND):
             names.add(f"{function.__module__}.{function.__qualname__}")
