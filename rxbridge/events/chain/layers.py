@@ -268,8 +268,10 @@ class HookLayer:
                 out = min(at, len(self._own)) - 1
         if response is None:
             response = await self._inner.acall(request)
-        elif self._view and at >= len(self._own):
-            response = await self._view.finish(request, response)
+        else:
+            current_run.get().start_clock()  # No view will; the way out may hang as well.
+            if self._view and at >= len(self._own):
+                response = await self._view.finish(request, response)
         out, response = self._outward(request, response, out, stay=True)
         if out < 0:
             return response

@@ -435,6 +435,19 @@ async def test_chain_that_takes_too_long_to_admit_refuses_and_never_runs_the_han
     assert ran == []
 
 
+async def test_way_out_of_an_event_refused_on_the_loop_is_limited_too():
+    stack = [
+        hook_that("response", lambda: let_go.wait(5)),
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    ]
+    let_go.clear()
+    outcome = await run(stack, threads=ThreadPool(core=1), admission_timeout=0.03)
+    let_go.set()
+    assert (outcome.view_called, outcome.response.status_code) == (False, 503)
+
+
 async def test_admission_timeout_does_not_limit_the_handler():
     async def view(request):
         await asyncio.sleep(0.1)
