@@ -344,15 +344,15 @@ class EventInProcess:
     async def begin(self, request: Any) -> bool:
         """Have vars and mirrors be those of the event's user; tell whether a mirror changed.
 
-        That is before anything is sent of them: of a handler that sends nothing before its end,
-        and of the user whose the vars are already, the mirrors follow then. A page that has other
-        vars than these is sent all.
+        That is before the handler, which may read them. A page that has other vars than these is
+        sent all.
         """
         user = known_user(request)
         self.request, self._user = request, getattr(request, "user", None)
-        is_settled = user is not None and await self._settle(user, is_start=True)
+        if user is not None:
+            await self._settle(user, is_start=True)
         self.note_shown()
-        changed = not (is_settled and self._handler.mirrors_at_end) and await self.mirror()
+        changed = await self.mirror()
         if self.kind is Kind.BACKGROUND:  # Reflex sends a fresh state itself.
             if changed:
                 await self.send_delta()
@@ -446,14 +446,12 @@ class EventInProcess:
         if self._fresh_vars:
             keep_to_own_vars(self._state)
 
-    async def _settle(self, user: Any, *, is_start: bool = False) -> bool:
-        """Have the vars be those of ``user``; tell whether they were known to be."""
+    async def _settle(self, user: Any, *, is_start: bool = False) -> None:
         if not self._fresh_vars:
-            return False
+            return
         is_noted = self._owner is None and vars(self._state).get(NOTE) == user_key(user)
         if not is_noted and await self._vars_owner().settle(user, is_start=is_start):
             self.has_fresh_vars = True
-        return is_noted
 
     def _vars_owner(self) -> VarsOwner:
         self._owner = self._owner or VarsOwner(self._state)
@@ -575,8 +573,6 @@ class _Handler:
         self.in_steps = self.yields or inspect.isasyncgenfunction(self.function)
         self.is_plain = not (self.in_steps or handler._is_coroutine_function)
         self.is_reflexs = self.function.__module__.startswith(("reflex.", "reflex_base."))
-        is_own = self.kind is Kind.HANDLER and not self.is_reflexs
-        self.mirrors_at_end = is_own and not self.in_steps
         self.atomic = BaseHandler().make_view_atomic(handler.fn) if self.is_plain else handler.fn
 
 
