@@ -66,6 +66,7 @@ class Visit:
 
     def sign_in(self) -> None:
         self.page.goto(f"{self.stage.balancer.url}/login")
+        self.page.locator("form button[type=submit]:enabled").wait_for()  # The page listens.
         self.page.fill("#login-username", "ada")
         self.page.fill("#login-password", "ada-pass")
         self.page.click("form button[type=submit]")
