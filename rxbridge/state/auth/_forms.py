@@ -43,6 +43,10 @@ def form_handler(name: str, *, focus: str) -> Callable[[Callable[[Any, dict[str,
                 form = await act(self, form_data)
                 errors = {} if form is None else errors_of(form)
                 setattr(self, f"{name}_errors", errors)
+            except Exception:
+                setattr(self, f"{name}_pending", False)
+                yield  # What is raised is told without the vars.
+                raise
             finally:
                 setattr(self, f"{name}_pending", False)
             if errors:

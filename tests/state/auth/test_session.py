@@ -94,6 +94,7 @@ async def test_what_no_form_submits_is_refused(tab, ada, form_data):
     fired = await tab.fire(Auth.login, form_data=form_data)
     assert fired.exceptions == []
     assert len(fired.toasts) == 1
+    assert fired.vars["login_pending"] is False
     assert (await tab.state(Auth)).login_pending is False
     assert await whoami(tab) == ""
 
