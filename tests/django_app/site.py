@@ -201,8 +201,9 @@ class Running:
         self._reader.start()
 
     def _read(self) -> None:
-        for line in self.process.stdout or ():
-            self.lines.append(line.rstrip())
+        with suppress(ValueError):  # It is closed as the block ends.
+            for line in self.process.stdout or ():
+                self.lines.append(line.rstrip())
 
     @property
     def output(self) -> str:
