@@ -59,7 +59,7 @@ class Intake:
 
     def socket(self, scope: Scope, receive: Receive, send: Send) -> _Socket:
         """Return the two ends of a tab's socket, with what there is room for."""
-        tab = token_in(scope["query_string"])
+        tab = token_in(scope.get("query_string", b""))
         return _Socket(self, tab, scope.get(CONNECTION_SCOPE_KEY), receive, send)
 
     def note_cut_off(self, token: str, reason: str) -> None:
